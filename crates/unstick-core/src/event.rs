@@ -1,0 +1,210 @@
+//! What happened, for logs, metrics and user code. Events carry a non-reversible session tag; never ids, keys or values.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use unstick_core::{Event, EventKind, Events, Observer};
+//!
+//! #[derive(Debug, Default)]
+//! struct Log(Mutex<Vec<EventKind>>);
+//! impl Observer for Log {
+//!     fn on_event(&self, event: &Event<'_>) { self.0.lock().unwrap().push(event.kind); }
+//! }
+//! let log = Arc::new(Log::default());
+//! let events = Events::new("node-1").observer(log.clone());
+//! events.emit(EventKind::SessionForged, None, "");
+//! assert_eq!(*log.0.lock().unwrap(), [EventKind::SessionForged]);
+//! ```
+
+use std::{fmt, sync::Arc};
+
+use crate::SessionTag;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session was created.
+    SessionCreated,
+    /// A session was found where its credential said.
+    SessionFound,
+    /// A credential was authentic and in time, but there is neither record nor tombstone: the backend lost it.
+    SessionLost,
+    /// A deadline has passed.
+    SessionExpired,
+    /// A session was ended by the request at hand.
+    SessionEnded,
+    /// A credential of an ended session came back.
+    SessionAfterEnd,
+    /// A credential whose id was replaced came back after its grace: a late request, or a stolen cookie.
+    SessionSuperseded,
+    /// The idle deadline was extended.
+    SessionRenewed,
+    /// The id was replaced, with a grace for the old one.
+    SessionIdRenewed,
+    /// A principal was logged in, and the id replaced.
+    SessionPromoted,
+    /// A credential with a wrong signature.
+    SessionForged,
+    /// A credential signed by a key that is not in the ring.
+    SessionUnknownKey,
+    /// A cookie of our name that is no credential at all.
+    SessionMalformed,
+    /// A credential issued in the future, by more than the tolerated skew: some node's clock is wrong.
+    ClockSkew,
+    /// The record cannot be read and was left alone.
+    SessionUnreadable,
+    /// A change came too late (session ended, expired or superseded meanwhile) and was refused.
+    ChangeRefused,
+    /// The handler answered 5xx: its buffered changes were discarded.
+    ChangesDiscarded,
+    /// A commit failed; the client was told so.
+    CommitFailed,
+    /// A commit got no answer in time: it may or may not be in; the client was told that it failed.
+    CommitUnknown,
+    /// A read failed.
+    LoadFailed,
+    /// The backend answered again after failures.
+    BackendHealed,
+    /// A sweep of expired records failed; it will be tried again.
+    SweepFailed,
+    /// Two layers are in an order that weakens their promises.
+    LayerOrder,
+    /// Affinity is disabled over a store that reaches one host only.
+    HostScope,
+    /// A request carried a load balancer's pin cookie.
+    PinSeen,
+    /// A pin cookie was told to expire.
+    PinExpired,
+    /// A pin line was left out: the response's header budget is used up.
+    PinDropped,
+}
+
+impl EventKind {
+    /// A stable lowercase name, usable as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "session_created",
+            Self::SessionFound => "session_found",
+            Self::SessionLost => "session_lost",
+            Self::SessionExpired => "session_expired",
+            Self::SessionEnded => "session_ended",
+            Self::SessionAfterEnd => "session_after_end",
+            Self::SessionSuperseded => "session_superseded",
+            Self::SessionRenewed => "session_renewed",
+            Self::SessionIdRenewed => "session_id_renewed",
+            Self::SessionPromoted => "session_promoted",
+            Self::SessionForged => "session_forged",
+            Self::SessionUnknownKey => "session_unknown_key",
+            Self::SessionMalformed => "session_malformed",
+            Self::ClockSkew => "clock_skew",
+            Self::SessionUnreadable => "session_unreadable",
+            Self::ChangeRefused => "change_refused",
+            Self::ChangesDiscarded => "changes_discarded",
+            Self::CommitFailed => "commit_failed",
+            Self::CommitUnknown => "commit_unknown",
+            Self::LoadFailed => "load_failed",
+            Self::BackendHealed => "backend_healed",
+            Self::SweepFailed => "sweep_failed",
+            Self::LayerOrder => "layer_order",
+            Self::HostScope => "host_scope",
+            Self::PinSeen => "pin_seen",
+            Self::PinExpired => "pin_expired",
+            Self::PinDropped => "pin_dropped",
+        }
+    }
+
+    /// Whether an operator should look at it.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(
+            self,
+            Self::SessionLost
+                | Self::SessionUnreadable
+                | Self::ClockSkew
+                | Self::CommitFailed
+                | Self::CommitUnknown
+                | Self::LoadFailed
+                | Self::SweepFailed
+                | Self::LayerOrder
+                | Self::HostScope
+        )
+    }
+}
+
+/// One event. See the [module docs](self).
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: EventKind,
+    /// On which instance.
+    pub instance: &'a str,
+    /// To which session.
+    pub session: Option<SessionTag>,
+    /// A word or sentence of detail: an error kind, a balancer product. Bounded, without secrets.
+    pub detail: &'a str,
+}
+
+/// Receives events, on the request path: return quickly and never block.
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// Called for every event.
+    fn on_event(&self, event: &Event<'_>);
+}
+
+/// Where a layer or store sends its events: always to `tracing`, and to the observers added. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Events(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    instance: Box<str>,
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl Events {
+    /// Events of the node called `instance`.
+    #[must_use]
+    pub fn new(instance: &str) -> Self {
+        Self(Arc::new(Inner { instance: instance.into(), observers: Vec::new() }))
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<impl Observer>) -> Self {
+        Arc::make_mut(&mut self.0).observers.push(observer);
+        self
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// Whether anybody but `tracing` listens.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        !self.0.observers.is_empty()
+    }
+
+    /// Sends an event.
+    pub fn emit(&self, kind: EventKind, session: Option<SessionTag>, detail: &str) {
+        let instance = self.instance();
+        if kind.is_warning() {
+            tracing::warn!(target: "unstick", kind = kind.as_str(), instance, session = session.map(tracing::field::display), detail);
+        } else {
+            tracing::debug!(target: "unstick", kind = kind.as_str(), instance, session = session.map(tracing::field::display), detail);
+        }
+        let event = Event { kind, instance, session, detail };
+        for observer in &self.0.observers {
+            observer.on_event(&event);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Contracts of the unstick family. Backends and layers know this crate and not each other.
+//!
+//! | module | contract |
+//! |---|---|
+//! | [`credential`] | what the client carries: signed, versioned, bound to its purpose |
+//! | [`record`] | what a backend keeps, and the pure rules for judging and merging it |
+//! | [`store`] | a server-side session store |
+//! | [`index`] | sessions by principal |
+//! | [`revocations`] | deny-list and epochs for credentials without a record |
+//! | [`backend`] | what the session layer sees of any backend |
+//! | [`level`], [`bus`] | a shared cache level and an invalidation bus |
+//! | [`lifetimes`] | idle and absolute timeouts as arithmetic |
+//! | [`runtime`], [`time`] | clocks, timers and tasks |
+//! | [`event`] | what happened |
+//! | [`budget`] | bytes of response headers that layers share |
+//! | [`error`] | one opaque error |
+//!
+//! Applications use the `unstick` crate, which re-exports what they need.
+
+pub mod backend;
+pub mod budget;
+pub mod bus;
+pub mod credential;
+pub mod error;
+pub mod event;
+pub mod index;
+pub mod level;
+pub mod lifetimes;
+pub mod record;
+pub mod revocations;
+pub mod runtime;
+pub mod scope;
+pub mod store;
+pub mod time;
+
+#[doc(no_inline)]
+pub use self::{
+    backend::{Carriage, Carrier, Committed, Intent, Lifecycle, Opening, SessionBackend, Ticket},
+    budget::HeaderBudget,
+    bus::{Bus, BusEvent, Notice, Published, PublisherId, Subscription},
+    credential::{
+        CREDENTIAL_FORMAT, Credential, Key, KeyRing, Lineage, OpenedCredential, RecordKey, SEALED_LEN, Sealer, Secret, SecretHash,
+        SessionTag, Verdict,
+    },
+    error::{ConfigError, Error, ErrorKind},
+    event::{Event, EventKind, Events, Observer},
+    index::{PrincipalIndex, Reservation, SessionEntry},
+    level::{Filled, Lease, LeaseToken, Level, LevelKey, LevelRead, LevelValue, TagKey, Target},
+    lifetimes::Lifetimes,
+    record::{
+        Change, Field, FieldChange, FieldVersion, Fields, Life, MAX_FIELD_NAME, NewRecord, Precondition, Presented, PreviousSecret, Proof,
+        RECORD_FORMAT, Record, Renewal, Rotation, Standing, decode_record, encode_record,
+    },
+    revocations::Revocations,
+    runtime::{BoxFuture, Runtime, RuntimeOps, Sleep},
+    scope::Scope,
+    store::{Applied, Created, Decide, Ended, LiveSession, Loaded, OpCtx, OpId, Rotated, Store, end_in_place},
+    time::Timestamp,
+};

@@ -1,0 +1,112 @@
+//! Merging a change into a record: the reference behaviour of every store.
+
+use super::{Change, Field, FieldChange, FieldVersion, Life, PreviousSecret, Proof, Record, Rotation, Standing};
+use crate::{Applied, OpCtx, Presented, Rotated, Timestamp};
+
+impl Record {
+    fn remember(&mut self, op: &OpCtx) {
+        self.applied.retain(|(_, deadline)| *deadline > op.now);
+        self.applied.push((op.op_id, op.deadline));
+    }
+
+    fn was_applied(&self, op: &OpCtx) -> bool {
+        self.applied.iter().any(|(id, _)| *id == op.op_id)
+    }
+
+    /// Applies a change as one step, exactly as [`Store::apply`](crate::Store::apply) promises.
+    pub fn apply(&mut self, op: &OpCtx, presented: &Presented, change: &Change) -> Applied {
+        let proof = match self.standing(presented, op.now) {
+            Standing::Live(proof) => proof,
+            Standing::Superseded { at } => return Applied::Superseded { at },
+            Standing::Ended { at } => return Applied::Ended { at },
+            Standing::Expired => return Applied::Expired,
+        };
+        if !self.was_applied(op) {
+            if let Err(refused) = self.merge(op, change) {
+                return refused;
+            }
+            self.remember(op);
+        }
+        Applied::Done { proof, idle_deadline: self.idle_deadline }
+    }
+
+    fn merge(&mut self, op: &OpCtx, change: &Change) -> Result<(), Applied> {
+        let holds = |expected: &super::Precondition| self.fields.version(&expected.name) == expected.version;
+        if !change.preconditions.iter().all(holds) {
+            return Err(Applied::Conflict(self.fields.clone()));
+        }
+        let mut fields = self.fields.clone();
+        change.merge_into(&mut fields, op.op_id.field_version());
+        if change.max_size > 0 && fields.size() > change.max_size && fields.size() > self.fields.size() {
+            return Err(Applied::TooLarge);
+        }
+        self.fields = fields;
+        if let Some(renewal) = change.renewal {
+            self.idle_deadline = self.idle_deadline.max(renewal.idle_deadline).min(self.absolute_deadline);
+            self.reissued = self.reissued.max(renewal.issued);
+        }
+        Ok(())
+    }
+
+    /// Replaces the secret and applies a change as one step, exactly as [`Store::rotate`](crate::Store::rotate) promises.
+    pub fn rotate(&mut self, op: &OpCtx, presented: &Presented, rotation: &Rotation, change: &Change) -> Rotated {
+        if self.was_applied(op) && matches!(self.life, Life::Live) {
+            let rotated = self.secret == rotation.secret;
+            return Rotated::Done { rotated, idle_deadline: self.idle_deadline };
+        }
+        let proof = match self.standing(presented, op.now) {
+            Standing::Live(proof) => proof,
+            Standing::Superseded { at } => return Rotated::Refused(Applied::Superseded { at }),
+            Standing::Ended { at } => return Rotated::Refused(Applied::Ended { at }),
+            Standing::Expired => return Rotated::Refused(Applied::Expired),
+        };
+        if proof == Proof::Grace && rotation.grace_until.is_none() {
+            return Rotated::Refused(Applied::Superseded { at: self.rotated });
+        }
+        if let Err(refused) = self.merge(op, change) {
+            return Rotated::Refused(refused);
+        }
+        self.remember(op);
+        if proof == Proof::Grace {
+            return Rotated::Done { rotated: false, idle_deadline: self.idle_deadline };
+        }
+        self.previous = rotation.grace_until.map(|grace_until| PreviousSecret {
+            secret: self.secret,
+            grace_until,
+            reissued: if self.reissued >= rotation.overlap_since { self.reissued } else { Timestamp::ZERO },
+        });
+        self.secret = rotation.secret;
+        self.rotated = op.now;
+        self.reissued = Timestamp::ZERO;
+        self.idle_deadline = self.idle_deadline.max(rotation.idle_deadline).min(self.absolute_deadline);
+        if let Some(principal) = &rotation.principal {
+            self.principal = Some(principal.clone());
+        }
+        Rotated::Done { rotated: true, idle_deadline: self.idle_deadline }
+    }
+
+    /// Turns the record into a tombstone kept until `until`. Data, principal and secrets are dropped.
+    pub fn end(&mut self, at: Timestamp, until: Timestamp) {
+        *self = match self.life {
+            Life::Live => Self::tombstone(at, until),
+            Life::Ended { at: first, until: before } => Self::tombstone(first, until.max(before)),
+        };
+    }
+}
+
+impl Change {
+    /// Applies the deltas to `fields`, writing `version` to each field that is set.
+    pub fn merge_into(&self, fields: &mut super::Fields, version: FieldVersion) {
+        if self.clear {
+            fields.clear();
+        }
+        for (name, change) in &self.fields {
+            match change {
+                FieldChange::Set(value) => fields.set(name.clone(), Field { version, value: value.clone() }),
+                FieldChange::Remove => {
+                    fields.remove(name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! The contract of a server-side session store: one record per session, one atomic step per write.
+//!
+//! Implement [`Store`] for a backend of your own and run the contract suite of `unstick-testkit` against it; the suite
+//! holds it to every rule below. The rules in short:
+//!
+//! * [`apply`](Store::apply) on a live session never creates one; [`create`](Store::create) never overwrites one.
+//! * Writes merge field deltas; two writers of different fields both survive.
+//! * Every write is idempotent by [`OpCtx::op_id`] and is refused by the backend itself when it arrives after [`OpCtx::deadline`].
+//! * [`end`](Store::end) leaves a tombstone, also for a missing record, that nothing can write to.
+//! * Whether a deadline has passed is decided from stored milliseconds and [`OpCtx::now`], not by the engine's own expiry.
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Mutex, time::Duration};
+//! use unstick_core::*;
+//!
+//! /// The smallest store that keeps the rules: one lock around everything.
+//! #[derive(Debug, Default)]
+//! struct Tiny(Mutex<HashMap<RecordKey, Record>>);
+//!
+//! impl Store for Tiny {
+//!     fn scope(&self) -> Scope { Scope::Process }
+//!     fn name(&self) -> &'static str { "tiny" }
+//!     async fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
+//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         let mut all = self.0.lock().unwrap();
+//!         match all.get(&key) {
+//!             Some(Record { life: Life::Ended { at, .. }, .. }) => Ok(Created::Ended { at: *at }),
+//!             Some(_) => Ok(Created::Exists),
+//!             None => { all.insert(key, Record::new(new.clone())); Ok(Created::Done) }
+//!         }
+//!     }
+//!     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
+//!         let mut all = self.0.lock().unwrap();
+//!         let Some(record) = all.get_mut(&key) else { return Ok(Loaded::Missing) };
+//!         if let Some(renewal) = renewal { record.apply(&op, &presented, &Change { renewal: Some(renewal), ..Change::new() }); }
+//!         Ok(Loaded::judge(record, &presented, op.now))
+//!     }
+//!     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, change: &Change) -> Result<Applied, Error> {
+//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         let mut all = self.0.lock().unwrap();
+//!         Ok(all.get_mut(&key).map_or(Applied::Missing, |record| record.apply(&op, &presented, change)))
+//!     }
+//!     async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, change: &Change) -> Result<Rotated, Error> {
+//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         let mut all = self.0.lock().unwrap();
+//!         Ok(all.get_mut(&key).map_or(Rotated::Refused(Applied::Missing), |record| record.rotate(&op, &presented, rotation, change)))
+//!     }
+//!     async fn end(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
+//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         let mut all = self.0.lock().unwrap();
+//!         Ok(end_in_place(all.entry(key).or_insert_with(|| Record::tombstone(op.now, until)), op.now, presented.as_ref(), until))
+//!     }
+//!     async fn sweep(&self, op: OpCtx, _limit: usize) -> Result<usize, Error> {
+//!         let mut all = self.0.lock().unwrap();
+//!         let before = all.len();
+//!         all.retain(|_, record| !record.is_collectable(op.now, Duration::from_secs(300)));
+//!         Ok(before - all.len())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Error> { tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let store = Tiny::default();
+//! let now = Timestamp::system_now();
+//! let credential = Credential::issue(now, now + Duration::from_secs(60), now + Duration::from_secs(600))?;
+//! let (key, presented) = (credential.lineage().record_key(), Presented::from(&credential));
+//! let op = |n| OpCtx { now, deadline: now + Duration::from_secs(60), op_id: OpId::from_u128(n) };
+//! let change = Change::new().set("cart", "[]");
+//! assert_eq!(store.apply(op(1), key, presented, &change).await?, Applied::Missing, "apply never creates");
+//! let new = NewRecord { secret: presented.secret, principal: None, created: now, fields: Fields::default(),
+//!     idle_deadline: credential.idle_deadline(), absolute_deadline: credential.absolute_deadline() };
+//! assert_eq!(store.create(op(2), key, &new).await?, Created::Done);
+//! assert!(store.apply(op(3), key, presented, &change).await?.is_done());
+//! store.end(op(4), key, Some(presented), now + Duration::from_secs(900)).await?;
+//! assert!(matches!(store.apply(op(5), key, presented, &change).await?, Applied::Ended { .. }), "and never revives");
+//! # Ok(()) }) }
+//! ```
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use crate::{
+    Change, Error, ErrorKind, FieldVersion, Fields, Life, NewRecord, Presented, PrincipalIndex, Proof, Record, RecordKey, Renewal,
+    Rotation, Scope, Standing, Timestamp,
+};
+
+/// Names one operation, so that repeating it has no further effect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OpId(u128);
+
+impl OpId {
+    /// From a number that no other operation on the same record has.
+    #[must_use]
+    pub const fn from_u128(number: u128) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+
+    /// The version that fields written by this operation get.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "mixing both halves into 53 bits is the point")]
+    pub const fn field_version(self) -> FieldVersion {
+        let mut mixed = (self.0 as u64) ^ ((self.0 >> 64) as u64).rotate_left(32);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let version = FieldVersion::from_u64(mixed ^ (mixed >> 31));
+        if version.as_u64() == 0 { FieldVersion::from_u64(1) } else { version }
+    }
+}
+
+impl fmt::Debug for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpId({:x})", self.0)
+    }
+}
+
+/// Time, deadline and identity of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpCtx {
+    /// The caller's wall clock; session deadlines are judged by it.
+    pub now: Timestamp,
+    /// On the caller's wall clock; a write that arrives later must be refused by the backend.
+    pub deadline: Timestamp,
+    /// Makes the operation idempotent.
+    pub op_id: OpId,
+}
+
+impl OpCtx {
+    /// How long the operation may take.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        self.deadline.since(self.now)
+    }
+
+    /// For stores that execute in this process: refuses an operation whose deadline has passed at `clock`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Late`].
+    pub fn refuse_if_late(&self, clock: Timestamp) -> Result<(), Error> {
+        if clock >= self.deadline {
+            Err(Error::new(ErrorKind::Late, "the operation arrived after its deadline and was refused"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Answer of [`Store::create`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Created {
+    /// The record exists now; also when the same operation created it before.
+    Done,
+    /// Another record is there.
+    Exists,
+    /// A tombstone is there.
+    Ended {
+        /// When the session was ended.
+        at: Timestamp,
+    },
+}
+
+/// A live session as loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Which secret was presented.
+    pub proof: Proof,
+    /// The session's data.
+    pub fields: Fields,
+    /// Who is logged in.
+    pub principal: Option<Arc<str>>,
+    /// When the session was created.
+    pub created: Timestamp,
+    /// The idle deadline, after a renewal that rode along.
+    pub idle_deadline: Timestamp,
+    /// The absolute deadline.
+    pub absolute_deadline: Timestamp,
+}
+
+/// Answer of [`Store::load`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loaded {
+    /// The session lives.
+    Live(LiveSession),
+    /// The id was replaced.
+    Superseded {
+        /// When.
+        at: Timestamp,
+    },
+    /// The session was ended.
+    Ended {
+        /// When.
+        at: Timestamp,
+    },
+    /// A deadline has passed.
+    Expired,
+    /// No record and no tombstone.
+    Missing,
+    /// The record cannot be read; it is left alone. The kind is [`ErrorKind::UnknownFormat`] or [`ErrorKind::Corrupt`].
+    Unreadable(ErrorKind),
+}
+
+impl Loaded {
+    /// Judges a record as every store must.
+    #[must_use]
+    pub fn judge(record: &Record, presented: &Presented, now: Timestamp) -> Self {
+        match record.standing(presented, now) {
+            Standing::Live(proof) => Self::Live(LiveSession {
+                proof,
+                fields: record.fields.clone(),
+                principal: record.principal.clone(),
+                created: record.created,
+                idle_deadline: record.idle_deadline,
+                absolute_deadline: record.absolute_deadline,
+            }),
+            Standing::Superseded { at } => Self::Superseded { at },
+            Standing::Ended { at } => Self::Ended { at },
+            Standing::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Answer of [`Store::apply`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Applied {
+    /// The change is in, now or by an earlier delivery of the same operation.
+    Done {
+        /// Which secret was presented.
+        proof: Proof,
+        /// The idle deadline afterwards.
+        idle_deadline: Timestamp,
+    },
+    /// A precondition does not hold; nothing was applied. The current fields save the caller a trip.
+    Conflict(Fields),
+    /// The change would exceed [`Change::max_size`]; nothing was applied.
+    TooLarge,
+    /// The id was replaced.
+    Superseded {
+        /// When.
+        at: Timestamp,
+    },
+    /// The session was ended.
+    Ended {
+        /// When.
+        at: Timestamp,
+    },
+    /// A deadline has passed.
+    Expired,
+    /// No record and no tombstone.
+    Missing,
+    /// The record cannot be read; it is left alone.
+    Unreadable(ErrorKind),
+}
+
+impl Applied {
+    /// Whether the change is in.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done { .. })
+    }
+}
+
+/// Answer of [`Store::rotate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rotated {
+    /// The change is in.
+    Done {
+        /// Whether the secret was replaced; not when a previous secret in its grace asked for it.
+        rotated: bool,
+        /// The idle deadline afterwards.
+        idle_deadline: Timestamp,
+    },
+    /// Nothing was done; never holds [`Applied::Done`].
+    Refused(Applied),
+}
+
+/// Answer of [`Store::end`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// A tombstone is in place.
+    Done {
+        /// Whether a live session was ended by this call.
+        was_live: bool,
+    },
+    /// The presented id was replaced: it may not end the session.
+    Superseded {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Ends a record in place as every store must; for a record that was missing, pass the fresh tombstone.
+pub fn end_in_place(record: &mut Record, now: Timestamp, presented: Option<&Presented>, until: Timestamp) -> Ended {
+    let standing = presented.map(|presented| record.standing(presented, now));
+    if let Some(Standing::Superseded { at }) = standing {
+        return Ended::Superseded { at };
+    }
+    let was_live = matches!(record.life, Life::Live);
+    record.end(now, until);
+    Ended::Done { was_live }
+}
+
+/// Decides a locked update from the current fields. See [`Store::update_locked`].
+pub type Decide<'a> = &'a mut (dyn FnMut(&Fields) -> Result<Change, Error> + Send);
+
+/// A server-side session store. See the [module docs](self) for the rules and an example.
+///
+/// # Cancel safety
+/// Dropping a future leaves the operation's outcome unknown: it is applied once or not at all, never in part.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a session store",
+    note = "use `MemoryStore`, `SqlStore`, or implement `unstick_core::Store` and run the contract suite of `unstick-testkit`"
+)]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// How far the sessions reach.
+    fn scope(&self) -> Scope;
+
+    /// A short stable name for events and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Puts a record where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot answer; [`ErrorKind::Full`] when it is at its limit.
+    fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> impl Future<Output = Result<Created, Error>> + Send;
+
+    /// Loads, and renews in the same trip when `renewal` is given and the session lives.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    fn load(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        renewal: Option<Renewal>,
+    ) -> impl Future<Output = Result<Loaded, Error>> + Send;
+
+    /// Applies a change to a live session, all or nothing.
+    ///
+    /// # Errors
+    /// When the store cannot answer. [`Error::is_outcome_unknown`] tells whether the change may be in.
+    fn apply(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        change: &Change,
+    ) -> impl Future<Output = Result<Applied, Error>> + Send;
+
+    /// Replaces the secret and applies a change, all or nothing.
+    ///
+    /// A previous secret in its grace gets the change applied but not the rotation, and is refused as superseded when
+    /// the rotation has no grace (a promotion).
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn rotate(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        rotation: &Rotation,
+        change: &Change,
+    ) -> impl Future<Output = Result<Rotated, Error>> + Send;
+
+    /// Leaves a tombstone until `until`, whether or not there is a record. `presented` is `None` for administration and revocation.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn end(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Option<Presented>,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Ended, Error>> + Send;
+
+    /// Deletes at most `limit` records and tombstones that have served; returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot answer; what was deleted before stays deleted.
+    fn sweep(&self, op: OpCtx, limit: usize) -> impl Future<Output = Result<usize, Error>> + Send;
+
+    /// Reads, decides and writes under the engine's own lock, for updates that keep losing their race. `None`: the engine has no such lock.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and what `decide` returns.
+    fn update_locked(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        decide: Decide<'_>,
+    ) -> impl Future<Output = Result<Option<Applied>, Error>> + Send {
+        let _ = (op, key, presented, decide);
+        async { Ok(None) }
+    }
+
+    /// The index of sessions by principal, if this store keeps one.
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
+        None
+    }
+}
+
+impl<S: Store> Store for Arc<S> {
+    fn scope(&self) -> Scope {
+        (**self).scope()
+    }
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> impl Future<Output = Result<Created, Error>> + Send {
+        (**self).create(op, key, new)
+    }
+    fn load(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        renewal: Option<Renewal>,
+    ) -> impl Future<Output = Result<Loaded, Error>> + Send {
+        (**self).load(op, key, presented, renewal)
+    }
+    fn apply(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        change: &Change,
+    ) -> impl Future<Output = Result<Applied, Error>> + Send {
+        (**self).apply(op, key, presented, change)
+    }
+    fn rotate(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        rotation: &Rotation,
+        change: &Change,
+    ) -> impl Future<Output = Result<Rotated, Error>> + Send {
+        (**self).rotate(op, key, presented, rotation, change)
+    }
+    fn end(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Option<Presented>,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Ended, Error>> + Send {
+        (**self).end(op, key, presented, until)
+    }
+    fn sweep(&self, op: OpCtx, limit: usize) -> impl Future<Output = Result<usize, Error>> + Send {
+        (**self).sweep(op, limit)
+    }
+    fn update_locked(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        decide: Decide<'_>,
+    ) -> impl Future<Output = Result<Option<Applied>, Error>> + Send {
+        (**self).update_locked(op, key, presented, decide)
+    }
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
+        (**self).principal_index()
+    }
+}
