@@ -12,7 +12,7 @@
 //! | [`lifetimes`] | idle and absolute timeouts as arithmetic |
 //! | [`runtime`], [`time`] | clocks, timers and tasks |
 //! | [`event`] | what happened |
-//! | [`budget`] | bytes of response headers that layers share |
+//! | [`budget`], [`order`] | bytes of response headers that layers share; marks of a wrong layer order |
 //! | [`error`] | one opaque error |
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
@@ -26,6 +26,7 @@ pub mod event;
 pub mod index;
 pub mod level;
 pub mod lifetimes;
+pub mod order;
 pub mod record;
 pub mod revocations;
 pub mod runtime;
