@@ -10,7 +10,7 @@ use http::{
     header::{HOST, SET_COOKIE},
 };
 use pin_project_lite::pin_project;
-use unstick_core::{EventKind, HeaderBudget, order::AffinityDone};
+use unstick_core::{AffinityRan, EventKind, HeaderBudget};
 
 use crate::{
     builder::Config,
@@ -71,7 +71,7 @@ impl Unpinning {
     fn finish<R>(self, response: &mut Response<R>) {
         // A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
         response.headers_mut().entry(ARR_HEADER).or_insert(ARR_VALUE);
-        response.extensions_mut().insert(AffinityDone);
+        response.extensions_mut().insert(AffinityRan);
         let is_idle = self.seen.is_empty() && self.config.configured.is_empty();
         if is_idle || !decide::may_expire(response.status(), response.headers()) {
             return;

@@ -42,7 +42,7 @@
 //! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting.
 //!
 //! # Order
-//! Put it outside the session layer. It leaves [`AffinityDone`](unstick_core::order::AffinityDone) in the response's extensions, by
+//! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
 mod builder;

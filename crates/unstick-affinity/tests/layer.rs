@@ -14,7 +14,7 @@ use http::{
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, PinCookie};
-use unstick_core::{Event, EventKind, Events, HeaderBudget, Observer, Scope, order::AffinityDone};
+use unstick_core::{AffinityRan, Event, EventKind, Events, HeaderBudget, Observer, Scope};
 
 const ARR: &str = "arr-disable-session-affinity";
 
@@ -72,7 +72,7 @@ async fn a_seen_pin_is_told_to_expire_and_reported() {
     let response = through(&layer, "x=2", || Response::new(())).await;
     assert!(set_cookies(&response).is_empty());
     assert_eq!(response.headers()[ARR], "true");
-    assert!(response.extensions().get::<AffinityDone>().is_some());
+    assert!(response.extensions().get::<AffinityRan>().is_some());
     assert!(log.take().is_empty());
 }
 

@@ -1,9 +1,11 @@
-//! Marks by which layers notice that they are stacked in the wrong order.
+//! Marks left in a response's extensions, by which layers notice that they are in an order that weakens their promises.
 //!
-//! The affinity layer belongs outside the session layer: it then sees the session's header lines and gives way to them.
-//! It leaves [`AffinityDone`] in the response's extensions. A session layer that finds the mark in the response of the
-//! service it wraps sits outside, and says so with [`EventKind::LayerOrder`](crate::EventKind::LayerOrder).
+//! ```
+//! use unstick_core::AffinityRan;
+//! assert_eq!(AffinityRan, AffinityRan);
+//! ```
 
-/// The affinity layer has finished this response. See the [module docs](self).
+/// The affinity layer has handled this response. The session layer, which must be inside of it, reports
+/// [`LayerOrder`](crate::EventKind::LayerOrder) when it meets the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AffinityDone;
+pub struct AffinityRan;
