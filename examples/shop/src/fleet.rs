@@ -46,9 +46,9 @@ pub(crate) struct Fleet {
 pub(crate) struct NodeInfo {
     /// Counts from 1.
     id: usize,
-    name: String,
-    address: Option<String>,
-    pid: Option<u32>,
+    pub(crate) name: String,
+    pub(crate) address: Option<String>,
+    pub(crate) pid: Option<u32>,
     state: State,
 }
 

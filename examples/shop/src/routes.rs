@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::{
     cart::{self, Addition, Cart, Sku},
     events::Ring,
-    sessions::{Session, SessionError, Stats, status_word},
+    sessions::{Session, SessionError, Stats},
 };
 
 /// Names the node that answered, on every response.
@@ -82,7 +82,7 @@ pub(crate) fn signed_by(router: Router, name: &str) -> Router {
 async fn session(State(node): State<NodeState>, session: Session) -> Result<Json<Value>, Refusal> {
     let status = session.load().await?;
     let (user, cart) = (session.principal().await?, Cart::read(&session).await?);
-    Ok(Json(json!({ "instance": &*node.name, "status": status_word(status), "user": user.as_deref(), "cart": cart })))
+    Ok(Json(json!({ "instance": &*node.name, "status": status.as_str(), "user": user.as_deref(), "cart": cart })))
 }
 
 #[derive(Deserialize)]
