@@ -63,7 +63,15 @@ pub(crate) struct Stack {
 /// Opens a node's own store and builds its layers.
 pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
     let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
-    let store = unstick::store::from_url(&plan.sessions).await.map_err(|error| refused(&error))?;
+    if plan.sessions == "memory:" {
+        return build(name, plan, ring, unstick_session::doc::ExampleStore::default()).await;
+    }
+    let store = unstick_sql::sqlite::SqliteStore::connect(&plan.sessions).await.map_err(|error| refused(&error))?;
+    build(name, plan, ring, store).await
+}
+
+async fn build<S: Store>(name: &str, plan: &Plan, ring: Arc<Ring>, store: S) -> Result<Stack, Failure> {
+    let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
     probe(&store).await.map_err(|error| refused(&error))?;
 
     let events = Events::new(name).observer(ring);
