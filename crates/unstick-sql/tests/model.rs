@@ -33,8 +33,16 @@ impl Dice {
 const NAMES: [&str; 6] = ["a", "quote\"d", "back\\slash", "$.a[0]", "\u{e9}\u{1f980}", "null"];
 
 fn value(dice: &mut Dice) -> Vec<u8> {
-    let pool: [&[u8]; 8] =
-        [b"1", b"{\"a\":{\"b\":null}}", b"", b"null", &[0xff, 0x00, 0xfe], b"nul\0inside", b"\"\\\"\n\t", "\u{2028}long long long text".as_bytes()];
+    let pool: [&[u8]; 8] = [
+        b"1",
+        b"{\"a\":{\"b\":null}}",
+        b"",
+        b"null",
+        &[0xff, 0x00, 0xfe],
+        b"nul\0inside",
+        b"\"\\\"\n\t",
+        "\u{2028}long long long text".as_bytes(),
+    ];
     dice.pick(&pool).to_vec()
 }
 

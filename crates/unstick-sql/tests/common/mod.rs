@@ -44,7 +44,9 @@ impl Place {
 
     /// A connection beside the store's own.
     pub async fn connection(&self) -> SqliteConnection {
-        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.file()).busy_timeout(Duration::from_secs(5))).await.unwrap()
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.file()).busy_timeout(Duration::from_secs(5)))
+            .await
+            .unwrap()
     }
 
     pub async fn run(&self, sql: &'static str) {
