@@ -2,18 +2,15 @@
 //!
 //! | URL | feature | store |
 //! |---|---|---|
+//! | `memory:` | `memory` | this process; `?max_sessions=N` is its limit |
 //! | `sqlite:PATH` | `sqlite` | a file; relative to the working directory, or absolute as `sqlite:///var/lib/shop/sessions.sqlite`; options as `SqliteStore` documents them |
 //!
 //! ```
 //! use unstick::{Scope, core::Store, store};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let directory = std::env::temp_dir().join(format!("unstick-url-{}", std::process::id()));
-//! # std::fs::create_dir_all(&directory)?;
-//! # let file = directory.join("sessions.sqlite");
-//! let store = store::from_url(&format!("sqlite:{}?synchronous=full", file.display())).await?;
-//! assert_eq!(store.scope(), Scope::Host);
-//! # drop(store); std::fs::remove_dir_all(directory)?;
+//! let store = store::from_url("memory:?max_sessions=1000").await?;
+//! assert_eq!(store.scope(), Scope::Process);
 //!
 //! let error = store::from_url("redis://127.0.0.1").await.unwrap_err();
 //! assert!(error.to_string().contains("write `sqlite:PATH`"));
@@ -21,10 +18,14 @@
 //! ```
 
 mod foreign;
+#[cfg(any(feature = "memory", test))]
+mod options;
 mod url;
 
 use std::{error::Error as StdError, fmt};
 
+#[cfg(feature = "memory")]
+use unstick_memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 use unstick_sql::sqlite::SqliteStore;
 
@@ -37,6 +38,9 @@ use unstick_core::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnyStore {
+    /// In this process.
+    #[cfg(feature = "memory")]
+    Memory(MemoryStore),
     /// In an SQLite file.
     #[cfg(feature = "sqlite")]
     Sqlite(SqliteStore),
@@ -66,9 +70,29 @@ impl AnyStore {
 /// Dropping the future leaves no store open; a database file may have been created.
 pub async fn from_url(url: &str) -> Result<AnyStore, StoreError> {
     match url::split(url)? {
+        ("memory", rest) => memory(rest),
         ("sqlite", _) => sqlite(url).await,
         (other, _) => Err(url::unknown(other).into()),
     }
+}
+
+#[cfg(feature = "memory")]
+fn memory(rest: &str) -> Result<AnyStore, StoreError> {
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    if !path.is_empty() && path != "//" {
+        return Err(ConfigError::new("`memory:` has no path: write `memory:`, or `sqlite:PATH` to keep sessions in a file").into());
+    }
+    let mut options = options::Options::parse("memory", options)?;
+    let limit: Option<std::num::NonZeroUsize> = options.take("max_sessions", "a number above 0")?;
+    options.finish()?;
+    let builder = MemoryStore::builder();
+    let builder = if let Some(limit) = limit { builder.max_sessions(limit.get()) } else { builder };
+    Ok(AnyStore::Memory(builder.build()))
+}
+
+#[cfg(not(feature = "memory"))]
+fn memory(_: &str) -> Result<AnyStore, StoreError> {
+    Err(url::missing("memory").into())
 }
 
 #[cfg(feature = "sqlite")]
@@ -104,6 +128,8 @@ impl From<ConfigError> for StoreError {
 macro_rules! each {
     ($any:expr, $store:ident => $call:expr) => {
         match $any {
+            #[cfg(feature = "memory")]
+            AnyStore::Memory($store) => $call,
             #[cfg(feature = "sqlite")]
             AnyStore::Sqlite($store) => $call,
             AnyStore::Foreign(Foreign($store)) => $call,

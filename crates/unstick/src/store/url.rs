@@ -22,7 +22,7 @@ pub(crate) fn unknown(scheme: &str) -> ConfigError {
 }
 
 /// What to do about a store that is not compiled in.
-#[cfg(any(not(feature = "sqlite"), test))]
+#[cfg(any(not(feature = "memory"), not(feature = "sqlite"), test))]
 pub(crate) fn missing(scheme: &str) -> ConfigError {
     ConfigError::new(format!("`{scheme}:` is not compiled in: write `unstick = {{ features = [\"{scheme}\"] }}` in Cargo.toml"))
 }
