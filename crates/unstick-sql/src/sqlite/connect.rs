@@ -154,9 +154,9 @@ impl SqliteStoreBuilder {
         let failed = |error: sqlx::Error| error::start_up(&path, &error);
         let runtime = &self.runtime;
         let writer =
-            schema::patiently(runtime, async || pool(1, busy_timeout).connect_with(writing.clone()).await).await.map_err(failed)?;
+            schema::patiently(runtime, || pool(1, busy_timeout).connect_with(writing.clone())).await.map_err(failed)?;
         let reader =
-            schema::patiently(runtime, async || pool(readers, busy_timeout).connect_with(reading.clone()).await).await.map_err(failed)?;
+            schema::patiently(runtime, || pool(readers, busy_timeout).connect_with(reading.clone())).await.map_err(failed)?;
         self.finish(path, writer, reader).await
     }
 

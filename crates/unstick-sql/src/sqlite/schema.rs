@@ -38,7 +38,11 @@ const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(125);
 
 /// Runs `attempt` again while another process holds the file, for about five seconds: processes that start together take turns.
-pub(crate) async fn patiently<T>(runtime: &Runtime, mut attempt: impl AsyncFnMut() -> Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+pub(crate) async fn patiently<T, F>(runtime: &Runtime, mut attempt: impl FnMut() -> F) -> Result<T, sqlx::Error>
+where
+    // Not an async closure: whether its future is `Send` cannot be seen through `connect`, which could then not be spawned.
+    F: Future<Output = Result<T, sqlx::Error>> + Send,
+{
     let mut left = ATTEMPTS;
     loop {
         match attempt().await {
@@ -54,9 +58,9 @@ pub(crate) async fn patiently<T>(runtime: &Runtime, mut attempt: impl AsyncFnMut
 /// Brings the tables to the newest step, or checks that they are there.
 pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables: Tables, runtime: &Runtime) -> Result<(), ConfigError> {
     let newest = SCHEMA.last().map_or(0, |file| file.version);
-    let current = patiently(runtime, async || version(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+    let current = patiently(runtime, || version(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
     if current < newest && tables == Tables::Made {
-        patiently(runtime, async || upgrade(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+        patiently(runtime, || upgrade(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
         return Ok(());
     }
     let file = path.display();
