@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use unstick_core::{Event, Observer};
+use unstick::core::{Event, Observer};
 
 /// How many events a ring keeps.
 const CAPACITY: usize = 512;

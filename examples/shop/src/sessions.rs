@@ -3,10 +3,13 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
-use unstick_affinity::AffinityLayer;
-use unstick_core::{ConfigError, Events, Key, KeyRing, OpCtx, OpId, Store, Timestamp};
-use unstick_session::{SessionLayer, failure::Failure as Failed};
-pub(crate) use unstick_session::{Session, SessionError};
+pub(crate) use unstick::session::{Session, SessionError};
+use unstick::{
+    Events, Key, KeyRing,
+    affinity::AffinityLayer,
+    core::{ConfigError, OpCtx, OpId, Store, Timestamp},
+    session::{SessionLayer, failure::Failure as Failed},
+};
 
 use crate::{
     cli::{Mode, NodeOptions, Options},
@@ -63,15 +66,7 @@ pub(crate) struct Stack {
 /// Opens a node's own store and builds its layers.
 pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
     let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
-    if plan.sessions == "memory:" {
-        return build(name, plan, ring, unstick_session::doc::ExampleStore::default()).await;
-    }
-    let store = unstick_sql::sqlite::SqliteStore::connect(&plan.sessions).await.map_err(|error| refused(&error))?;
-    build(name, plan, ring, store).await
-}
-
-async fn build<S: Store>(name: &str, plan: &Plan, ring: Arc<Ring>, store: S) -> Result<Stack, Failure> {
-    let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
+    let store = unstick::store::from_url(&plan.sessions).await.map_err(|error| refused(&error))?;
     probe(&store).await.map_err(|error| refused(&error))?;
 
     let events = Events::new(name).observer(ring);
@@ -92,7 +87,7 @@ fn affinity(mode: Mode, store: &impl Store, events: &Events) -> Result<Option<Af
 }
 
 /// Writes once before anybody shops, so that a database that is locked or read-only is told at the start and not to the first customer.
-async fn probe(store: &impl Store) -> Result<(), unstick_core::Error> {
+async fn probe(store: &impl Store) -> Result<(), unstick::core::Error> {
     let now = Timestamp::system_now();
     store.sweep(OpCtx { now, deadline: now + Duration::from_secs(5), op_id: OpId::from_u128(0) }, 1).await.map(drop)
 }
