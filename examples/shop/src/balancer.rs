@@ -72,7 +72,9 @@ pub(crate) async fn forward(fleet: &Arc<Fleet>, peer: SocketAddr, request: Reque
             }
             Err(undone) => {
                 let (status, reason) = match undone {
-                    Undone::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the node did not answer in time; the request may have had an effect"),
+                    Undone::TimedOut => {
+                        (StatusCode::GATEWAY_TIMEOUT, "the node did not answer in time; the request may have had an effect")
+                    }
                     _ => (StatusCode::BAD_GATEWAY, "the connection to the node broke; the request may have had an effect"),
                 };
                 match spare.as_ref().map(|spare| prepare(spare.request(), peer)) {
@@ -245,7 +247,8 @@ mod tests {
 
     #[test]
     fn only_harmless_requests_are_repeated() {
-        let spare = |method: Method, body: &'static str| Spare::of(&Request::builder().method(method).body(Body::from(body)).unwrap()).is_some();
+        let spare =
+            |method: Method, body: &'static str| Spare::of(&Request::builder().method(method).body(Body::from(body)).unwrap()).is_some();
         assert!(spare(Method::GET, "") && spare(Method::DELETE, ""));
         assert!(!spare(Method::POST, "") && !spare(Method::PATCH, "") && !spare(Method::PUT, "x"));
     }

@@ -72,6 +72,11 @@ impl Sku {
         &self.0
     }
 
+    /// Its line in the cart.
+    pub(crate) fn line(self, qty: u64) -> Line {
+        Line { sku: self.0, qty }
+    }
+
     /// The session key of its line.
     pub(crate) fn key(&self) -> String {
         format!("{PREFIX}{}", self.0)
@@ -88,7 +93,9 @@ pub(crate) async fn add(session: &Session, sku: &Sku, qty: u64) -> Result<u64, S
 pub(crate) fn slow_key(name: &str) -> Result<String, &'static str> {
     match name.strip_prefix(PREFIX) {
         Some(sku) => Sku::parse(sku).map(|sku| sku.key()),
-        None => Sku::parse(name).map(|_| name.to_owned()).map_err(|_| "key must be 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-', or cart:<sku>"),
+        None => Sku::parse(name)
+            .map(|_| name.to_owned())
+            .map_err(|_| "key must be 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-', or cart:<sku>"),
     }
 }
 

@@ -16,7 +16,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{balancer, fleet::Fleet, routes::Refusal};
+use crate::{
+    balancer,
+    fleet::Fleet,
+    routes::{Refusal, wrong_method},
+};
 
 /// Nothing from elsewhere, nothing inline, no frames.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -33,6 +37,7 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/admin/nodes/{id}/stop", post(stop))
         .route("/admin/nodes/{id}/start", post(start))
         .route("/admin/events", get(events))
+        .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(only_from_here));
     Router::new()
         .route("/", get(async || asset("text/html; charset=utf-8", include_str!("../page/index.html"))))
@@ -40,7 +45,7 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/app.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/app.js"))))
         .merge(admin)
         .fallback(forward)
-        .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method"))
+        .method_not_allowed_fallback(wrong_method)
         .layer(map_response(balancer::sign))
         .with_state(fleet)
 }
@@ -142,7 +147,9 @@ struct After {
 async fn events(State(fleet): State<Arc<Fleet>>, query: Result<Query<After>, QueryRejection>) -> Result<Json<Value>, Refusal> {
     let Query(After { after }) = query?;
     fleet.collect().await;
-    Ok(Json(json!({ "events": fleet.log().after(after), "continuity": fleet.continuity(), "nodes": fleet.nodes(), "mode": fleet.mode().as_str() })))
+    Ok(Json(
+        json!({ "events": fleet.log().after(after), "continuity": fleet.continuity(), "nodes": fleet.nodes(), "mode": fleet.mode().as_str() }),
+    ))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    cart::{self, Addition, Cart, Sku},
+    cart::{self, Addition, Cart, Line, Sku},
     events::Ring,
     sessions::{Session, SessionError, Stats},
 };
@@ -56,6 +56,7 @@ pub(crate) fn shop(state: NodeState) -> Router {
         .route("/api/cart/{sku}", delete(remove))
         .route("/api/counter", post(counter))
         .route("/api/slow", post(slow))
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(state)
 }
@@ -66,8 +67,13 @@ pub(crate) fn operations(state: NodeState) -> Router {
         .route("/healthz", get(healthz))
         .route("/internal/events", get(internal_events))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
-        .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method"))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(state)
+}
+
+/// 405 with a reason in JSON.
+pub(crate) async fn wrong_method() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method")
 }
 
 /// Names the node on every response, including those of layers and fallbacks.
@@ -79,10 +85,18 @@ pub(crate) fn signed_by(router: Router, name: &str) -> Router {
     }))
 }
 
-async fn session(State(node): State<NodeState>, session: Session) -> Result<Json<Value>, Refusal> {
-    let status = session.load().await?;
+#[derive(Serialize)]
+struct View {
+    instance: String,
+    status: &'static str,
+    user: Option<String>,
+    cart: Cart,
+}
+
+async fn session(State(node): State<NodeState>, session: Session) -> Result<Json<View>, Refusal> {
+    let status = session.load().await?.as_str();
     let (user, cart) = (session.principal().await?, Cart::read(&session).await?);
-    Ok(Json(json!({ "instance": &*node.name, "status": status.as_str(), "user": user.as_deref(), "cart": cart })))
+    Ok(Json(View { instance: node.name.to_string(), status, user: user.map(|user| user.to_string()), cart }))
 }
 
 #[derive(Deserialize)]
@@ -104,10 +118,10 @@ async fn logout(session: Session) -> Result<Json<Value>, Refusal> {
     Ok(Json(json!({ "user": null })))
 }
 
-async fn add(session: Session, Body(addition): Body<Addition>) -> Result<Json<Value>, Refusal> {
+async fn add(session: Session, Body(addition): Body<Addition>) -> Result<Json<Line>, Refusal> {
     let (sku, qty) = addition.check().map_err(Refusal::invalid)?;
     let qty = cart::add(&session, &sku, qty).await?;
-    Ok(Json(json!({ "sku": sku.as_str(), "qty": qty })))
+    Ok(Json(sku.line(qty)))
 }
 
 async fn remove(session: Session, sku: Result<Path<String>, PathRejection>) -> Result<Json<Value>, Refusal> {

@@ -176,7 +176,9 @@ impl Scratch {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path).map_err(|error| {
             let path = path.display();
-            Failure::start(format!("the directory {path} for the session file cannot be made: {error}; name a file with --sessions sqlite:PATH."))
+            Failure::start(format!(
+                "the directory {path} for the session file cannot be made: {error}; name a file with --sessions sqlite:PATH."
+            ))
         })?;
         Ok(Self(path))
     }

@@ -1,11 +1,6 @@
 //! The whole shop: nodes, balancer, banner, and an orderly end.
 
-use std::{
-    io::Write as _,
-    net::SocketAddr,
-    sync::Arc,
-    time::Instant,
-};
+use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Instant};
 
 use tokio::{net::TcpListener, sync::oneshot};
 
