@@ -27,7 +27,7 @@ struct Node {
     log: Arc<EventLog>,
     app: Router,
     jar: Jar,
-    directory: Option<tempfile::TempDir>,
+    _directory: Option<tempfile::TempDir>,
 }
 
 struct Told {
@@ -54,7 +54,7 @@ impl Node {
             .events(Events::new("node").observer(log.clone()))
             .build()
             .unwrap();
-        Self { clock, faults, log, app: App::default().router().layer(layer), jar: Jar::default(), directory: None }
+        Self { clock, faults, log, app: App::default().router().layer(layer), jar: Jar::default(), _directory: None }
     }
 
     fn send(&self, path: &str) -> impl Future<Output = Told> + Send + use<> {
@@ -207,7 +207,7 @@ mod on_sqlite {
     async fn file(clock: ManualClock) -> Node {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::builder("").path(directory.path().join("faults.sqlite")).connect().await.unwrap();
-        Node { directory: Some(directory), ..Node::new(store, clock) }
+        Node { _directory: Some(directory), ..Node::new(store, clock) }
     }
 
     #[tokio::test]
