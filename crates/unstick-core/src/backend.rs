@@ -31,7 +31,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{Applied, Change, Credential, Decide, Error, Loaded, OpCtx, PrincipalIndex, Scope, Timestamp};
+use crate::{Applied, Change, Credential, Decide, Ended, Error, ErrorKind, Loaded, OpCtx, PrincipalIndex, RecordKey, Scope, Timestamp};
 
 /// How the client carries its credential. A credential signed for one is forged for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,6 +181,15 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
     fn update_locked(&self, op: OpCtx, ticket: &Ticket, decide: Decide<'_>) -> impl Future<Output = Result<Option<Applied>, Error>> + Send {
         let _ = (op, ticket, decide);
         async { Ok(None) }
+    }
+
+    /// Ends a session by its key, for administration: the keys are those of [`SessionEntry`](crate::SessionEntry).
+    ///
+    /// # Errors
+    /// When the backend cannot answer; [`ErrorKind::Unsupported`] when it cannot end sessions by key.
+    fn end_by_key(&self, op: OpCtx, key: RecordKey) -> impl Future<Output = Result<Ended, Error>> + Send {
+        let _ = (op, key);
+        async { Err(Error::new(ErrorKind::Unsupported, "this backend cannot end a session by its key")) }
     }
 
     /// The index of sessions by principal, if there is one.

@@ -194,6 +194,13 @@ impl Events {
         !self.0.observers.is_empty()
     }
 
+    /// As [`emit`](Self::emit), making the tag only if somebody listens: for events of every request.
+    pub fn emit_with(&self, kind: EventKind, session: impl FnOnce() -> Option<SessionTag>, detail: &str) {
+        if self.is_observed() || kind.is_warning() || tracing::enabled!(target: "unstick", tracing::Level::DEBUG) {
+            self.emit(kind, session(), detail);
+        }
+    }
+
     /// Sends an event.
     pub fn emit(&self, kind: EventKind, session: Option<SessionTag>, detail: &str) {
         let instance = self.instance();

@@ -13,6 +13,7 @@
 //! | [`runtime`], [`time`] | clocks, timers and tasks |
 //! | [`event`] | what happened |
 //! | [`budget`] | bytes of response headers that layers share |
+//! | [`order`] | the order of layers |
 //! | [`error`] | one opaque error |
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
@@ -26,6 +27,7 @@ pub mod event;
 pub mod index;
 pub mod level;
 pub mod lifetimes;
+pub mod order;
 pub mod record;
 pub mod revocations;
 pub mod runtime;
@@ -47,6 +49,7 @@ pub use self::{
     index::{PrincipalIndex, Reservation, SessionEntry},
     level::{Filled, Lease, LeaseToken, Level, LevelKey, LevelRead, LevelValue, TagKey, Target},
     lifetimes::Lifetimes,
+    order::AffinityRan,
     record::{
         Change, Field, FieldChange, FieldVersion, Fields, Life, MAX_FIELD_NAME, NewRecord, Precondition, Presented, PreviousSecret, Proof,
         RECORD_FORMAT, Record, Renewal, Rotation, Standing, decode_record, encode_record,

@@ -16,6 +16,23 @@ pub enum FieldChange {
     Remove,
 }
 
+impl FieldChange {
+    /// Bytes of the new value; zero for a removal.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Set(value) => value.len(),
+            Self::Remove => 0,
+        }
+    }
+
+    /// Whether it leaves no bytes behind.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl fmt::Debug for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,30 @@
+//! Finds cookies by name in a request, octet by octet.
+
+use http::{HeaderMap, header::COOKIE};
+
+/// Values of every cookie called exactly `name`, in the order sent.
+///
+/// Splits at `;` and the first `=`, over all `Cookie` headers, and trims spaces and tabs only (RFC 6265 section 5.4).
+/// Nothing is percent-decoded, unquoted or read as Unicode, so `__%48ost-id` is not `__Host-id`, and foreign garbage is stepped over.
+pub fn candidates<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(COOKIE).into_iter().flat_map(move |line| of_line(line.as_bytes(), name.as_bytes()))
+}
+
+fn of_line<'a>(line: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    line.split(|byte| *byte == b';').filter_map(move |pair| {
+        let pair = trim(pair);
+        let rest = pair.strip_prefix(name)?;
+        // White space may stand between name and `=`.
+        trim(rest).strip_prefix(b"=").map(trim)
+    })
+}
+
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}

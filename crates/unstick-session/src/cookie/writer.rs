@@ -1,0 +1,46 @@
+//! The `Set-Cookie` line.
+
+use std::time::Duration;
+
+use cookie::{Cookie, SameSite as CrateSameSite, time};
+use http::HeaderValue;
+
+use super::{CookieConfig, SameSite};
+
+impl CookieConfig {
+    fn base(&self, value: &str) -> Cookie<'static> {
+        let mut cookie = Cookie::new(self.name.clone().into_owned(), value.to_owned());
+        cookie.set_path(self.path.clone().into_owned());
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain.clone());
+        }
+        cookie.set_secure(self.secure);
+        cookie.set_http_only(self.http_only);
+        cookie.set_same_site(match self.same_site {
+            SameSite::Strict => CrateSameSite::Strict,
+            SameSite::Lax => CrateSameSite::Lax,
+            SameSite::None => CrateSameSite::None,
+        });
+        if self.partitioned {
+            cookie.set_partitioned(true);
+        }
+        cookie
+    }
+
+    /// The line that gives the client `value`; `None` if it cannot be a header value, which sealed credentials always can.
+    pub(crate) fn line(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
+        let mut cookie = self.base(value);
+        if self.persistent {
+            cookie.set_max_age(time::Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
+        }
+        HeaderValue::try_from(cookie.to_string()).ok()
+    }
+
+    /// The line that takes the cookie away again: the same attributes, an empty value, and a date in the past.
+    pub(crate) fn removal(&self) -> Option<HeaderValue> {
+        let mut cookie = self.base("");
+        cookie.set_max_age(time::Duration::ZERO);
+        cookie.set_expires(time::OffsetDateTime::UNIX_EPOCH);
+        HeaderValue::try_from(cookie.to_string()).ok()
+    }
+}

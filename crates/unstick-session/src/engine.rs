@@ -1,0 +1,91 @@
+//! One backend behind one pointer: the handle is not generic, and each trip costs one box.
+
+use std::sync::Arc;
+
+use unstick_core::{
+    Applied, BoxFuture, Carriage, Carrier, Ended, Error, Fields, Loaded, OpCtx, Opening, PrincipalIndex, RecordKey, Scope, SessionBackend,
+    Ticket, Timestamp,
+};
+
+use crate::{
+    commit::{Attempt, Outcome},
+    deadline::within,
+    env::Env,
+};
+
+pub(crate) type BoxedDecide<'a> = &'a mut (dyn FnMut(&Fields) -> Result<unstick_core::Change, Error> + Send);
+
+/// A [`SessionBackend`] with its type erased.
+pub(crate) trait Engine: Send + Sync {
+    fn scope(&self) -> Scope;
+    fn name(&self) -> &'static str;
+    fn open(&self, carriage: Carriage, text: &[u8]) -> Opening;
+    fn is_renewal_due(&self, ticket: &Ticket, now: Timestamp) -> bool;
+    fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>>;
+    fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome>;
+    fn update_locked<'a>(
+        &'a self,
+        op: OpCtx,
+        env: &'a Env,
+        ticket: Ticket,
+        decide: BoxedDecide<'a>,
+    ) -> BoxFuture<'a, Result<Option<Applied>, Error>>;
+    fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>>;
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex>;
+}
+
+impl<B: SessionBackend> Engine for B {
+    fn scope(&self) -> Scope {
+        SessionBackend::scope(self)
+    }
+
+    fn name(&self) -> &'static str {
+        SessionBackend::name(self)
+    }
+
+    fn open(&self, carriage: Carriage, text: &[u8]) -> Opening {
+        SessionBackend::open(self, carriage, text)
+    }
+
+    fn is_renewal_due(&self, ticket: &Ticket, now: Timestamp) -> bool {
+        SessionBackend::is_renewal_due(self, ticket, now)
+    }
+
+    fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>> {
+        Box::pin(async move {
+            let op = env.op();
+            let renew = SessionBackend::is_renewal_due(self, &ticket, op.now);
+            let answer = within(&env.runtime, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
+            env.answered(&answer);
+            answer
+        })
+    }
+
+    fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        Box::pin(async move { crate::commit::run(&*self, &env, attempt).await })
+    }
+
+    fn update_locked<'a>(
+        &'a self,
+        op: OpCtx,
+        env: &'a Env,
+        ticket: Ticket,
+        decide: BoxedDecide<'a>,
+    ) -> BoxFuture<'a, Result<Option<Applied>, Error>> {
+        Box::pin(async move { within(&env.runtime, op.budget(), SessionBackend::update_locked(self, op, &ticket, decide)).await })
+    }
+
+    fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>> {
+        Box::pin(async move { within(&env.runtime, env.deadline, SessionBackend::end_by_key(self, env.op(), key)).await })
+    }
+
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
+        SessionBackend::principal_index(self)
+    }
+}
+
+/// What a request's handle keeps of its layer.
+pub(crate) struct Shared {
+    pub(crate) env: Arc<Env>,
+    pub(crate) engine: Arc<dyn Engine>,
+}

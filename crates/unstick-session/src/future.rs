@@ -1,0 +1,212 @@
+//! The response future: the handler's answer, then the commit, then the headers.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header::SET_COOKIE};
+use unstick_core::{BoxFuture, Carriage, Carrier, EventKind, HeaderBudget, Lifecycle, Runtime};
+
+use crate::{
+    ResponseBody, Session, SessionError,
+    commit::Outcome,
+    env::Env,
+    failure::{Failure, is_server_error},
+    handle::Plan,
+    hygiene,
+    service::CARRIER_COOKIE,
+};
+
+/// A commit that goes on in the background when the connection that waits for it goes away.
+struct Detached {
+    commit: Option<BoxFuture<'static, Outcome>>,
+    runtime: Runtime,
+}
+
+impl Detached {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let Some(commit) = &mut self.commit else { return Poll::Ready(None) };
+        let outcome = ready!(commit.as_mut().poll(cx));
+        self.commit = None;
+        Poll::Ready(Some(outcome))
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if let Some(commit) = self.commit.take() {
+            self.runtime.spawn(Box::pin(async move {
+                drop(commit.await);
+            }));
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = StepProj]
+    enum Step<F, B> {
+        Handler { #[pin] inner: F },
+        Committing { commit: Detached, lifecycle: Lifecycle, only_renewal: bool, response: Option<Response<B>> },
+        Answered,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Future of [`SessionService`](crate::SessionService).
+    ///
+    /// # Cancel safety
+    /// Dropped before the handler answers, nothing that was buffered is saved. Dropped during the commit, the commit is completed in the background.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        step: Step<F, B>,
+        session: Session,
+        grpc: bool,
+    }
+}
+
+impl<F, B> ResponseFuture<F, B> {
+    pub(crate) fn new(inner: F, session: Session, grpc: bool) -> Self {
+        Self { step: Step::Handler { inner }, session, grpc }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StepProj::Handler { inner } = this.step.as_mut().project() {
+            let response = ready!(inner.poll(cx))?;
+            // Dropping the handler's future lets go of its handles, so that what is still held tells of a streaming body.
+            this.step.set(Step::Answered);
+            match next(this.session, response, *this.grpc) {
+                Ok(response) => return Poll::Ready(Ok(response)),
+                Err(step) => this.step.set(*step),
+            }
+        }
+        let StepProj::Committing { commit, lifecycle, only_renewal, response } = this.step.as_mut().project() else {
+            return Poll::Pending; // polled again after completion
+        };
+        let outcome = ready!(commit.poll(cx));
+        let settled = outcome.map_or(Ok(()), |outcome| this.session.settle(outcome, lifecycle));
+        let failed = settled.err().filter(|_| !*only_renewal);
+        let Some(response) = response.take() else { return Poll::Pending };
+        let answer = match failed {
+            Some(error) => replace(this.session, error, *this.grpc),
+            None => finish(this.session, response, true),
+        };
+        this.step.set(Step::Answered);
+        Poll::Ready(Ok(answer))
+    }
+}
+
+/// What follows the handler's answer: the final response, or a commit.
+#[allow(clippy::result_large_err, reason = "neither side is an error")]
+fn next<F, B>(session: &Session, response: Response<B>, grpc: bool) -> Result<Response<ResponseBody<B>>, Box<Step<F, B>>> {
+    let plan = session.close(is_server_error(&response));
+    let env = session.env();
+    if response.extensions().get::<unstick_core::AffinityRan>().is_some() {
+        env.events.emit(EventKind::LayerOrder, None, "the affinity layer must wrap the session layer, not the other way round");
+    }
+    let (ticket, intent, seen_live, only_renewal) = match plan {
+        Plan::Nothing => {
+            let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
+            return Ok(match failed {
+                Some(error) => replace(session, error, grpc),
+                None => finish(session, response, false),
+            });
+        }
+        Plan::Fail(error) => return Ok(replace(session, error, grpc)),
+        Plan::Renew(ticket) => {
+            let intent = unstick_core::Intent { lifecycle: Lifecycle::Keep, change: unstick_core::Change::default() };
+            (Some(ticket), intent, false, true)
+        }
+        Plan::Commit { ticket, intent, seen_live } => (ticket, intent, seen_live, false),
+    };
+    let lifecycle = intent.lifecycle.clone();
+    let attempt = session.attempt(ticket, intent, seen_live);
+    let (engine, env) = (session.engine().clone(), env.clone());
+    let commit = Detached { runtime: env.runtime.clone(), commit: Some(engine.commit(env, attempt)) };
+    Err(Box::new(Step::Committing { commit, lifecycle, only_renewal, response: Some(response) }))
+}
+
+/// Adds what the session needs to the handler's answer.
+fn finish<B>(session: &Session, mut response: Response<B>, committed: bool) -> Response<ResponseBody<B>> {
+    let finished = session.finish();
+    if finished.touched || committed || session.is_held_elsewhere() {
+        let env = session.env();
+        let mut budget = HeaderBudget::new(env.budget);
+        let headers = response.headers_mut();
+        add_carrier(env, session.carriage(), finished.carrier, headers, &mut budget);
+        let (carrier, line) = match (session.carriage(), &env.header) {
+            (Carriage::Header, Some(name)) => (name, name.as_str().len()),
+            _ => (&CARRIER_COOKIE, "cookie".len()),
+        };
+        if finished.touched || session.is_held_elsewhere() {
+            hygiene::keep_private(headers, carrier);
+            budget.take(HeaderBudget::line("vary".len(), line) + HeaderBudget::line("cache-control".len(), "private, no-store".len()));
+        }
+        response.extensions_mut().insert(budget);
+    }
+    response.map(ResponseBody::inner)
+}
+
+fn add_carrier(env: &Env, carriage: Carriage, carrier: Carrier, headers: &mut HeaderMap, budget: &mut HeaderBudget) {
+    let value = match (carriage, carrier) {
+        (_, Carrier::Unchanged) => return,
+        (Carriage::Header, Carrier::Set { text, .. }) => HeaderValue::try_from(text).ok(),
+        (Carriage::Header, Carrier::Remove) => Some(HeaderValue::from_static("")),
+        (_, Carrier::Set { text, max_age }) => env.cookie.line(&text, max_age),
+        (_, Carrier::Remove) => env.cookie.removal(),
+    };
+    let Some(value) = value else { return };
+    match (carriage, &env.header) {
+        (Carriage::Header, Some(name)) => {
+            budget.take(HeaderBudget::line(name.as_str().len(), value.len()));
+            headers.insert(name, value);
+        }
+        _ => {
+            budget.take(HeaderBudget::line(SET_COOKIE.as_str().len(), value.len()));
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}
+
+/// Our own answer in place of the handler's. Never carries a credential: the client keeps what it has.
+fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<ResponseBody<B>> {
+    let failure = Failure { error, grpc };
+    let env = session.env();
+    let mut response: Response<Bytes> = env.on_failure.respond(&failure);
+    let carrier = match (session.carriage(), &env.header) {
+        (Carriage::Header, Some(name)) => name,
+        _ => &CARRIER_COOKIE,
+    };
+    hygiene::keep_private(response.headers_mut(), carrier);
+    response.extensions_mut().insert(failure);
+    response.map(ResponseBody::ours)
+}
+
+impl Session {
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.shared().env
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<dyn crate::engine::Engine> {
+        &self.shared().engine
+    }
+}
+
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("session", &self.session).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! The handle that handlers work with.
+
+mod read;
+mod state;
+mod typed;
+mod update;
+mod write;
+
+pub(crate) use state::{Finished, Plan};
+pub use typed::Typed;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use unstick_core::{Carriage, Ticket, Timestamp};
+
+use self::state::State;
+use crate::{Status, engine::Shared};
+
+/// A request's session: in the request's extensions, and an axum extractor under feature `axum-08`.
+///
+/// Cheap to clone; clones are the same session. Nothing is asked of the backend before the first read. Changes are
+/// buffered and saved as one atomic operation after the handler, before the response headers leave; only
+/// [`update`](Self::update), [`save`](Self::save) and a [`promote`](Self::promote) under a limit go to the backend at once.
+///
+/// See the [crate docs](crate) for an example.
+///
+/// # Cancel safety
+/// A handler that is dropped before it answers saves nothing that was buffered. An `update` or `save` that is dropped
+/// while under way takes effect completely or not at all.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    carriage: Carriage,
+    /// When the request arrived; decided lazily would make every deadline drift.
+    started: Timestamp,
+    state: Mutex<State>,
+    loading: tokio::sync::Mutex<()>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        carriage: Carriage,
+        started: Timestamp,
+        ticket: Option<Ticket>,
+        status: Status,
+        presented: bool,
+    ) -> Self {
+        let state = Mutex::new(State::new(ticket, status, presented));
+        Self(Arc::new(Inner { shared, carriage, started, state, loading: tokio::sync::Mutex::const_new(()) }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panicking closure never runs under the lock, so a poisoned state is whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(crate) fn carriage(&self) -> Carriage {
+        self.0.carriage
+    }
+
+    /// Whether somebody besides the layer still holds the session: it may be read while the body streams.
+    pub(crate) fn is_held_elsewhere(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// What is known of the session. Asks nobody: before the first read an authentic credential is [`Status::Unloaded`].
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.state().status
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Reading: loads at the first question, then answers from what was loaded and what was changed since.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use unstick_core::{ErrorKind, EventKind, FieldChange, Loaded};
+
+use super::Session;
+use crate::{SessionError, Status, commit};
+
+impl Session {
+    /// Loads the session if that has not happened, and tells what it turned out to be.
+    ///
+    /// # Errors
+    /// When the backend could not answer; the session's status is then [`Status::Unknown`].
+    ///
+    /// # Cancel safety
+    /// Nothing is lost; the next call loads again.
+    pub async fn load(&self) -> Result<Status, SessionError> {
+        self.ensure_loaded().await?;
+        Ok(self.status())
+    }
+
+    /// The value under `key`, decoded from JSON; `None` when there is none, or no session.
+    ///
+    /// # Errors
+    /// When the backend could not answer, or the value is of another type ([`ErrorKind::Codec`]).
+    ///
+    /// # Cancel safety
+    /// As [`load`](Self::load).
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        self.get_bytes(key).await?.map(|bytes| decode(key, &bytes)).transpose()
+    }
+
+    /// The bytes under `key`, undecoded.
+    ///
+    /// # Errors
+    /// When the backend could not answer.
+    ///
+    /// # Cancel safety
+    /// As [`load`](Self::load).
+    pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
+        {
+            let mut state = self.state();
+            state.touched = true;
+            if let Some(known) = state.peek(key) {
+                return Ok(known);
+            }
+        }
+        self.ensure_loaded().await?;
+        Ok(self.state().peek(key).flatten())
+    }
+
+    /// The keys that have a value, in order.
+    ///
+    /// # Errors
+    /// When the backend could not answer.
+    ///
+    /// # Cancel safety
+    /// As [`load`](Self::load).
+    pub async fn keys(&self) -> Result<Vec<Arc<str>>, SessionError> {
+        self.ensure_loaded().await?;
+        let state = self.state();
+        let mut keys: Vec<Arc<str>> = match &state.live {
+            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name.clone()).collect(),
+            _ => Vec::new(),
+        };
+        for (name, change) in &state.change.fields {
+            match (keys.binary_search(name), change) {
+                (Err(at), FieldChange::Set(_)) => keys.insert(at, name.clone()),
+                (Ok(at), FieldChange::Remove) => {
+                    keys.remove(at);
+                }
+                _ => {}
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Who is logged in: what [`promote`](Self::promote) was last called with.
+    ///
+    /// # Errors
+    /// When the backend could not answer.
+    ///
+    /// # Cancel safety
+    /// As [`load`](Self::load).
+    pub async fn principal(&self) -> Result<Option<Arc<str>>, SessionError> {
+        if let unstick_core::Lifecycle::Promote(principal) = &self.state().lifecycle {
+            return Ok(Some(principal.clone()));
+        }
+        self.ensure_loaded().await?;
+        Ok(self.state().live.as_ref().and_then(|live| live.principal.clone()))
+    }
+
+    pub(super) async fn ensure_loaded(&self) -> Result<(), SessionError> {
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let _one_at_a_time = self.0.loading.lock().await;
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let Some(ticket) = self.state().ticket.clone() else { return Ok(()) };
+        let env = &self.0.shared.env;
+        let answer = self.0.shared.engine.load(env, self.0.carriage, ticket.clone()).await;
+        let mut state = self.state();
+        let (loaded, carrier) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
+                let error = SessionError::from(error);
+                state.status = Status::Unknown;
+                state.failed = Some(error.clone());
+                return Err(error);
+            }
+        };
+        state.status = match loaded {
+            Loaded::Live(live) => {
+                env.counters.found();
+                env.emit(EventKind::SessionFound, Some(&ticket), "");
+                if let unstick_core::Carrier::Set { .. } = carrier {
+                    env.emit(EventKind::SessionRenewed, Some(&ticket), "");
+                    state.carrier = carrier;
+                }
+                state.live = Some(live);
+                Status::Live
+            }
+            Loaded::Superseded { .. } => Status::Superseded,
+            Loaded::Ended { .. } => Status::Ended,
+            Loaded::Expired => Status::Expired,
+            Loaded::Missing => Status::Lost,
+            Loaded::Unreadable(kind) => {
+                if kind == ErrorKind::UnknownFormat {
+                    // A newer release wrote it: reads see nobody, but nothing is started in its place.
+                    state.failed = Some(SessionError::new(kind, "the session was written by a newer release; nothing was saved"));
+                }
+                Status::Unreadable
+            }
+            _ => Status::Unknown,
+        };
+        if state.status != Status::Live {
+            commit::gone(env, Some(&ticket), state.status);
+            state.ticket = None;
+        }
+        Ok(())
+    }
+
+    /// Whether a load would add nothing, and with what answer.
+    fn known(&self) -> Option<Result<(), SessionError>> {
+        let mut state = self.state();
+        state.touched = true;
+        if state.live.is_some() || state.ticket.is_none() {
+            return Some(Ok(()));
+        }
+        state.failed.clone().map(Err)
+    }
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, SessionError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let sentence = format!("the value under session key {key:?} is not of the requested type");
+        unstick_core::Error::with_source(ErrorKind::Codec, sentence, error).into()
+    })
+}

@@ -1,0 +1,204 @@
+//! What a request knows of its session and wants done to it: plain data behind the handle's lock.
+
+use bytes::Bytes;
+use unstick_core::{Applied, Carrier, Change, ErrorKind, FieldChange, Fields, Intent, Lifecycle, LiveSession, OpId, Ticket};
+
+use crate::{SessionError, Status, commit::Outcome};
+
+pub(super) struct State {
+    pub(super) ticket: Option<Ticket>,
+    pub(super) status: Status,
+    /// The request carried something under our name, so that an end has something to take away.
+    pub(super) presented: bool,
+    pub(super) live: Option<LiveSession>,
+    pub(super) failed: Option<SessionError>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) change: Change,
+    pub(super) pending_size: usize,
+    pub(super) carrier: Carrier,
+    pub(super) touched: bool,
+    pub(super) closed: bool,
+    pub(super) ended: bool,
+}
+
+/// What is left to do when the handler has answered.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Nothing.
+    Nothing,
+    /// Only the idle deadline is to be extended; failing that is no failure of the request.
+    Renew(Ticket),
+    /// The buffered intent is to be committed.
+    Commit { ticket: Option<Ticket>, intent: Intent, seen_live: bool },
+    /// It cannot be: the session could not be read before.
+    Fail(SessionError),
+}
+
+/// What the response gets.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) carrier: Carrier,
+    pub(crate) touched: bool,
+}
+
+impl State {
+    pub(super) fn new(ticket: Option<Ticket>, status: Status, presented: bool) -> Self {
+        Self {
+            ticket,
+            status,
+            presented,
+            live: None,
+            failed: None,
+            lifecycle: Lifecycle::Keep,
+            change: Change::default(),
+            pending_size: 0,
+            carrier: Carrier::Unchanged,
+            touched: false,
+            closed: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.change.is_empty() || self.lifecycle != Lifecycle::Keep
+    }
+
+    /// The value as this request sees it, if that is known without loading.
+    pub(super) fn peek(&self, key: &str) -> Option<Option<Bytes>> {
+        match self.change.get(key) {
+            Some(FieldChange::Set(value)) => return Some(Some(value.clone())),
+            Some(FieldChange::Remove) => return Some(None),
+            None if self.change.clear => return Some(None),
+            None => {}
+        }
+        match (&self.live, &self.ticket) {
+            (Some(live), _) => Some(live.fields.get(key).map(|field| field.value.clone())),
+            (None, None) => Some(None),
+            (None, Some(_)) => None,
+        }
+    }
+
+    pub(super) fn fields(&self) -> Fields {
+        self.live.as_ref().map(|live| live.fields.clone()).unwrap_or_default()
+    }
+
+    /// Refuses changes that can no longer be saved.
+    pub(super) fn writable(&self) -> Result<(), SessionError> {
+        if self.closed {
+            return Err(SessionError::new(ErrorKind::HeadersSent, "the response headers have left; the session can no longer be changed"));
+        }
+        if self.ended || self.lifecycle == Lifecycle::End {
+            return Err(SessionError::new(ErrorKind::Refused, "this request has ended the session"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn put(&mut self, key: &str, change: FieldChange, limit: usize) -> Result<(), SessionError> {
+        let size = |change: Option<&FieldChange>| change.map_or(0, |change| change.len() + key.len());
+        let after = self.pending_size - size(self.change.get(key)) + size(Some(&change));
+        if after > limit {
+            return Err(SessionError::new(
+                ErrorKind::TooLarge,
+                format!("the session key {key:?} would take the session over its limit of {limit} bytes"),
+            ));
+        }
+        self.pending_size = after;
+        match self.change.fields.iter_mut().find(|(name, _)| **name == *key) {
+            Some((_, old)) => *old = change,
+            None => self.change.fields.push((key.into(), change)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn discard(&mut self) -> bool {
+        let lifecycle = if self.lifecycle == Lifecycle::End { Lifecycle::End } else { Lifecycle::Keep };
+        let dropped = !self.change.is_empty() || self.lifecycle != lifecycle;
+        self.lifecycle = lifecycle;
+        self.change = Change::default();
+        self.pending_size = 0;
+        dropped
+    }
+
+    /// Takes the buffered intent out, for a commit.
+    pub(super) fn take_intent(&mut self, max_size: usize) -> Intent {
+        self.pending_size = 0;
+        let mut change = std::mem::take(&mut self.change);
+        change.max_size = max_size;
+        Intent { lifecycle: std::mem::replace(&mut self.lifecycle, Lifecycle::Keep), change }
+    }
+
+    pub(super) fn plan(&mut self, max_size: usize, renewal_due: impl FnOnce(&Ticket) -> bool) -> Plan {
+        if self.is_dirty() {
+            self.touched = true;
+            if let Some(error) = &self.failed {
+                return Plan::Fail(error.clone());
+            }
+            let ticket = self.ticket.clone();
+            return Plan::Commit { ticket, intent: self.take_intent(max_size), seen_live: self.live.is_some() };
+        }
+        match &self.ticket {
+            Some(ticket) if self.live.is_none() && self.failed.is_none() && renewal_due(ticket) => Plan::Renew(ticket.clone()),
+            _ => Plan::Nothing,
+        }
+    }
+
+    /// Takes in how a commit of `intent` went. The intent itself is gone: it was saved, or refused for good.
+    pub(super) fn settle(&mut self, outcome: Outcome, lifecycle: &Lifecycle, change: Option<&Change>) -> Result<(), SessionError> {
+        if let Some(status) = outcome.status {
+            self.status = status;
+        }
+        let (carrier, ticket) = match outcome.result {
+            Ok(done) => done,
+            Err(error) => {
+                if let (Some(fields), Some(live)) = (outcome.conflict, &mut self.live) {
+                    live.fields = fields;
+                }
+                return Err(error);
+            }
+        };
+        if carrier != Carrier::Unchanged {
+            self.carrier = carrier;
+        }
+        if *lifecycle == Lifecycle::End {
+            self.ended = true;
+            self.live = None;
+            if self.presented {
+                self.carrier = Carrier::Remove;
+            }
+        }
+        if let Some(change) = change {
+            self.saved(change, outcome.op_id, ticket.as_ref());
+        }
+        self.ticket = ticket;
+        Ok(())
+    }
+
+    /// Takes out of the buffer what has been saved, and leaves what was buffered meanwhile.
+    pub(super) fn unbuffer(&mut self, saved: &Change) {
+        self.change.clear &= !saved.clear;
+        self.change.fields.retain(|delta| !saved.fields.contains(delta));
+        self.pending_size = self.change.fields.iter().map(|(name, change)| name.len() + change.len()).sum();
+    }
+
+    /// Keeps the buffer and the loaded fields in step with what was just saved.
+    fn saved(&mut self, change: &Change, op: OpId, ticket: Option<&Ticket>) {
+        self.unbuffer(change);
+        let same = self.ticket.as_ref().zip(ticket).is_some_and(|(old, new)| old.credential.lineage() == new.credential.lineage());
+        if !same {
+            self.live = None; // another session now; read it anew when asked
+        } else if let Some(live) = &mut self.live {
+            change.merge_into(&mut live.fields, op.field_version());
+        }
+    }
+
+    /// Takes in a refusal met by an update.
+    pub(super) fn refuse(&mut self, refused: &Applied) {
+        self.status = match refused {
+            Applied::Ended { .. } => Status::Ended,
+            Applied::Superseded { .. } => Status::Superseded,
+            Applied::Expired => Status::Expired,
+            Applied::Missing => Status::Lost,
+            _ => self.status,
+        };
+    }
+}

@@ -1,0 +1,54 @@
+//! Keeps answers that depend on a session out of shared caches.
+//!
+//! ```
+//! use unstick_session::hygiene;
+//!
+//! let mut headers = http::HeaderMap::new();
+//! headers.insert("cache-control", "public, s-maxage=600".parse()?);
+//! headers.insert("cdn-cache-control", "max-age=600".parse()?);
+//! hygiene::keep_private(&mut headers, &"cookie".parse()?);
+//! assert_eq!(headers["cache-control"], "private, no-store");
+//! assert_eq!(headers["vary"], "cookie");
+//! assert!(!headers.contains_key("cdn-cache-control"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CACHE_CONTROL, COOKIE, EXPIRES, VARY},
+};
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Makes a response private: `Cache-Control: private, no-store` replaces what the handler said, `carrier` (the cookie or
+/// transport header) joins `Vary`, and everything addressed to surrogates and CDNs is taken out (RFC 9111, RFC 9213).
+pub fn keep_private(headers: &mut HeaderMap, carrier: &HeaderName) {
+    if !headers.is_empty() {
+        remove_cdn_headers(headers);
+    }
+    headers.insert(CACHE_CONTROL, PRIVATE);
+    add_vary(headers, carrier);
+}
+
+fn remove_cdn_headers(headers: &mut HeaderMap) {
+    let shared = |name: &HeaderName| {
+        let name = name.as_str();
+        name == "surrogate-control" || name.ends_with("cdn-cache-control") || name == "x-accel-expires" || name == EXPIRES.as_str()
+    };
+    while let Some(name) = headers.keys().find(|name| shared(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+fn add_vary(headers: &mut HeaderMap, carrier: &HeaderName) {
+    let mentions = |line: &HeaderValue| {
+        line.as_bytes().split(|byte| *byte == b',').any(|part| {
+            let part = part.trim_ascii();
+            part == b"*" || part.eq_ignore_ascii_case(carrier.as_str().as_bytes())
+        })
+    };
+    if !headers.get_all(VARY).iter().any(mentions) {
+        let value = if carrier == COOKIE { HeaderValue::from_static("cookie") } else { HeaderValue::from(carrier.clone()) };
+        headers.append(VARY, value);
+    }
+}
