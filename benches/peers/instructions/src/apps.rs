@@ -1,5 +1,8 @@
 //! The same small application on each subject.
 
+mod peer;
+mod unstick;
+
 use std::{
     convert::Infallible,
     sync::atomic::{AtomicU64, Ordering},
@@ -7,9 +10,8 @@ use std::{
 };
 
 use axum::{Router, extract::Request, routing::get};
-use http::StatusCode;
 use tower::{Layer, Service};
-use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer, cookie::Key, cookie::time};
+use tower_sessions::cookie::Key;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) enum Subject {
     Identity,
     /// With a layer that puts one extension into the request.
     Extension,
+    /// Ours, memory store, signed cookies.
+    Unstick,
     /// tower-sessions, memory store.
     TowerSessions,
     /// The same with signed cookies.
@@ -27,13 +31,15 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 5] = [Self::Bare, Self::Identity, Self::Extension, Self::TowerSessions, Self::TowerSessionsSigned];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Bare, Self::Identity, Self::Extension, Self::Unstick, Self::TowerSessions, Self::TowerSessionsSigned];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Identity => "identity",
             Self::Extension => "extension",
+            Self::Unstick => "unstick",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
         }
@@ -48,7 +54,7 @@ impl Subject {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        false
+        self == Self::Unstick
     }
 
     pub(crate) fn sets_cookie_on_write(self) -> bool {
@@ -60,23 +66,24 @@ impl Subject {
             Self::Bare => sessionless(),
             Self::Identity => sessionless().layer(Pass { extension: false, inner: () }),
             Self::Extension => sessionless().layer(Pass { extension: true, inner: () }),
-            Self::TowerSessions => tower_sessions().layer(tower_sessions_layer()),
-            Self::TowerSessionsSigned => tower_sessions().layer(tower_sessions_layer().with_signed(Key::from(&[7; 64]))),
+            Self::Unstick => unstick::app(),
+            Self::TowerSessions => peer::app().layer(peer::layer()),
+            Self::TowerSessionsSigned => peer::app().layer(peer::layer().with_signed(Key::from(&[7; 64]))),
         }
     }
 }
 
 /// Values of a session: five short strings and a counter.
-const STRINGS: [(&str, &str); 5] =
+pub(crate) const STRINGS: [(&str, &str); 5] =
     [("name", "Ann Example"), ("locale", "en-GB"), ("market", "eu-west"), ("theme", "dark"), ("cart", "c-20931")];
 
 /// A new value for every write: writing the same value again may count as no change.
-fn next() -> u64 {
+pub(crate) fn next() -> u64 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     COUNTER.fetch_add(1, Ordering::Relaxed)
 }
 
-async fn untouched() -> &'static str {
+pub(crate) async fn untouched() -> &'static str {
     "ok"
 }
 
@@ -118,27 +125,4 @@ impl<S: Service<Request, Error = Infallible>> Service<Request> for Pass<S> {
         }
         self.inner.call(request)
     }
-}
-
-fn tower_sessions_layer() -> SessionManagerLayer<MemoryStore> {
-    SessionManagerLayer::new(MemoryStore::default()).with_expiry(Expiry::OnInactivity(time::Duration::days(1)))
-}
-
-fn tower_sessions() -> Router {
-    async fn read(session: Session) -> Result<&'static str, StatusCode> {
-        let found = session.get::<String>("name").await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        found.map(|_| "ok").ok_or(StatusCode::NOT_FOUND)
-    }
-    async fn write(session: Session) -> Result<&'static str, StatusCode> {
-        session.insert("counter", next()).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        Ok("ok")
-    }
-    async fn new(session: Session) -> Result<&'static str, StatusCode> {
-        for (key, value) in STRINGS {
-            session.insert(key, value).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        }
-        session.insert("counter", next()).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        Ok("ok")
-    }
-    Router::new().route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new))
 }

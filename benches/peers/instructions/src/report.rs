@@ -42,8 +42,8 @@ pub(crate) fn report(requests: u64) -> Result<bool, String> {
         let mut bare = 0;
         for subject in Subject::ALL {
             eprintln!("measuring {} {} ...", subject.name(), case.name());
-            let once = collected(&program, subject, case, requests)?;
-            let twice = collected(&program, subject, case, 2 * requests)?;
+            let once = collected(&program, subject, case, requests, 2 * requests)?;
+            let twice = collected(&program, subject, case, 2 * requests, 2 * requests)?;
             let total = (twice - once) / i64::try_from(requests).map_err(|_| "too many requests")?;
             if subject == Subject::Bare {
                 bare = total;
@@ -58,11 +58,11 @@ pub(crate) fn report(requests: u64) -> Result<bool, String> {
 }
 
 /// Instructions of one run, as callgrind counts them.
-fn collected(program: &Path, subject: Subject, case: Case, requests: u64) -> Result<i64, String> {
+fn collected(program: &Path, subject: Subject, case: Case, requests: u64, sessions: u64) -> Result<i64, String> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
-        .args(["run", subject.name(), case.name(), &requests.to_string()])
+        .args(["run", subject.name(), case.name(), &requests.to_string(), &sessions.to_string()])
         .env_remove("RUST_LOG")
         .output()
         .map_err(|error| format!("valgrind did not start ({error}); on Debian: apt-get install valgrind"))?;

@@ -75,19 +75,21 @@ fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
     request
 }
 
-/// Creates one session, then sends `count` requests of the case and checks that each did what it should.
-pub(crate) fn send(subject: Subject, case: Case, count: u64) -> Result<(), String> {
+/// Creates `sessions` sessions, then sends `count` requests of the case, one session after the other, and checks that each did what it should.
+pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let mut app = subject.app();
-        let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
-        // The same bytes on the wire for subjects without sessions of their own.
-        let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
-        let cookie = if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up };
-        let cookie = case.sends_cookie().then_some(&cookie);
+        let mut cookies = Vec::with_capacity(sessions);
+        for _ in 0..sessions {
+            let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
+            // The same bytes on the wire for subjects without sessions of their own.
+            let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
+            cookies.push(if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up });
+        }
         let uri = Uri::from_static(case.path());
-        for _ in 0..count {
-            let Ok(response) = app.call(request(&uri, cookie)).await;
+        for cookie in cookies.iter().cycle().take(count) {
+            let Ok(response) = app.call(request(&uri, case.sends_cookie().then_some(cookie))).await;
             if response.status() != StatusCode::OK {
                 return Err(format!("{} {} was answered with {}", subject.name(), case.name(), response.status()));
             }
