@@ -1,1 +1,65 @@
-//! To be written.
+//! Ends sticky sessions from inside the application.
+//!
+//! A load balancer that pins each user to one node makes a scale-out useless for everybody who is already there, and
+//! takes their node's sessions away when it goes. Once sessions live in a store that every node reaches, the pin has no
+//! use left. Switch it off in the balancer if you can; where you cannot, or not yet, this layer does what an application
+//! can do:
+//!
+//! * It sends `Arr-Disable-Session-Affinity: true`, on which Azure App Service and IIS set no pin. Other balancers ignore it.
+//! * It tells the browser to delete pin cookies of the products in the [`catalogue`] when a request carries them, and of the
+//!   names you [configure](AffinityLayerBuilder::expire) with every response, for balancers that hide their cookie from you.
+//! * It reports every pinned request as an event with the product's name.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
+//! use http_body_util::Empty;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use unstick_affinity::AffinityLayer;
+//! use unstick_core::Scope;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let layer = AffinityLayer::builder().sessions(Scope::Shared).build()?;
+//! let service = ServiceBuilder::new()
+//!     .layer(layer)
+//!     .service(service_fn(|_: Request<Empty<Bytes>>| async { Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new())) }));
+//!
+//! let request = Request::get("/").header(COOKIE, "ApplicationGatewayAffinity=af3c91; theme=dark").body(Empty::new())?;
+//! let response = service.oneshot(request).await?;
+//! assert_eq!(response.headers()["arr-disable-session-affinity"], "true");
+//! assert_eq!(response.headers()[SET_COOKIE], "ApplicationGatewayAffinity=; Path=/; Max-Age=0");
+//! # Ok(()) }
+//! ```
+//!
+//! # What it leaves alone
+//! Cookies that the handler sets in the same response; responses that shared caches may keep (`public`, `s-maxage`, a CDN's
+//! own control header), 304 and 1xx: these get the ARR header and nothing else. Every other `Set-Cookie` line stays as it is, byte for byte,
+//! and ours come last. At most 8 lines and 1 KB are added to a response, and never more than the session layer left of
+//! [`HeaderBudget`](unstick_core::HeaderBudget): nginx answers 502 when a response's head outgrows its 4 KB buffer.
+//!
+//! # What it cannot do
+//! Pins without a cookie of their own (client address, hash rings, Kubernetes `ClientIP`, HAProxy stick tables) and pins that the
+//! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting.
+//!
+//! # Order
+//! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
+//! which a session layer that sits outside notices.
+
+mod builder;
+pub mod catalogue;
+mod decide;
+mod future;
+mod layer;
+mod pin;
+mod service;
+mod switch;
+
+pub use self::{
+    builder::AffinityLayerBuilder,
+    catalogue::{Evidence, Lever, Product},
+    future::ResponseFuture,
+    layer::AffinityLayer,
+    pin::PinCookie,
+    service::Affinity,
+    switch::Switch,
+};

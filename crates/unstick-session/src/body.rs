@@ -6,11 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 pin_project_lite::pin_project! {
-    /// Body of [`SessionService`](crate::SessionService)'s responses.
+    /// Body of [`SessionService`](crate::SessionService)'s responses. Its data is the inner body's, which ours must convert to: `Bytes` does.
     pub struct ResponseBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -35,53 +35,17 @@ impl<B> ResponseBody<B> {
     }
 }
 
-/// Data of a [`ResponseBody`].
-#[derive(Debug)]
-pub enum ResponseData<D> {
-    /// Of the inner body.
-    Inner(D),
-    /// Of our own answer.
-    Ours(Bytes),
-}
-
-impl<D: Buf> Buf for ResponseData<D> {
-    fn remaining(&self) -> usize {
-        match self {
-            Self::Inner(data) => data.remaining(),
-            Self::Ours(data) => data.remaining(),
-        }
-    }
-
-    fn chunk(&self) -> &[u8] {
-        match self {
-            Self::Inner(data) => data.chunk(),
-            Self::Ours(data) => data.chunk(),
-        }
-    }
-
-    fn advance(&mut self, count: usize) {
-        match self {
-            Self::Inner(data) => data.advance(count),
-            Self::Ours(data) => data.advance(count),
-        }
-    }
-
-    fn chunks_vectored<'a>(&'a self, to: &mut [std::io::IoSlice<'a>]) -> usize {
-        match self {
-            Self::Inner(data) => data.chunks_vectored(to),
-            Self::Ours(data) => data.chunks_vectored(to),
-        }
-    }
-}
-
-impl<B: Body> Body for ResponseBody<B> {
-    type Data = ResponseData<B::Data>;
+impl<B: Body> Body for ResponseBody<B>
+where
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
-            KindProj::Inner { body } => body.poll_frame(cx).map_ok(|frame| frame.map_data(ResponseData::Inner)),
-            KindProj::Ours { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(ResponseData::Ours(bytes))))),
+            KindProj::Inner { body } => body.poll_frame(cx),
+            KindProj::Ours { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into())))),
         }
     }
 

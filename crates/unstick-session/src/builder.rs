@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use unstick_core::{ConfigError, Events, HeaderBudget, KeyRing, Lifetimes, Runtime, SessionBackend, Store};
 
 use crate::{
@@ -40,6 +40,7 @@ pub struct SessionLayerBuilder<K> {
     max_size: usize,
     budget: usize,
     commit_on_server_error: bool,
+    clear_site_data: Option<String>,
     on_failure: Arc<dyn OnFailure>,
 }
 
@@ -106,6 +107,7 @@ impl<K> SessionLayerBuilder<K> {
             max_size: 256 * 1024,
             budget: HeaderBudget::DEFAULT,
             commit_on_server_error: false,
+            clear_site_data: None,
             on_failure: Arc::new(()),
         }
     }
@@ -173,6 +175,12 @@ impl<K> SessionLayerBuilder<K> {
         self
     }
 
+    /// Sends `Clear-Site-Data` with this value, such as `"cache", "storage"` with its quotes, when a session is ended. Default: off.
+    pub fn clear_site_data_on_end(mut self, directives: &str) -> Self {
+        self.clear_site_data = Some(directives.to_owned());
+        self
+    }
+
     fn env(self, immediate_promotion: bool) -> Result<(Env, K), ConfigError> {
         let header = self.header.map(|name| {
             let refused = |_| ConfigError::new(format!("`header`: {name:?} is not a header name"));
@@ -184,6 +192,8 @@ impl<K> SessionLayerBuilder<K> {
         {
             return Err(ConfigError::new(format!("`header`: {name} has a meaning of its own; use a name such as x-session")));
         }
+        let clear_site_data = self.clear_site_data.map(HeaderValue::try_from).transpose();
+        let clear_site_data = clear_site_data.map_err(|_| ConfigError::new("`clear_site_data_on_end` is not a header value"))?;
         let lifetimes = self.lifetimes.check()?;
         let cookie = self.cookie.check()?;
         if self.deadline < Duration::from_millis(10) {
@@ -206,6 +216,7 @@ impl<K> SessionLayerBuilder<K> {
             max_size: self.max_size,
             budget: self.budget,
             commit_on_server_error: self.commit_on_server_error,
+            clear_site_data,
             immediate_promotion,
             counters: Counters::default(),
             on_failure: self.on_failure,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use unstick_core::{ConfigError, Error, EventKind, Events, Lifetimes, OpCtx, OpId, Runtime, Ticket, Timestamp};
 
 use crate::{continuity::Counters, cookie::CookieConfig, failure::OnFailure};
@@ -23,6 +23,7 @@ pub(crate) struct Env {
     pub(crate) max_size: usize,
     pub(crate) budget: usize,
     pub(crate) commit_on_server_error: bool,
+    pub(crate) clear_site_data: Option<HeaderValue>,
     pub(crate) immediate_promotion: bool,
     pub(crate) counters: Counters,
     pub(crate) on_failure: Arc<dyn OnFailure>,

@@ -146,6 +146,9 @@ fn finish<B>(session: &Session, mut response: Response<B>, committed: bool) -> R
         let env = session.env();
         let mut budget = HeaderBudget::new(env.budget);
         let headers = response.headers_mut();
+        if let (Carrier::Remove, Some(directives)) = (&finished.carrier, &env.clear_site_data) {
+            headers.insert("clear-site-data", directives.clone());
+        }
         add_carrier(env, session.carriage(), finished.carrier, headers, &mut budget);
         let (carrier, line) = match (session.carriage(), &env.header) {
             (Carriage::Header, Some(name)) => (name, name.as_str().len()),

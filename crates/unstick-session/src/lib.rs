@@ -10,7 +10,7 @@
 //! use tower::{Layer, Service, ServiceExt, service_fn};
 //! use unstick_core::{Key, KeyRing};
 //! use unstick_session::{Session, SessionError, SessionLayer};
-//! # use unstick_session::doc::ExampleStore;
+//! use unstick_memory::MemoryStore;
 //!
 //! async fn handler(request: Request<Bytes>) -> Result<Response<Bytes>, SessionError> {
 //!     let session = request.extensions().get::<Session>().expect("behind the layer").clone();
@@ -19,8 +19,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> { tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! # let store = ExampleStore::default();
-//! let layer = SessionLayer::keyed(store, KeyRing::new(Key::generate()?)).build()?;
+//! let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(Key::generate()?)).build()?;
 //! let service = layer.layer(service_fn(handler));
 //! let first = service.clone().oneshot(Request::new(Bytes::new())).await?;
 //! let cookie = first.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or("").to_owned();
@@ -70,15 +69,13 @@ mod status;
 #[cfg(feature = "axum-08")]
 mod axum;
 pub mod cookie;
-#[doc(hidden)]
-pub mod doc;
 pub mod failure;
 pub mod hygiene;
 
 #[cfg(feature = "axum-08")]
 pub use self::axum::MissingLayer;
 pub use self::{
-    body::{ResponseBody, ResponseData},
+    body::ResponseBody,
     builder::{InStore, Own, SessionLayerBuilder},
     continuity::Continuity,
     error::SessionError,

@@ -1,1 +1,6 @@
-//! To be written.
+//! Tools for testing stores and layers of the unstick family.
+
+pub mod client;
+pub mod clock;
+pub mod faults;
+pub mod observe;

@@ -162,9 +162,7 @@ impl State {
         if *lifecycle == Lifecycle::End {
             self.ended = true;
             self.live = None;
-            if self.presented {
-                self.carrier = Carrier::Remove;
-            }
+            self.carrier = if self.presented { Carrier::Remove } else { Carrier::Unchanged };
         }
         if let Some(change) = change {
             self.saved(change, outcome.op_id, ticket.as_ref());

@@ -1,0 +1,135 @@
+//! A row as the engine returns it, its way into a [`Record`], and what a refused write means.
+
+use unstick_core::{
+    Applied, Change, Created, Error, ErrorKind, Life, OpCtx, Presented, PreviousSecret, Record, Rotated, Rotation, SecretHash, Timestamp,
+};
+
+use crate::delta;
+
+/// Format of the rows that this release writes.
+pub(crate) const ROW_FORMAT: i64 = 1;
+
+/// Columns in plain types.
+#[derive(Debug, Clone)]
+pub(crate) struct RawRow {
+    pub(crate) format: i64,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) previous: Option<Vec<u8>>,
+    pub(crate) previous_until: Option<i64>,
+    pub(crate) previous_reissued: Option<i64>,
+    pub(crate) rotated: i64,
+    pub(crate) reissued: i64,
+    pub(crate) principal: Option<String>,
+    pub(crate) created: i64,
+    pub(crate) idle_deadline: i64,
+    pub(crate) absolute_deadline: i64,
+    pub(crate) fields: String,
+    pub(crate) applied: String,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) ended_until: Option<i64>,
+}
+
+pub(crate) fn corrupt() -> Error {
+    Error::new(ErrorKind::Corrupt, "a stored session record cannot be read")
+}
+
+pub(crate) fn unknown_format() -> Error {
+    Error::new(ErrorKind::UnknownFormat, "a stored session record was written by a newer release")
+}
+
+pub(crate) fn late() -> Error {
+    Error::new(ErrorKind::Late, "the operation arrived after its deadline and was refused")
+}
+
+fn secret(bytes: &[u8]) -> Result<SecretHash, Error> {
+    bytes.try_into().map(SecretHash::from_bytes).map_err(|_| corrupt())
+}
+
+impl RawRow {
+    /// The record, or why it cannot be read.
+    pub(crate) fn into_record(self) -> Result<Record, Error> {
+        let at = Timestamp::from_millis;
+        if self.format != ROW_FORMAT {
+            return Err(if self.format > ROW_FORMAT { unknown_format() } else { corrupt() });
+        }
+        if let Some(ended) = self.ended_at {
+            return Ok(Record::tombstone(at(ended), at(self.ended_until.ok_or_else(corrupt)?)));
+        }
+        let previous = match self.previous {
+            None => None,
+            Some(bytes) => Some(PreviousSecret {
+                secret: secret(&bytes)?,
+                grace_until: at(self.previous_until.ok_or_else(corrupt)?),
+                reissued: at(self.previous_reissued.unwrap_or(0)),
+            }),
+        };
+        Ok(Record {
+            life: Life::Live,
+            secret: secret(&self.secret)?,
+            previous,
+            rotated: at(self.rotated),
+            reissued: at(self.reissued),
+            principal: self.principal.map(Into::into),
+            created: at(self.created),
+            idle_deadline: at(self.idle_deadline),
+            absolute_deadline: at(self.absolute_deadline),
+            fields: delta::read_fields(&self.fields)?,
+            applied: delta::read_applied(&self.applied)?,
+        })
+    }
+}
+
+fn was_applied(record: &Record, op: &OpCtx) -> bool {
+    record.applied.iter().any(|(id, _)| *id == op.op_id)
+}
+
+/// Why an `apply` touched no row, given the row as it is now.
+pub(crate) fn refused_apply(mut record: Record, op: &OpCtx, late: bool, presented: &Presented, change: &Change) -> Result<Applied, Error> {
+    let before = was_applied(&record, op);
+    if late && !before {
+        return Err(self::late());
+    }
+    let fields = record.fields.clone();
+    Ok(match record.apply(op, presented, change) {
+        // It would be accepted now: the row changed between the two statements. The caller decides anew.
+        Applied::Done { .. } if !before => Applied::Conflict(fields),
+        answer => answer,
+    })
+}
+
+/// Why a `rotate` touched no row, given the row as it is now.
+pub(crate) fn refused_rotate(
+    mut record: Record,
+    op: &OpCtx,
+    late: bool,
+    presented: &Presented,
+    rotation: &Rotation,
+    change: &Change,
+) -> Result<Rotated, Error> {
+    let before = was_applied(&record, op);
+    if late && !before {
+        return Err(self::late());
+    }
+    let fields = record.fields.clone();
+    Ok(match record.rotate(op, presented, rotation, change) {
+        Rotated::Done { .. } if !before => Rotated::Refused(Applied::Conflict(fields)),
+        answer => answer,
+    })
+}
+
+/// Why a `create` inserted no row, given the row that is there.
+pub(crate) fn refused_create(row: RawRow, op: &OpCtx, late: bool) -> Result<Created, Error> {
+    let record = row.into_record();
+    if let Ok(record) = &record
+        && was_applied(record, op)
+    {
+        return Ok(Created::Done);
+    }
+    if late {
+        return Err(self::late());
+    }
+    Ok(match record {
+        Ok(Record { life: Life::Ended { at, .. }, .. }) => Created::Ended { at },
+        _ => Created::Exists,
+    })
+}

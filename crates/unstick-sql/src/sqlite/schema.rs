@@ -1,0 +1,105 @@
+//! Creating and checking the tables.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
+use unstick_core::{ConfigError, Runtime};
+
+use super::error;
+use crate::prefix;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaFile {
+    /// Its number; the tables are at the highest number that was run.
+    pub version: i64,
+    /// Its file name.
+    pub name: &'static str,
+    /// Its statements, for the prefix `unstick_`. To be run in one transaction; it enters its own number into `unstick_schema`.
+    pub sql: &'static str,
+}
+
+/// All steps in order, for running them with a migration tool of your own together with
+/// [`SqliteStoreBuilder::existing_tables`](super::SqliteStoreBuilder::existing_tables).
+pub const SCHEMA: &[SchemaFile] =
+    &[SchemaFile { version: 1, name: "0001_sessions.sql", sql: include_str!("../../sql/sqlite/0001_sessions.sql") }];
+
+/// Who runs the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// This store does.
+    Made,
+    /// Somebody else did.
+    Expected,
+}
+
+const ATTEMPTS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(125);
+
+/// Runs `attempt` again while another process holds the file, for about five seconds: processes that start together take turns.
+pub(crate) async fn patiently<T>(runtime: &Runtime, mut attempt: impl AsyncFnMut() -> Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    let mut left = ATTEMPTS;
+    loop {
+        match attempt().await {
+            Err(error) if error::code(&error) == error::BUSY && left > 0 => {
+                left -= 1;
+                runtime.sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Brings the tables to the newest step, or checks that they are there.
+pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables: Tables, runtime: &Runtime) -> Result<(), ConfigError> {
+    let newest = SCHEMA.last().map_or(0, |file| file.version);
+    let current = patiently(runtime, async || version(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+    if current < newest && tables == Tables::Made {
+        patiently(runtime, async || upgrade(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+        return Ok(());
+    }
+    let file = path.display();
+    match current {
+        0 => Err(ConfigError::new(format!(
+            "the session database {file} has no tables with the prefix `{prefix}`; run the schema files first, or let the store make them by leaving out `existing_tables`"
+        ))),
+        older if older < newest => Err(ConfigError::new(format!(
+            "the tables with the prefix `{prefix}` in {file} are at schema {older}, but this release needs {newest}; run the newer schema files first"
+        ))),
+        newer if newer > newest => Err(ConfigError::new(format!(
+            "the tables with the prefix `{prefix}` in {file} are at schema {newer}, but this release knows only {newest}; start the newer release"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn version<'c>(from: impl sqlx::SqliteExecutor<'c> + Copy, prefix: &str) -> Result<i64, sqlx::Error> {
+    let table = format!("{prefix}schema");
+    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1").bind(&table).fetch_optional(from).await?;
+    if found.is_none() {
+        return Ok(0);
+    }
+    sqlx::query(AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"))).fetch_one(from).await?.try_get(0)
+}
+
+/// Under the write lock: whoever comes second finds the work done.
+async fn upgrade(pool: &SqlitePool, prefix: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let table = format!("{prefix}schema");
+    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")
+        .bind(&table)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let current: i64 = match found {
+        None => 0,
+        Some(_) => {
+            let select = AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"));
+            sqlx::query(select).fetch_one(&mut *transaction).await?.try_get(0)?
+        }
+    };
+    for file in SCHEMA.iter().filter(|file| file.version > current) {
+        sqlx::raw_sql(AssertSqlSafe(prefix::replace(file.sql, prefix))).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}

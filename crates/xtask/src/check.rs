@@ -1,0 +1,145 @@
+//! `cargo xtask check`: named steps, each of which can be run alone.
+
+use std::{process::Stdio, time::Instant};
+
+use crate::{
+    cargo::{self, Package},
+    files,
+};
+
+/// Why a step failed, and how to repeat it.
+struct Failure {
+    what: Vec<String>,
+    repeat: String,
+}
+
+type Step = (&'static str, fn(&[Package]) -> Result<(), Failure>);
+
+const STEPS: &[Step] = &[
+    ("fmt", fmt),
+    ("lengths", |_| rule("lengths", files::lengths())),
+    ("readme", |_| rule("readme", files::readme())),
+    ("paths", |_| rule("paths", files::machine_paths())),
+    ("licences", |packages| rule("licences", files::licences(packages))),
+    ("clippy", clippy),
+    ("features", features),
+    ("docs", docs),
+    ("package", package),
+];
+
+/// Runs the steps named, or all; whether all is well.
+pub(crate) fn run(names: &[String]) -> Result<bool, String> {
+    if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|(step, _)| step == name)) {
+        let known: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no step `{unknown}`; there are: {}", known.join(", ")));
+    }
+    let packages = cargo::packages()?;
+    let mut failed = Vec::new();
+    for (name, step) in STEPS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)) {
+        println!("== {name}");
+        let start = Instant::now();
+        let result = step(&packages);
+        let seconds = start.elapsed().as_secs_f32();
+        match result {
+            Ok(()) => println!("== {name}: ok, {seconds:.1} s"),
+            Err(Failure { what, repeat }) => {
+                what.iter().for_each(|sentence| println!("  {sentence}"));
+                println!("== {name}: FAILED, {seconds:.1} s; to repeat: {repeat}");
+                failed.push(*name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        println!("check: all is well");
+    } else {
+        println!("check: failed: {}", failed.join(", "));
+    }
+    Ok(failed.is_empty())
+}
+
+fn fmt(_: &[Package]) -> Result<(), Failure> {
+    run_cargo(&[], &["fmt", "--all", "--", "--check"])
+}
+
+fn clippy(_: &[Package]) -> Result<(), Failure> {
+    run_cargo(&[], &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+}
+
+fn docs(_: &[Package]) -> Result<(), Failure> {
+    run_cargo(&[("RUSTDOCFLAGS", "-D warnings")], &["doc", "--workspace", "--no-deps", "--all-features"])
+}
+
+/// Every library without features and with each one alone; a warning is a failure, as it would be in `clippy`.
+fn features(packages: &[Package]) -> Result<(), Failure> {
+    for package in packages.iter().filter(|package| package.has_lib) {
+        let none = ["check", "--lib", "--no-default-features", "-p", &package.name];
+        run_quietly(&none)?;
+        for feature in package.features.iter().filter(|feature| *feature != "default") {
+            run_quietly(&[&none[..], &["--features", feature]].concat())?;
+        }
+    }
+    Ok(())
+}
+
+fn package(packages: &[Package]) -> Result<(), Failure> {
+    for Package { name, .. } in packages.iter().filter(|package| package.published && package.has_lib) {
+        let args = ["package", "--list", "--allow-dirty", "-p", name];
+        let output = cargo::cargo().args(args).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
+        }
+        rule("package", files::packaged(name, &String::from_utf8_lossy(&output.stdout)))?;
+    }
+    Ok(())
+}
+
+fn rule(step: &str, what: Vec<String>) -> Result<(), Failure> {
+    if what.is_empty() { Ok(()) } else { Err(Failure { what, repeat: format!("cargo xtask check {step}") }) }
+}
+
+fn run_cargo(env: &[(&str, &str)], args: &[&str]) -> Result<(), Failure> {
+    let status = cargo::cargo().args(args).envs(env.iter().copied()).status().map_err(|error| failed(env, args, &error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(failed(env, args, "")) }
+}
+
+/// As [`run_cargo`], but shows the output only of what failed or warned: there are many of these.
+fn run_quietly(args: &[&str]) -> Result<(), Failure> {
+    let output = cargo::cargo().args(args).stdin(Stdio::null()).output().map_err(|error| failed(&[], args, &error.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() && !is_warning(&text) { Ok(()) } else { Err(failed(&[], args, &text)) }
+}
+
+/// Whether cargo closed a crate with "generated n warnings"; crates of others never do.
+fn is_warning(output: &str) -> bool {
+    output.lines().any(|line| line.starts_with("warning: `") && line.contains(" generated "))
+}
+
+fn failed(env: &[(&str, &str)], args: &[&str], output: &str) -> Failure {
+    Failure { what: output.lines().map(str::to_owned).collect(), repeat: cargo::shown(env, args) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STEPS, failed, is_warning, rule, run};
+
+    #[test]
+    fn a_warning_of_ours_is_seen() {
+        assert!(is_warning("    Checking a\nwarning: `unstick` (lib) generated 1 warning\n    Finished"));
+        assert!(!is_warning("    Checking a\n    Finished `dev` profile"));
+    }
+
+    #[test]
+    fn a_failure_tells_how_to_repeat_it() {
+        assert_eq!(failed(&[("A", "b c")], &["doc"], "").repeat, "A='b c' cargo doc");
+        assert_eq!(
+            rule("readme", vec!["wrong".to_owned()]).err().map(|failure| failure.repeat),
+            Some("cargo xtask check readme".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused_with_the_known_ones() {
+        let message = run(&["lint".to_owned()]).unwrap_err();
+        assert!(STEPS.iter().all(|(name, _)| message.contains(name)), "{message}");
+    }
+}

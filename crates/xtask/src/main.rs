@@ -1,0 +1,45 @@
+//! `cargo xtask check`, `cargo xtask test` and `cargo xtask bench`: every command the project has.
+
+mod bench;
+mod cargo;
+mod check;
+mod files;
+mod packages;
+mod summary;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  check [STEP…]              formatting, lints, docs, feature combinations, repository rules; all steps, or those named
+  test  [--long] [ARG…]      installs what is missing (as root on Debian) and runs every test;
+                             --long: more seeded schedules; ARG… goes to `cargo test` (-p CRATE, --test NAME, -- FILTER)
+  bench [ARG…]               the benchmarks of benches/, and beside the peers when valgrind is installed
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    let outcome = match command.as_deref() {
+        Some("check") => check::run(&rest),
+        Some("test") => test::run(&rest),
+        Some("bench") => bench::run(&rest),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        Some(other) => Err(format!("there is no command `{other}`\n\n{USAGE}")),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! A small application on several nodes, and a client with a cookie jar: what the stories in `tests/` are told with.
+
+mod app;
+mod cluster;
+pub mod wire;
+
+pub use app::{App, Gate};
+pub use cluster::{Answer, Backend, Client, Cluster, Options};

@@ -1,0 +1,81 @@
+//! Real processes on loopback, and one request per connection to them.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use http::HeaderMap;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use unstick_testkit::client::Jar;
+
+/// A `story-node` process; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Process {
+    /// Starts `program` as node `name` over the database `file`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(program: &str, name: &str, file: &Path) -> io::Result<Self> {
+        let key = "07".repeat(32);
+        let mut child = Command::new(program).arg(name).arg(file).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
+        io::BufRead::read_line(&mut io::BufReader::new(out), &mut line)?;
+        let address = line.trim().parse().map_err(|_| io::Error::other(format!("{name} said {line:?} for its address")))?;
+        Ok(Self { child, address })
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.kill(); // already dead is fine
+    }
+}
+
+/// GETs `path` on a connection of its own: status, headers, body.
+///
+/// # Errors
+/// When no whole answer comes back.
+pub async fn get(address: SocketAddr, path: &str, jar: &Jar) -> io::Result<(u16, HeaderMap, String)> {
+    let mut stream = TcpStream::connect(address).await?;
+    let cookie = jar.cookie_header("localhost", "/").map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{cookie}\r\n").as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    parse(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no whole answer"))
+}
+
+fn parse(bytes: &[u8]) -> Option<(u16, HeaderMap, String)> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        headers.append(http::HeaderName::try_from(name).ok()?, value.trim().parse().ok()?);
+    }
+    let length: usize = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(body.len());
+    (body.len() == length).then(|| (status, headers, body.to_owned()))
+}
