@@ -2,7 +2,8 @@
 
 use axum::{Router, routing::get};
 use unstick_core::{Key, KeyRing};
-use unstick_session::{Session, SessionError, SessionLayer, doc::ExampleStore};
+use unstick_memory::MemoryStore;
+use unstick_session::{Session, SessionError, SessionLayer};
 
 use super::{STRINGS, next, untouched};
 
@@ -25,6 +26,6 @@ pub(crate) fn app() -> Router {
     let router =
         Router::new().route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new));
     let key = Key::from_bytes([7; 32]).expect("a key");
-    let layer = SessionLayer::keyed(ExampleStore::default(), KeyRing::new(key)).build().expect("the defaults");
+    let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(key)).build().expect("the defaults");
     router.layer(layer)
 }
