@@ -1,0 +1,41 @@
+//! Instructions per request, counted by callgrind: ours beside the peers, over a bare axum router.
+//!
+//! ```text
+//! cargo run --release -p instructions               # the whole table; needs valgrind
+//! cargo run --release -p instructions -- run unstick read 10000 1000    # one case alone, for a profiler
+//! ```
+//! Every case runs twice, with N and with 2N requests over 2N sessions; the difference is divided by N, so that start-up
+//! and the creation of the sessions cancel. Requests are sent one after another through the router on a current-thread
+//! runtime, each in a session of its own, as most requests of a busy service are.
+
+mod apps;
+mod report;
+mod requests;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args[..] {
+        ["run", subject, case, count, sessions] => run(subject, case, count, sessions).map(|()| true),
+        [] | ["report"] => report::report(report::REQUESTS),
+        ["report", count] => count.parse().map_err(|_| format!("{count} is not a number")).and_then(report::report),
+        _ => Err("usage: instructions [report [requests] | run <subject> <case> <requests> <sessions>]".to_owned()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(subject: &str, case: &str, count: &str, sessions: &str) -> Result<(), String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("{text} is not a number"));
+    let subject = apps::Subject::named(subject).ok_or_else(|| format!("no subject {subject}"))?;
+    let case = requests::Case::named(case).ok_or_else(|| format!("no case {case}"))?;
+    requests::send(subject, case, number(count)?, number(sessions)?)
+}

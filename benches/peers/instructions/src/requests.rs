@@ -1,0 +1,102 @@
+//! The requests of each case, and the loop that sends them.
+
+use axum::body::Body;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use tower::Service;
+
+use crate::apps::Subject;
+
+/// What a request does to its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// No cookie, and the handler does not touch the session.
+    Anonymous,
+    /// A cookie, and the handler does not touch the session.
+    Untouched,
+    /// One `get`.
+    Read,
+    /// One `insert` of a new value.
+    Write,
+    /// No cookie, six inserts: a session is created.
+    New,
+}
+
+impl Case {
+    pub(crate) const ALL: [Self; 5] = [Self::Anonymous, Self::Untouched, Self::Read, Self::Write, Self::New];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Untouched => "untouched",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::New => "new",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|case| case.name() == name)
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Anonymous | Self::Untouched => "/untouched",
+            Self::Read => "/read",
+            Self::Write => "/write",
+            Self::New => "/new",
+        }
+    }
+
+    fn sends_cookie(self) -> bool {
+        matches!(self, Self::Untouched | Self::Read | Self::Write)
+    }
+
+    fn sets_cookie(self, subject: Subject) -> bool {
+        match self {
+            Self::Anonymous | Self::Untouched | Self::Read => false,
+            Self::Write => subject.sets_cookie_on_write(),
+            Self::New => subject.has_sessions(),
+        }
+    }
+}
+
+/// The client's cookie, as a `Cookie` header would carry it.
+fn cookie_of(response: &Response<Body>) -> Option<HeaderValue> {
+    let line = response.headers().get(header::SET_COOKIE)?.to_str().ok()?;
+    HeaderValue::from_str(line.split(';').next()?).ok()
+}
+
+fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = uri.clone();
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert(header::COOKIE, cookie.clone());
+    }
+    request
+}
+
+/// Creates `sessions` sessions, then sends `count` requests of the case, one session after the other, and checks that each did what it should.
+pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let mut app = subject.app();
+        let mut cookies = Vec::with_capacity(sessions);
+        for _ in 0..sessions {
+            let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
+            // The same bytes on the wire for subjects without sessions of their own.
+            let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
+            cookies.push(if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up });
+        }
+        let uri = Uri::from_static(case.path());
+        for cookie in cookies.iter().cycle().take(count) {
+            let Ok(response) = app.call(request(&uri, case.sends_cookie().then_some(cookie))).await;
+            if response.status() != StatusCode::OK {
+                return Err(format!("{} {} was answered with {}", subject.name(), case.name(), response.status()));
+            }
+            if response.headers().contains_key(header::SET_COOKIE) != case.sets_cookie(subject) {
+                return Err(format!("{} {}: unexpected presence of Set-Cookie", subject.name(), case.name()));
+            }
+        }
+        Ok(())
+    })
+}
