@@ -92,7 +92,7 @@ function showSession(session) {
     }));
     return el("li", { testid: `line-${sku}` }, el("span", { className: "name" }, NAMES[sku] ?? sku), el("span", { className: "qty" }, `× ${qty}`), remove);
   });
-  $("cart").replaceChildren(...(lines.length ? lines : [el("li", { className: "empty" }, "Nothing in it yet.")]));
+  $("cart").replaceChildren(...(lines.length ? lines : [el("li", { className: "empty" }, "Nothing in it.")]));
 }
 
 // One click after the other, each followed by a look at the session, as a page of a shop does.
@@ -120,8 +120,8 @@ function showEvents() {
   $("events").replaceChildren(...lastEvents.map((event) => el("li", { className: event.warning ? "warning" : "" },
     el("time", {}, new Date(event.at).toLocaleTimeString([], { hour12: false })),
     el("span", {}, event.instance),
-    el("span", { className: "kind" }, event.kind.replaceAll("_", " ")),
-    el("span", { className: "tag" }, [event.detail, event.session && `session ${event.session}`].filter(Boolean).join(" · ")))));
+    el("span", { className: "what" }, el("span", { className: "kind" }, event.kind.replaceAll("_", " ")), " ",
+      el("span", { className: "tag" }, [event.detail, event.session].filter(Boolean).join(" · "))))));
 }
 
 let shownNodes = "";

@@ -109,11 +109,12 @@ impl Fleet {
         id.checked_sub(1).and_then(|index| self.slots.get(index))
     }
 
-    /// All slots in the order in which they should be tried: the pinned one, then in turn, and those that could not be reached lately last.
+    /// Running nodes in the order in which they should be tried: the pinned one, then in turn, and those that could not be reached lately last.
     pub(crate) fn candidates(&self, pin: Option<&str>) -> Vec<Arc<Slot>> {
-        let mut order = self.slots.clone();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        order.rotate_left(turn % self.slots.len().max(1));
+        // Those that do not run take no turn, or their neighbours would get two.
+        let mut order: Vec<_> = self.slots.iter().filter(|slot| slot.view().state == State::Running).map(Arc::clone).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % order.len().max(1);
+        order.rotate_left(turn);
         order.sort_by_key(|slot| (slot.is_suspect(), pin != Some(slot.name.as_str())));
         order
     }

@@ -114,7 +114,14 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        // Children of the shop watch it and go, too.
+        // Asked first, so that it clears up after itself; its children go with it in any case.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+            let end = Instant::now() + PATIENCE;
+            while Instant::now() < end && self.child.try_wait().is_ok_and(|status| status.is_none()) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
