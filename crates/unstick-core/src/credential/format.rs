@@ -56,7 +56,10 @@ pub(super) fn seal(credential: &Credential, key_id: [u8; 4], key: &[u8; 32]) -> 
     put_time(&mut raw[49..55], credential.absolute_deadline);
     let tag = mac(key, &raw[..SIGNED]);
     raw[SIGNED..].copy_from_slice(&tag);
-    URL_SAFE_NO_PAD.encode(raw)
+    let mut text = [0; SEALED_LEN];
+    // The buffer has the exact length, and the alphabet is ASCII.
+    let written = URL_SAFE_NO_PAD.encode_slice(raw, &mut text).unwrap_or(0);
+    String::from_utf8_lossy(&text[..written]).into_owned()
 }
 
 pub(super) fn decode(text: &[u8]) -> Option<Raw> {
@@ -77,7 +80,8 @@ impl Raw {
 
     pub(super) fn verify(&self, key: &[u8; 32]) -> Option<Credential> {
         let raw = &self.0;
-        bool::from(mac(key, &raw[..SIGNED]).ct_eq(&raw[SIGNED..])).then(|| Credential {
+        let expected = u128::from_ne_bytes(mac(key, &raw[..SIGNED]));
+        bool::from(expected.ct_eq(&u128::from_ne_bytes(take_16(&raw[SIGNED..])))).then(|| Credential {
             lineage: Lineage(take_16(&raw[5..21])),
             secret: Secret(take_16(&raw[21..37])),
             issued: take_time(&raw[37..43]),
