@@ -6,7 +6,7 @@ use unstick_core::{BoxFuture, Error, OpCtx, PrincipalIndex, RecordKey, Reservati
 
 use super::{
     SqliteStore, error,
-    store::{column, engine_deadline, is_late, statement},
+    store::{column, is_late, statement},
 };
 use crate::{delta, row};
 
@@ -33,7 +33,7 @@ impl PrincipalIndex for SqliteStore {
         skew: Duration,
     ) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
-            let deadline = engine_deadline(&op);
+            let deadline = self.inner.engine_deadline(&op);
             let upsert = statement(&self.inner.sql.end_others)
                 .bind(principal.to_owned())
                 .bind(op.now.as_millis())
@@ -58,7 +58,7 @@ impl PrincipalIndex for SqliteStore {
         until: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, Error>> {
         Box::pin(async move {
-            let deadline = engine_deadline(&op);
+            let deadline = self.inner.engine_deadline(&op);
             let upsert = statement(&self.inner.sql.reserve)
                 .bind(principal.to_owned())
                 .bind(op.now.as_millis())

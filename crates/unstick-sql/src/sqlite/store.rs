@@ -49,9 +49,12 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// The moment on the engine's clock, which is this host's, after which the operation is refused.
-pub(super) fn engine_deadline(op: &OpCtx) -> Timestamp {
-    Timestamp::system_now() + op.budget()
+impl Inner {
+    /// The moment on the engine's clock, which is this host's, after which the operation is refused. The engine knows nothing
+    /// of a clock that a test moves, so the time that is left is carried over, and never more than the operation had.
+    pub(super) fn engine_deadline(&self, op: &OpCtx) -> Timestamp {
+        Timestamp::system_now() + op.deadline.since(self.runtime.wall()).min(op.budget())
+    }
 }
 
 pub(super) fn is_late(deadline: Timestamp) -> bool {
@@ -229,7 +232,7 @@ impl Store for SqliteStore {
     }
 
     async fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let insert = statement(&self.inner.sql.create)
             .bind(key.as_bytes().to_vec())
             .bind(new.secret.as_bytes().to_vec())
@@ -265,7 +268,7 @@ impl Store for SqliteStore {
                     .bind(op.now.as_millis())
                     .bind(presented.secret.as_bytes().to_vec())
                     .bind(presented.issued.as_millis())
-                    .bind(engine_deadline(&op).as_millis())
+                    .bind(self.inner.engine_deadline(&op).as_millis())
                     .bind(renewal.idle_deadline.as_millis())
                     .bind(renewal.issued.as_millis());
                 self.write(update).await.map_err(error::run_time)?.pop()
@@ -279,7 +282,7 @@ impl Store for SqliteStore {
     }
 
     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, delta: &Change) -> Result<Applied, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let update = change(&self.inner.sql.apply, &op, deadline, &key, &presented, delta)?;
         let refusal = match self.write_one(update).await? {
             Ok(Some(row)) => return done(&op, &row),
@@ -298,7 +301,7 @@ impl Store for SqliteStore {
     }
 
     async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, delta: &Change) -> Result<Rotated, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let update = change(&self.inner.sql.rotate, &op, deadline, &key, &presented, delta)?
             .bind(rotation.secret.as_bytes().to_vec())
             .bind(rotation.grace_until.map(Timestamp::as_millis))
@@ -324,7 +327,7 @@ impl Store for SqliteStore {
     }
 
     async fn end(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let upsert = statement(&self.inner.sql.end)
             .bind(key.as_bytes().to_vec())
             .bind(op.now.as_millis())
@@ -354,7 +357,7 @@ impl Store for SqliteStore {
     }
 
     async fn update_locked(&self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'_>) -> Result<Option<Applied>, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let sql = &self.inner.sql;
         // dropping the transaction, with this future or by an early return, rolls it back
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await.map_err(error::run_time)?;
@@ -390,7 +393,7 @@ impl Store for SqliteStore {
 
 impl Inner {
     async fn sweep(&self, op: &OpCtx, limit: usize) -> Result<usize, Error> {
-        let deadline = engine_deadline(op);
+        let deadline = self.engine_deadline(op);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let delete = |sql: &SqlStr| statement(sql).bind(op.now.as_millis()).bind(limit).bind(deadline.as_millis()).execute(&self.writer);
         let deleted = delete(&self.sql.sweep).await.map_err(error::run_time)?.rows_affected();
