@@ -1,1 +1,11 @@
-//! To be written.
+//! For testing session stores and layers of the unstick family, your own included.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
+//! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
+//! | [`clock`] | clocks that tests move, instead of sleeping |
+
+pub mod clock;
+pub mod contract;
+pub mod mutants;
