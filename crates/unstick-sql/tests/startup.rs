@@ -9,7 +9,10 @@ use common::{Place, Session, op};
 use unstick_core::*;
 use unstick_sql::{
     sqlite::{SCHEMA, SqliteStore, Synchronous},
-    sqlx::{self, Row, SqlitePool, sqlite::SqliteConnectOptions},
+    sqlx::{
+        self, Row, SqlitePool,
+        sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+    },
 };
 
 async fn refused(address: &str, words: &[&str]) {
@@ -128,4 +131,20 @@ async fn a_closed_store_is_unavailable() {
     let error = store.load(op(), session.key, session.presented, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(session.fields(&place.store().await).await.is_empty(), "a restart finds it");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_nothing_changed() {
+    let place = Place::new();
+    place.store().await.close().await;
+    let options = SqliteConnectOptions::new().filename(place.file()).pragma("max_page_count", "40");
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = SqliteStore::from_pool(pool).await.unwrap();
+    let session = Session::create(&store).await;
+    assert!(session.apply(&store, &Change::new().set("n", "1")).await.is_done());
+    let big = Change::new().set("n", "2").set("big", vec![b'x'; 300_000]);
+    let error = store.apply(op(), session.key, session.presented, &big).await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("full")), (ErrorKind::Unavailable, true), "{error}");
+    assert_eq!((session.number(&store, "n").await, session.fields(&store).await.len()), (1, 1));
+    assert!(session.apply(&store, &Change::new().set("n", "3")).await.is_done());
 }

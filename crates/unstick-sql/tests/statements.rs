@@ -95,7 +95,8 @@ async fn one_trip_each() {
     let session = Session::new();
     let (key, by) = (session.key, session.presented);
     let change = Change::new().set("a", "1");
-    let renewal = Some(Renewal { idle_deadline: session.credential.idle_deadline() + SECOND, issued: op().now });
+    let renewed = session.credential.idle_deadline() + SECOND;
+    let renewal = Some(Renewal { idle_deadline: renewed, issued: op().now });
 
     let (created, trips) = counted.count(store.create(op(), key, &session.record(Some("ann"), Fields::default()))).await;
     assert_eq!((created.unwrap(), trips), (Created::Done, 1), "create");
@@ -103,7 +104,7 @@ async fn one_trip_each() {
     assert!(matches!(loaded.unwrap(), Loaded::Live(_)) && trips == 1, "read: {trips}");
     let (loaded, trips) = counted.count(store.load(op(), key, by, renewal)).await;
     let Loaded::Live(live) = loaded.unwrap() else { panic!("live") };
-    assert_eq!((live.idle_deadline, trips), (renewal.unwrap().idle_deadline, 1), "read with a renewal that is due");
+    assert_eq!((live.idle_deadline, trips), (renewed, 1), "read with a renewal that is due");
     let (applied, trips) = counted.count(store.apply(op(), key, by, &change)).await;
     assert!(applied.unwrap().is_done() && trips == 1, "blind write: {trips}");
     let version = session.fields(store).await.version("a");

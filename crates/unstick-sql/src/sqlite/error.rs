@@ -72,3 +72,21 @@ pub(crate) fn start_up(path: &Path, error: &sqlx::Error) -> ConfigError {
     };
     ConfigError::new(format!("the session database {file} {text}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_connection_leaves_the_outcome_open() {
+        for (error, kind) in [
+            (sqlx::Error::PoolTimedOut, ErrorKind::Unavailable),
+            (sqlx::Error::PoolClosed, ErrorKind::Unavailable),
+            (sqlx::Error::Io(std::io::ErrorKind::NotFound.into()), ErrorKind::Unavailable),
+            (sqlx::Error::WorkerCrashed, ErrorKind::Interrupted),
+            (sqlx::Error::RowNotFound, ErrorKind::Internal),
+        ] {
+            assert_eq!(run_time(error).kind(), kind);
+        }
+    }
+}
