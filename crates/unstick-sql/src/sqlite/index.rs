@@ -6,7 +6,8 @@ use unstick_core::{BoxFuture, Error, OpCtx, PrincipalIndex, RecordKey, Reservati
 
 use super::{
     SqliteStore, error,
-    store::{column, is_late, statement},
+    read::column,
+    store::{is_late, statement},
 };
 use crate::{delta, row};
 

@@ -9,19 +9,22 @@ use std::{
 };
 
 use sqlx::{
-    Row, SqlStr, Sqlite, SqlitePool,
+    SqlStr, Sqlite, SqlitePool,
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
 use unstick_core::{
     Applied, Change, ConfigError, Created, Decide, Ended, Error, ErrorKind, Events, Loaded, NewRecord, OpCtx, OpId, Presented,
-    PrincipalIndex, Proof, Record, RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp,
+    PrincipalIndex, Proof, RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp,
 };
 
-use super::{SqliteStoreBuilder, error, statements::Statements};
+use super::{
+    SqliteStoreBuilder, error,
+    read::{column, raw, record},
+    statements::Statements,
+};
 use crate::{
-    delta,
-    row::{self, RawRow},
+    delta, row,
     sweeper::{self, Sweeper, Swept},
 };
 
@@ -65,41 +68,6 @@ pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 pub(super) fn statement(sql: &SqlStr) -> Statement {
     sqlx::query(sql.clone())
-}
-
-pub(super) fn column<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(row: &'r SqliteRow, at: usize) -> Result<T, Error> {
-    row.try_get(at).map_err(|_| row::corrupt())
-}
-
-/// In the order of the statements' columns.
-fn raw(from: &SqliteRow) -> Result<RawRow, Error> {
-    Ok(RawRow {
-        format: column(from, 0)?,
-        secret: column(from, 1)?,
-        previous: column(from, 2)?,
-        previous_until: column(from, 3)?,
-        previous_reissued: column(from, 4)?,
-        rotated: column(from, 5)?,
-        reissued: column(from, 6)?,
-        principal: column(from, 7)?,
-        created: column(from, 8)?,
-        idle_deadline: column(from, 9)?,
-        absolute_deadline: column(from, 10)?,
-        fields: column(from, 11)?,
-        applied: column(from, 12)?,
-        ended_at: column(from, 13)?,
-        ended_until: column(from, 14)?,
-    })
-}
-
-/// A row of a newer format may have columns of other types: its number alone decides.
-fn read(from: &SqliteRow) -> Result<RawRow, Error> {
-    let format: i64 = column(from, 0)?;
-    if format > row::ROW_FORMAT { Err(row::unknown_format()) } else { raw(from) }
-}
-
-fn record(from: &SqliteRow) -> Result<Record, Error> {
-    read(from)?.into_record()
 }
 
 /// The parameters that `apply` and `rotate` share.
@@ -248,7 +216,7 @@ impl Store for SqliteStore {
             return Ok(Created::Done);
         }
         match self.find(&key).await? {
-            Some(row) => match readable(read(&row))? {
+            Some(row) => match readable(raw(&row))? {
                 Ok(row) => row::refused_create(row, &op, is_late(deadline)),
                 Err(_) if is_late(deadline) => Err(row::late()),
                 Err(_) => Ok(Created::Exists),
