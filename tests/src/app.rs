@@ -47,6 +47,17 @@ impl Gate {
         }
     }
 
+    /// Lets one request through, as soon as it stands at the gate.
+    pub async fn release(&self) {
+        self.arrived().await;
+        self.open(1);
+    }
+
+    /// Stands at the gate until let through.
+    pub async fn wait(&self) {
+        self.pass().await;
+    }
+
     /// Lets `count` requests through.
     pub fn open(&self, count: usize) {
         self.open.add_permits(count);

@@ -8,13 +8,27 @@ use std::{
     time::Duration,
 };
 
-use tracing::{Event, Metadata, Subscriber, span};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
 use unstick_core::Lifetimes;
 use unstick_stories::{Backend, Client, Cluster, Options};
 
 /// Counts what the driver says it executed.
 #[derive(Debug, Clone, Default)]
 struct Statements(Arc<AtomicUsize>);
+
+/// Whether a statement belongs to a new connection of the pool rather than to a request.
+struct OpensConnection(bool);
+
+impl Visit for OpensConnection {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0 |= field.name() == "summary" && value.starts_with("PRAGMA");
+    }
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
 
 impl Subscriber for Statements {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -25,8 +39,10 @@ impl Subscriber for Statements {
     }
     fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, _: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+    fn event(&self, event: &Event<'_>) {
+        let mut setup = OpensConnection(false);
+        event.record(&mut setup);
+        self.0.fetch_add(usize::from(!setup.0), Ordering::SeqCst);
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}

@@ -1,46 +1,29 @@
-//! The map of records: who may be collected, and when.
+//! Where the records are, and which of them die next.
 
 use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use moka::{Expiry, notification::RemovalCause, sync::Cache};
-use unstick_core::{Life, Record, RecordKey, Runtime};
+use unstick_core::{Life, Record, RecordKey, Timestamp};
 
-/// Dead records are kept this much longer, so that late requests find them dead rather than missing.
+/// A dead record is kept this long, so that late writers find it expired rather than missing.
 pub(crate) const SLACK: Duration = Duration::from_secs(300);
 
-/// One session's place.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    record: Mutex<Record>,
-    counted: AtomicBool,
-}
-
-impl Slot {
-    fn new(record: Record, counted: bool) -> Arc<Self> {
-        Arc::new(Self { record: Mutex::new(record), counted: AtomicBool::new(counted) })
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Record> {
-        // Records are changed by functions that do not panic, so a poisoned one is whole.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keys are hashes already.
+/// Record keys are cryptographic hashes already: eight of their bytes are as good as any hash of them.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_ne_bytes(*first);
         }
     }
 
@@ -51,115 +34,136 @@ impl Hasher for KeyHasher {
     }
 }
 
-#[derive(Debug, Clone)]
-struct WhenDead {
-    runtime: Runtime,
+/// What a lock guards: a record, and whether it has left the map.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) record: Record,
+    gone: bool,
 }
 
-impl WhenDead {
-    fn after(&self, slot: &Slot) -> Duration {
-        let record = slot.lock();
-        let dead = match record.life {
-            Life::Live => record.idle_deadline.min(record.absolute_deadline) + SLACK,
-            Life::Ended { until, .. } => until,
-        };
-        dead.since(self.runtime.wall()).max(Duration::from_millis(1))
+/// One session's place. The record changes in place, under the slot's own lock.
+#[derive(Debug)]
+pub(crate) struct Slot(Mutex<State>);
+
+impl Slot {
+    /// The record; `None` when it was collected since the slot was looked up.
+    pub(crate) fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        // A poisoned lock is as good as any: records are replaced whole, never left half changed.
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!state.gone).then_some(state)
     }
 }
 
-impl Expiry<RecordKey, Arc<Slot>> for WhenDead {
-    fn expire_after_create(&self, _: &RecordKey, slot: &Arc<Slot>, _: Instant) -> Option<Duration> {
-        Some(self.after(slot))
-    }
-
-    fn expire_after_update(&self, _: &RecordKey, slot: &Arc<Slot>, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.after(slot))
+/// When a record is dead, as far as is known now.
+fn death(record: &Record) -> Timestamp {
+    match record.life {
+        Life::Ended { until, .. } => until,
+        Life::Live => record.idle_deadline.min(record.absolute_deadline),
     }
 }
 
-/// Slots by key, with a count of the live ones.
+/// What a collection found dead, so that others can be told.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    pub(crate) key: RecordKey,
+    pub(crate) principal: Option<Arc<str>>,
+}
+
+/// All records by key, in order of their death, and counted.
+///
+/// Lock order: the index, then a slot, then `deaths`.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    cache: Cache<RecordKey, Arc<Slot>, BuildHasherDefault<KeyHasher>>,
-    live: Arc<AtomicUsize>,
-    max: usize,
+    map: moka::sync::Cache<RecordKey, Arc<Slot>, BuildHasherDefault<KeyHasher>>,
+    /// At least one entry per record, not later than its death. Renewed records are put back when their turn comes.
+    deaths: Mutex<BinaryHeap<Reverse<(Timestamp, RecordKey)>>>,
+    sessions: AtomicUsize,
+    max_sessions: usize,
 }
 
 impl Slots {
-    pub(crate) fn new(runtime: Runtime, max: usize) -> Self {
-        let live = Arc::new(AtomicUsize::new(0));
-        let counter = live.clone();
-        let removed = move |_: Arc<RecordKey>, slot: Arc<Slot>, cause: RemovalCause| {
-            if cause != RemovalCause::Replaced {
-                uncount(&counter, &slot);
-            }
-        };
-        // No capacity: moka only ever removes what has expired.
-        let cache =
-            Cache::builder().expire_after(WhenDead { runtime }).eviction_listener(removed).build_with_hasher(BuildHasherDefault::default());
-        Self { cache, live, max }
+    pub(crate) fn new(max_sessions: usize) -> Self {
+        // No capacity, no expiry: the map drops nothing by itself.
+        let map = moka::sync::Cache::builder().build_with_hasher(BuildHasherDefault::default());
+        Self { map, deaths: Mutex::default(), sessions: AtomicUsize::new(0), max_sessions }
     }
 
     pub(crate) fn get(&self, key: &RecordKey) -> Option<Arc<Slot>> {
-        self.cache.get(key)
+        self.map.get(key)
     }
 
-    /// Puts a live record where there is none; `Err` gives what is there.
-    pub(crate) fn create(&self, key: RecordKey, record: Record) -> Created {
-        if let Some(slot) = self.cache.get(&key) {
-            return Created::Taken(slot);
+    /// Puts a record where there is none; the slot that is there otherwise.
+    pub(crate) fn insert(&self, key: RecordKey, record: Record) -> Result<(), Arc<Slot>> {
+        let at = death(&record);
+        let entry = self.map.entry(key).or_insert_with(|| Arc::new(Slot(Mutex::new(State { record, gone: false }))));
+        if !entry.is_fresh() {
+            return Err(entry.into_value());
         }
-        if self.live.load(Ordering::Acquire) >= self.max {
-            self.cache.run_pending_tasks();
+        self.dies(key, at);
+        Ok(())
+    }
+
+    /// Notes an earlier death than the one noted at insertion.
+    pub(crate) fn dies(&self, key: RecordKey, at: Timestamp) {
+        self.deaths().push(Reverse((at, key)));
+    }
+
+    fn deaths(&self) -> MutexGuard<'_, BinaryHeap<Reverse<(Timestamp, RecordKey)>>> {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for one more session; whether there was one.
+    pub(crate) fn take_place(&self) -> bool {
+        let more = |sessions| (sessions < self.max_sessions).then_some(sessions + 1);
+        self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+    }
+
+    /// Gives a session's place back.
+    pub(crate) fn give_place(&self) {
+        self.sessions.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether every place is taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sessions() >= self.max_sessions
+    }
+
+    /// How many places are taken.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    /// Deletes at most `limit` records that have been dead for `slack` at `now`. Looks at a bounded number of records.
+    pub(crate) fn collect(&self, now: Timestamp, slack: Duration, limit: usize) -> Vec<Collected> {
+        let mut collected = Vec::new();
+        let mut spared = Vec::new();
+        for _ in 0..limit.saturating_mul(16) {
+            let due = {
+                let mut deaths = self.deaths();
+                match deaths.peek() {
+                    Some(Reverse((at, _))) if *at + slack <= now => deaths.pop(),
+                    _ => None,
+                }
+            };
+            let Some(Reverse((_, key))) = due else { break };
+            let Some(slot) = self.map.get(&key) else { continue }; // noted twice, and collected since
+            let Some(mut state) = slot.lock() else { continue };
+            if !state.record.is_collectable(now, slack) {
+                spared.push(Reverse((death(&state.record), key)));
+                continue;
+            }
+            if matches!(state.record.life, Life::Live) {
+                self.give_place();
+            }
+            // Still under the slot's lock: whoever finds it gone finds it gone from the map as well.
+            state.gone = true;
+            self.map.invalidate(&key);
+            collected.push(Collected { key, principal: state.record.principal.take() });
+            if collected.len() == limit {
+                break;
+            }
         }
-        if self.live.fetch_add(1, Ordering::AcqRel) >= self.max {
-            self.live.fetch_sub(1, Ordering::AcqRel);
-            return Created::Full;
-        }
-        let entry = self.cache.entry(key).or_insert_with(|| Slot::new(record, true));
-        if entry.is_fresh() {
-            return Created::Done;
-        }
-        self.live.fetch_sub(1, Ordering::AcqRel);
-        Created::Taken(entry.into_value())
+        self.deaths().extend(spared);
+        collected
     }
-
-    /// The slot of `key`, made from `record` if there is none. Tombstones do not count.
-    pub(crate) fn get_or_insert(&self, key: RecordKey, record: impl FnOnce() -> Record) -> Arc<Slot> {
-        self.cache.entry(key).or_insert_with(|| Slot::new(record(), false)).into_value()
-    }
-
-    /// Tells moka that a slot's deadlines have moved.
-    pub(crate) fn deadlines_moved(&self, key: RecordKey, slot: &Arc<Slot>) {
-        self.cache.insert(key, slot.clone());
-    }
-
-    /// A slot has become a tombstone, and no longer counts.
-    pub(crate) fn ended(&self, slot: &Slot) {
-        uncount(&self.live, slot);
-    }
-
-    pub(crate) fn sweep(&self, limit: usize, is_dead: impl Fn(&Record) -> bool) -> usize {
-        self.cache.run_pending_tasks();
-        let dead = self.cache.iter().filter(|(_, slot)| is_dead(&slot.lock())).map(|(key, _)| key);
-        let dead: Vec<Arc<RecordKey>> = dead.take(limit).collect();
-        for key in &dead {
-            self.cache.invalidate(&**key);
-        }
-        self.cache.run_pending_tasks();
-        dead.len()
-    }
-}
-
-fn uncount(live: &AtomicUsize, slot: &Slot) {
-    if slot.counted.swap(false, Ordering::AcqRel) {
-        live.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// Answer of [`Slots::create`].
-pub(crate) enum Created {
-    Done,
-    Taken(Arc<Slot>),
-    Full,
 }

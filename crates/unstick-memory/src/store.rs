@@ -1,24 +1,57 @@
-//! The store: every operation is core's pure function under the record's own lock.
+//! The store: every operation is one lock on one record, and completes at the first poll.
 
-use std::sync::Mutex;
+use std::{fmt, sync::Arc, time::Duration};
 
 use unstick_core::{
     Applied, Change, Created, Decide, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
-    RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Store, Timestamp, end_in_place,
+    RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp, end_in_place,
 };
 
 use crate::{
     MemoryStoreBuilder,
-    index::Principals,
-    slots::{self, SLACK, Slots},
+    index::Index,
+    slots::{Collected, SLACK, Slots},
 };
 
-/// Sessions in memory. See the [crate docs](crate). Share it between layers of one process through an `Arc`.
-#[derive(Debug)]
+/// Each write that adds a record collects so many dead ones.
+const COLLECT_PER_WRITE: usize = 2;
+/// At the limit more of them are looked for before a creation is refused.
+const COLLECT_AT_LIMIT: usize = 64;
+
+/// Sessions in this process. Clones share them. See the [crate docs](crate) for promises, limits and an example.
+#[derive(Clone)]
 pub struct MemoryStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
     pub(crate) slots: Slots,
-    pub(crate) principals: Mutex<Principals>,
-    pub(crate) runtime: Runtime,
+    pub(crate) index: Index,
+    runtime: Runtime,
+}
+
+impl MemoryStore {
+    /// A store with the default limit of one million sessions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Other settings.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder::new()
+    }
+
+    pub(crate) fn from_builder(builder: MemoryStoreBuilder) -> Self {
+        let MemoryStoreBuilder { max_sessions, runtime } = builder;
+        Self { inner: Arc::new(Inner { slots: Slots::new(max_sessions), index: Index::default(), runtime }) }
+    }
+
+    /// How many sessions there are, expired ones that are not collected yet included.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.inner.slots.sessions()
+    }
 }
 
 impl Default for MemoryStore {
@@ -27,73 +60,86 @@ impl Default for MemoryStore {
     }
 }
 
-impl MemoryStore {
-    /// A store with default settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryStore({} sessions)", self.sessions())
+    }
+}
+
+impl Inner {
+    pub(crate) fn refuse_if_late(&self, op: &OpCtx) -> Result<(), Error> {
+        op.refuse_if_late(op.now.max(self.runtime.wall()))
     }
 
-    /// A store with settings of your own.
-    pub fn builder() -> MemoryStoreBuilder {
-        MemoryStoreBuilder::default()
-    }
-
-    pub(crate) fn from_config(config: &MemoryStoreBuilder) -> Self {
-        let slots = Slots::new(config.runtime.clone(), config.max_sessions);
-        Self { slots, principals: Mutex::default(), runtime: config.runtime.clone() }
-    }
-
-    fn refuse_if_late(&self, op: &OpCtx) -> Result<(), Error> {
-        op.refuse_if_late(self.runtime.wall().max(op.now))
-    }
-
-    fn try_create(&self, op: &OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
-        self.refuse_if_late(op)?;
-        let mut record = Record::new(new.clone());
-        record.applied.push((op.op_id, op.deadline));
-        let taken = match self.slots.create(key, record) {
-            slots::Created::Done => return Ok(Created::Done),
-            slots::Created::Full => return Err(Error::new(ErrorKind::Full, "the memory store holds as many sessions as it may")),
-            slots::Created::Taken(slot) => slot,
-        };
-        let record = taken.lock();
-        Ok(match record.life {
-            Life::Ended { at, .. } => Created::Ended { at },
-            Life::Live if record.applied.iter().any(|(id, _)| *id == op.op_id) => Created::Done,
-            Life::Live => Created::Exists,
-        })
-    }
-
-    /// Runs `change` on the record, and tells the map if its deadlines moved.
-    fn with_record<T>(&self, key: RecordKey, missing: T, change: impl FnOnce(&mut Record) -> T) -> T {
-        let Some(slot) = self.slots.get(&key) else { return missing };
-        let mut record = slot.lock();
-        let before = record.idle_deadline;
-        let answer = change(&mut record);
-        let moved = record.idle_deadline != before;
-        drop(record);
-        if moved {
-            self.slots.deadlines_moved(key, &slot);
+    /// Collects what is dead, and tells the index. Not to be called with the index locked.
+    fn collect(&self, now: Timestamp, slack: Duration, limit: usize) -> usize {
+        let collected = self.slots.collect(now, slack, limit);
+        for Collected { key, principal } in &collected {
+            if let Some(principal) = principal {
+                self.index.lock().forget(principal, *key);
+            }
         }
-        answer
+        collected.len()
     }
 
-    pub(crate) fn end_record(&self, key: RecordKey, now: Timestamp, presented: Option<&Presented>, until: Timestamp) -> Ended {
-        let mut made = false;
-        let slot = self.slots.get_or_insert(key, || {
-            made = true;
-            Record::tombstone(now, until)
-        });
-        if made {
-            return Ended::Done { was_live: false };
+    /// A little at every creation, more at the limit, where expired sessions have to make room at once.
+    fn make_room(&self, now: Timestamp) {
+        self.collect(now, SLACK, COLLECT_PER_WRITE);
+        if self.slots.is_full() {
+            self.collect(now, Duration::ZERO, COLLECT_AT_LIMIT);
         }
-        let ended = end_in_place(&mut slot.lock(), now, presented, until);
-        if let Ended::Done { .. } = ended {
-            self.slots.ended(&slot);
-            self.slots.deadlines_moved(key, &slot);
+    }
+
+    /// Answers for what is there; puts a record in where there is nothing.
+    fn put(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
+        let mut present = self.slots.get(&key);
+        loop {
+            if let Some(state) = present.as_ref().and_then(|slot| slot.lock()) {
+                return Ok(match state.record.life {
+                    Life::Ended { at, .. } => Created::Ended { at },
+                    Life::Live if state.record.applied.iter().any(|(id, _)| *id == op.op_id) => Created::Done,
+                    Life::Live => Created::Exists,
+                });
+            }
+            if !self.slots.take_place() {
+                return Err(Error::new(ErrorKind::Full, "the memory store holds as many live sessions as `max_sessions` allows"));
+            }
+            let mut record = Record::new(new.clone());
+            record.applied.push((op.op_id, op.deadline));
+            let Err(slot) = self.slots.insert(key, record) else { return Ok(Created::Done) };
+            self.slots.give_place();
+            present = Some(slot);
         }
-        ended
+    }
+
+    /// Ends a session, or leaves a tombstone where there is none. Returns whose it was; leaves the index alone.
+    pub(crate) fn bury(
+        &self,
+        now: Timestamp,
+        key: RecordKey,
+        presented: Option<&Presented>,
+        until: Timestamp,
+    ) -> (Ended, Option<Arc<str>>) {
+        loop {
+            let Some(slot) = self.slots.get(&key) else {
+                match self.slots.insert(key, Record::tombstone(now, until)) {
+                    Ok(()) => return (Ended::Done { was_live: false }, None),
+                    Err(_) => continue, // created meanwhile
+                }
+            };
+            let Some(mut state) = slot.lock() else { continue };
+            let principal = state.record.principal.clone();
+            let ended = end_in_place(&mut state.record, now, presented, until);
+            drop(state);
+            return match ended {
+                Ended::Done { was_live: true } => {
+                    self.slots.give_place();
+                    self.slots.dies(key, until);
+                    (ended, principal)
+                }
+                _ => (ended, None),
+            };
+        }
     }
 }
 
@@ -107,35 +153,36 @@ impl Store for MemoryStore {
     }
 
     async fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
-        match &new.principal {
-            None => self.try_create(&op, key, new),
-            Some(principal) => {
-                let mut principals = self.principals();
-                let created = self.try_create(&op, key, new)?;
-                if created == Created::Done {
-                    principals.publish(principal, key);
-                }
-                Ok(created)
-            }
+        let inner = &*self.inner;
+        inner.refuse_if_late(&op)?;
+        inner.make_room(op.now);
+        let Some(principal) = &new.principal else { return inner.put(op, key, new) };
+        let mut places = inner.index.lock(); // nobody lists or ends the principal's sessions between the record and its place
+        let created = inner.put(op, key, new)?;
+        if created == Created::Done {
+            places.publish(principal, key);
         }
+        Ok(created)
     }
 
     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
-        let Some(renewal) = renewal else {
-            let Some(slot) = self.slots.get(&key) else { return Ok(Loaded::Missing) };
-            let record = slot.lock();
-            return Ok(Loaded::judge(&record, &presented, op.now));
-        };
-        self.refuse_if_late(&op)?;
-        Ok(self.with_record(key, Loaded::Missing, |record| {
-            record.apply(&op, &presented, &Change { renewal: Some(renewal), ..Change::new() });
-            Loaded::judge(record, &presented, op.now)
-        }))
+        let inner = &*self.inner;
+        if renewal.is_some() {
+            inner.refuse_if_late(&op)?;
+        }
+        let Some(slot) = inner.slots.get(&key) else { return Ok(Loaded::Missing) };
+        let Some(mut state) = slot.lock() else { return Ok(Loaded::Missing) };
+        if renewal.is_some() {
+            state.record.apply(&op, &presented, &Change { renewal, ..Change::new() });
+        }
+        Ok(Loaded::judge(&state.record, &presented, op.now))
     }
 
     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, change: &Change) -> Result<Applied, Error> {
-        self.refuse_if_late(&op)?;
-        Ok(self.with_record(key, Applied::Missing, |record| record.apply(&op, &presented, change)))
+        self.inner.refuse_if_late(&op)?;
+        let Some(slot) = self.inner.slots.get(&key) else { return Ok(Applied::Missing) };
+        let Some(mut state) = slot.lock() else { return Ok(Applied::Missing) };
+        Ok(state.record.apply(&op, &presented, change))
     }
 
     async fn rotate(
@@ -146,34 +193,45 @@ impl Store for MemoryStore {
         rotation: &Rotation,
         change: &Change,
     ) -> Result<Rotated, Error> {
-        self.refuse_if_late(&op)?;
-        let rotate =
-            || self.with_record(key, Rotated::Refused(Applied::Missing), |record| record.rotate(&op, &presented, rotation, change));
-        let Some(principal) = &rotation.principal else { return Ok(rotate()) };
-        let mut principals = self.principals();
-        let rotated = rotate();
-        if let Rotated::Done { rotated: true, .. } = rotated {
-            principals.publish(principal, key);
+        self.inner.refuse_if_late(&op)?;
+        let mut places = rotation.principal.as_ref().map(|principal| (self.inner.index.lock(), principal));
+        let Some(slot) = self.inner.slots.get(&key) else { return Ok(Rotated::Refused(Applied::Missing)) };
+        let Some(mut state) = slot.lock() else { return Ok(Rotated::Refused(Applied::Missing)) };
+        let before = places.is_some().then(|| state.record.principal.clone()).flatten();
+        let rotated = state.record.rotate(&op, &presented, rotation, change);
+        drop(state);
+        if let (Some((places, principal)), Rotated::Done { rotated: true, .. }) = (&mut places, &rotated) {
+            if let Some(before) = before {
+                places.forget(&before, key);
+            }
+            places.publish(principal, key);
         }
         Ok(rotated)
     }
 
     async fn end(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
-        self.refuse_if_late(&op)?;
-        Ok(self.end_record(key, op.now, presented.as_ref(), until))
+        self.inner.refuse_if_late(&op)?;
+        let (ended, principal) = self.inner.bury(op.now, key, presented.as_ref(), until);
+        if let Some(principal) = principal {
+            self.inner.index.lock().forget(&principal, key);
+        }
+        self.inner.collect(op.now, SLACK, COLLECT_PER_WRITE);
+        Ok(ended)
     }
 
     async fn sweep(&self, op: OpCtx, limit: usize) -> Result<usize, Error> {
-        Ok(self.slots.sweep(limit, |record| record.is_collectable(op.now, SLACK)))
+        Ok(self.inner.collect(op.now, SLACK, limit))
     }
 
     async fn update_locked(&self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'_>) -> Result<Option<Applied>, Error> {
-        self.refuse_if_late(&op)?;
-        let decided = self.with_record(key, Ok(Applied::Missing), |record| {
-            let change = decide(&record.fields)?;
-            Ok(record.apply(&op, &presented, &change))
-        });
-        decided.map(Some)
+        self.inner.refuse_if_late(&op)?;
+        let Some(slot) = self.inner.slots.get(&key) else { return Ok(Some(Applied::Missing)) };
+        let Some(mut state) = slot.lock() else { return Ok(Some(Applied::Missing)) };
+        let change = match state.record.standing(&presented, op.now) {
+            Standing::Live(_) => decide(&state.record.fields)?,
+            _ => Change::new(), // refused below, with the reason
+        };
+        Ok(Some(state.record.apply(&op, &presented, &change)))
     }
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {

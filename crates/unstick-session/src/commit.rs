@@ -50,7 +50,7 @@ pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool) -> R
         Applied::Missing => Reaction::StartOver(Status::Lost),
         Applied::Ended { at } => by(Status::Ended, *at < started),
         Applied::Superseded { at } => by(Status::Superseded, *at < started),
-        Applied::Expired => by(Status::Expired, true),
+        Applied::Expired => Reaction::Refuse(Status::Expired), // its credential was in time when the request began
         Applied::Unreadable(ErrorKind::Corrupt) => Reaction::StartOver(Status::Unreadable),
         Applied::Unreadable(_) => Reaction::Refuse(Status::Unreadable),
         Applied::Conflict(_) => Reaction::Conflict,

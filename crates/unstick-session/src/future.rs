@@ -112,14 +112,14 @@ where
 /// What follows the handler's answer: the final response, or a commit.
 #[allow(clippy::result_large_err, reason = "neither side is an error")]
 fn next<F, B>(session: &Session, response: Response<B>, grpc: bool) -> Result<Response<ResponseBody<B>>, Box<Step<F, B>>> {
-    let plan = session.close(is_server_error(&response));
+    let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
+    let plan = session.close(failed.is_some() || is_server_error(&response));
     let env = session.env();
     if response.extensions().get::<unstick_core::AffinityRan>().is_some() {
         env.events.emit(EventKind::LayerOrder, None, "the affinity layer must wrap the session layer, not the other way round");
     }
     let (ticket, intent, seen_live, only_renewal) = match plan {
         Plan::Nothing => {
-            let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
             return Ok(match failed {
                 Some(error) => replace(session, error, grpc),
                 None => finish(session, response, false),

@@ -34,7 +34,7 @@
 //! | the handler | buffered changes |
 //! |---|---|
 //! | answers below 500 | saved before the headers leave; if that fails the answer becomes 503 with `Retry-After` (gRPC: status 14) |
-//! | answers 5xx, or gRPC status 2, 12, 13, 14, 15 | discarded, but for an `end` (see [`SessionLayerBuilder::commit_on_server_error`]) |
+//! | answers with a [`SessionError`], 5xx, or gRPC status 2, 12, 13, 14, 15 | discarded, but for an `end` (see [`SessionLayerBuilder::commit_on_server_error`]) |
 //! | fails with the inner service's error, or panics | discarded |
 //! | is dropped because the client hung up | discarded; a commit that has begun is completed in the background |
 //! | answers 101 or streams its body | saved before the headers leave; later changes are an error to the caller |

@@ -31,7 +31,7 @@ struct Kept {
 }
 
 /// A cookie jar. See the [module docs](self).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Jar(Vec<Kept>);
 
 impl Jar {

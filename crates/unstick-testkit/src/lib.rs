@@ -1,6 +1,17 @@
-//! Tools for testing stores and layers of the unstick family.
+//! For testing session stores and layers of the unstick family, your own included.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
+//! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
+//! | [`faults`] | a store that fails on command, around any other |
+//! | [`clock`] | clocks that tests move, instead of sleeping |
+//! | [`client`] | a cookie jar as browsers keep one |
+//! | [`observe`] | collected events |
 
 pub mod client;
 pub mod clock;
+pub mod contract;
 pub mod faults;
+pub mod mutants;
 pub mod observe;
