@@ -295,7 +295,12 @@ async fn grpc_and_hooks_get_their_own_answers() {
     let ring = KeyRing::new(Key::from_bytes([7; 32]).unwrap());
     let layer = SessionLayer::keyed(store, ring.clone()).build().unwrap();
     let app = App::default().router().layer(layer);
-    let request = Request::builder().uri("/set?k=v").header("content-type", "application/grpc+proto").body(Body::empty()).unwrap();
+    let request = Request::builder()
+        .uri("/set?k=v")
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc+proto")
+        .body(Body::empty())
+        .unwrap();
     let told = tell(app.oneshot(request).await.unwrap()).await;
     assert_eq!((told.status, told.headers["grpc-status"].to_str().unwrap()), (200, "14"));
 

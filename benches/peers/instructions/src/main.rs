@@ -4,8 +4,8 @@
 //! cargo run --release -p instructions               # the whole table; needs valgrind
 //! cargo run --release -p instructions -- run unstick read 10000 1000    # one case alone, for a profiler
 //! ```
-//! Every case runs twice, with N and with 2N requests over 2N sessions; the difference is divided by N, so that start-up
-//! and the creation of the sessions cancel. Requests are sent one after another through the router on a current-thread
+//! Only the loop that sends the requests is collected. Every case runs twice, with N and with 2N requests over 2N sessions,
+//! and the difference is divided by N, so that what is paid once cancels. Requests are sent one after another through the router on a current-thread
 //! runtime, each in a session of its own, as most requests of a busy service are.
 
 mod apps;

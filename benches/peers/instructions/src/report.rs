@@ -10,7 +10,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::{apps::Subject, requests::Case};
+use crate::{
+    apps::Subject,
+    requests::{Case, MEASURED},
+};
 
 /// N of the N and 2N requests that are differenced.
 pub(crate) const REQUESTS: u64 = 2000;
@@ -48,6 +51,9 @@ pub(crate) fn report(requests: u64) -> Result<bool, String> {
             if subject == Subject::Bare {
                 bare = total;
             }
+            if bare < 1000 {
+                return Err(format!("a bare router answers in {bare} instructions? callgrind did not see `{MEASURED}`"));
+            }
             rows.push(Row { subject, case, total, over_bare: total - bare });
         }
     }
@@ -60,7 +66,8 @@ pub(crate) fn report(requests: u64) -> Result<bool, String> {
 /// Instructions of one run, as callgrind counts them.
 fn collected(program: &Path, subject: Subject, case: Case, requests: u64, sessions: u64) -> Result<i64, String> {
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
+        .arg(format!("--toggle-collect={MEASURED}"))
         .arg(program)
         .args(["run", subject.name(), case.name(), &requests.to_string(), &sessions.to_string()])
         .env_remove("RUST_LOG")

@@ -1,7 +1,8 @@
 //! The requests of each case, and the loop that sends them.
 
-use axum::body::Body;
+use axum::{Router, body::Body};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use tokio::runtime::Runtime;
 use tower::Service;
 
 use crate::apps::Subject;
@@ -78,7 +79,7 @@ fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
 /// Creates `sessions` sessions, then sends `count` requests of the case, one session after the other, and checks that each did what it should.
 pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
-    runtime.block_on(async {
+    let (mut app, cookies) = runtime.block_on(async {
         let mut app = subject.app();
         let mut cookies = Vec::with_capacity(sessions);
         for _ in 0..sessions {
@@ -87,8 +88,25 @@ pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) 
             let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
             cookies.push(if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up });
         }
-        let uri = Uri::from_static(case.path());
-        for cookie in cookies.iter().cycle().take(count) {
+        Ok::<_, String>((app, cookies))
+    })?;
+    measured(&runtime, &mut app, subject, case, cookies.iter().cycle().take(count))
+}
+
+/// The function whose instructions are collected. No wildcards: its closures would toggle collection too.
+pub(crate) const MEASURED: &str = "instructions::requests::measured";
+
+#[inline(never)]
+fn measured<'a>(
+    runtime: &Runtime,
+    app: &mut Router,
+    subject: Subject,
+    case: Case,
+    cookies: impl Iterator<Item = &'a HeaderValue>,
+) -> Result<(), String> {
+    let uri = Uri::from_static(case.path());
+    runtime.block_on(async {
+        for cookie in cookies {
             let Ok(response) = app.call(request(&uri, case.sends_cookie().then_some(cookie))).await;
             if response.status() != StatusCode::OK {
                 return Err(format!("{} {} was answered with {}", subject.name(), case.name(), response.status()));

@@ -7,17 +7,16 @@
 //! Times are unsigned 48-bit big-endian milliseconds. The MAC is BLAKE3 in keyed mode, cut to 128 bits, over bytes
 //! 0..55, which fill one compression block: half the instructions of HMAC-SHA256 without SHA extensions.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq;
 
-use super::{Credential, Lineage, Secret};
+use super::{Credential, Lineage, Secret, base64};
 use crate::Timestamp;
 
 /// The format that this release writes.
 pub const CREDENTIAL_FORMAT: u8 = 1;
 
 const SIGNED: usize = 55;
-const RAW: usize = SIGNED + 16;
+pub(super) const RAW: usize = SIGNED + 16;
 
 /// Characters of a sealed credential.
 pub const SEALED_LEN: usize = 95;
@@ -45,6 +44,11 @@ fn mac(key: &[u8; 32], signed: &[u8]) -> [u8; 16] {
     take_16(&blake3::keyed_hash(key, signed).as_bytes()[..16])
 }
 
+/// Compares in constant time; as one number each, which takes a third of the instructions of comparing byte by byte.
+pub(super) fn is_same(a: &[u8; 16], b: &[u8; 16]) -> bool {
+    u128::from_ne_bytes(*a).ct_eq(&u128::from_ne_bytes(*b)).into()
+}
+
 pub(super) fn seal(credential: &Credential, key_id: [u8; 4], key: &[u8; 32]) -> String {
     let mut raw = [0; RAW];
     raw[0] = CREDENTIAL_FORMAT;
@@ -56,18 +60,11 @@ pub(super) fn seal(credential: &Credential, key_id: [u8; 4], key: &[u8; 32]) -> 
     put_time(&mut raw[49..55], credential.absolute_deadline);
     let tag = mac(key, &raw[..SIGNED]);
     raw[SIGNED..].copy_from_slice(&tag);
-    URL_SAFE_NO_PAD.encode(raw)
+    base64::encode(&raw)
 }
 
 pub(super) fn decode(text: &[u8]) -> Option<Raw> {
-    if text.len() != SEALED_LEN {
-        return None;
-    }
-    let mut buffer = [0; RAW + 1]; // the decoder wants room for its estimate
-    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).ok()?;
-    let mut raw = [0; RAW];
-    raw.copy_from_slice(&buffer[..RAW]);
-    (length == RAW && raw[0] == CREDENTIAL_FORMAT).then_some(Raw(raw))
+    base64::decode(text.try_into().ok()?).filter(|raw| raw[0] == CREDENTIAL_FORMAT).map(Raw)
 }
 
 impl Raw {
@@ -77,7 +74,7 @@ impl Raw {
 
     pub(super) fn verify(&self, key: &[u8; 32]) -> Option<Credential> {
         let raw = &self.0;
-        bool::from(mac(key, &raw[..SIGNED]).ct_eq(&raw[SIGNED..])).then(|| Credential {
+        is_same(&mac(key, &raw[..SIGNED]), &take_16(&raw[SIGNED..])).then(|| Credential {
             lineage: Lineage(take_16(&raw[5..21])),
             secret: Secret(take_16(&raw[21..37])),
             issued: take_time(&raw[37..43]),

@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod base64;
 mod format;
 mod key;
 
@@ -35,8 +36,6 @@ pub use format::{CREDENTIAL_FORMAT, SEALED_LEN};
 pub use key::{Key, KeyRing, Sealer};
 
 use std::fmt;
-
-use subtle::ConstantTimeEq;
 
 use crate::{Error, ErrorKind, Timestamp};
 
@@ -118,7 +117,7 @@ impl SecretHash {
 
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        format::is_same(&self.0, &other.0)
     }
 }
 

@@ -35,12 +35,14 @@ impl Record {
         if !change.preconditions.iter().all(holds) {
             return Err(Applied::Conflict(self.fields.clone()));
         }
-        let mut fields = self.fields.clone();
-        change.merge_into(&mut fields, op.op_id.field_version());
-        if change.max_size > 0 && fields.size() > change.max_size && fields.size() > self.fields.size() {
-            return Err(Applied::TooLarge);
+        if change.max_size > 0 {
+            // Counted first, so that the fields are then changed in place: a second handle to them would copy them all.
+            let (before, after) = (self.fields.size(), change.size_after(&self.fields));
+            if after > change.max_size && after > before {
+                return Err(Applied::TooLarge);
+            }
         }
-        self.fields = fields;
+        change.merge_into(&mut self.fields, op.op_id.field_version());
         if let Some(renewal) = change.renewal {
             self.idle_deadline = self.idle_deadline.max(renewal.idle_deadline).min(self.absolute_deadline);
             self.reissued = self.reissued.max(renewal.issued);
@@ -95,6 +97,25 @@ impl Record {
 }
 
 impl Change {
+    /// What [`Fields::size`](super::Fields::size) will be after [`merge_into`](Self::merge_into).
+    fn size_after(&self, fields: &super::Fields) -> usize {
+        // The last delta of a name counts, as it does when they are applied one after another.
+        let last = |at: usize, name: &str| self.fields[at + 1..].iter().all(|(later, _)| **later != *name);
+        let deltas = self.fields.iter().enumerate().filter(|(at, (name, _))| last(*at, name));
+        let mut size = if self.clear { 0 } else { fields.size() };
+        for (_, (name, change)) in deltas {
+            if !self.clear
+                && let Some(old) = fields.get(name)
+            {
+                size -= name.len() + old.value.len();
+            }
+            if let FieldChange::Set(value) = change {
+                size += name.len() + value.len();
+            }
+        }
+        size
+    }
+
     /// Applies the deltas to `fields`, writing `version` to each field that is set.
     pub fn merge_into(&self, fields: &mut super::Fields, version: FieldVersion) {
         if self.clear {
@@ -107,6 +128,35 @@ impl Change {
                     fields.remove(name);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Fields;
+
+    proptest! {
+        #[test]
+        fn the_size_is_known_before_the_change_is_applied(
+            fields in proptest::collection::vec(("[a-d]", 0usize..9), 0..4),
+            deltas in proptest::collection::vec(("[a-d]", proptest::option::of(0usize..9)), 0..6),
+            clear in any::<bool>(),
+        ) {
+            let version = FieldVersion::from_u64(1);
+            let field = |(name, length): (String, usize)| (name.into(), Field { version, value: Bytes::from(vec![0; length]) });
+            let mut fields: Fields = fields.into_iter().map(field).collect();
+            // Pushed without `put`, so that a name may come twice.
+            let delta = |length: Option<usize>| length.map_or(FieldChange::Remove, |length| FieldChange::Set(Bytes::from(vec![1; length])));
+            let deltas = deltas.into_iter().map(|(name, length)| (name.into(), delta(length))).collect();
+            let change = Change { clear, fields: deltas, ..Change::new() };
+            let expected = change.size_after(&fields);
+            change.merge_into(&mut fields, version);
+            prop_assert_eq!(fields.size(), expected);
         }
     }
 }
