@@ -123,7 +123,8 @@ impl Fleet {
     pub(crate) async fn start_node(self: &Arc<Self>, id: usize) -> Result<bool, Failure> {
         let Some(slot) = self.slot(id) else { return Ok(false) };
         let mut running = slot.running.lock().await;
-        if running.is_some() {
+        // A process that has died may still be there by name.
+        if running.is_some() && slot.view().state == State::Running {
             return Ok(true);
         }
         slot.pool.clear();

@@ -112,3 +112,70 @@ async fn connect(addr: SocketAddr) -> Option<Connection> {
     tokio::spawn(driver);
     Some(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+    fn post() -> Request<Body> {
+        Request::post("/").header("host", "test").body(Body::from("once")).unwrap()
+    }
+
+    /// A node that answers one request on each connection with one of these, and closes it; counts the requests that reached it.
+    async fn node(answers: &'static [&'static [u8]]) -> (SocketAddr, tokio::task::JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let mut requests = 0;
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"once") {
+                    assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
+                }
+                requests += 1;
+                stream.write_all(answer).await.unwrap();
+            }
+            requests
+        });
+        (addr, served)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_nobody() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        match Pool::default().send(gone, post()).await {
+            Err(Undone::NotSent(back)) => assert_eq!(back.into_body().collect().await.unwrap().to_bytes(), "once"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_arrived_is_not_sent_again() {
+        let (addr, served) = node(&[b""]).await;
+        assert!(matches!(Pool::default().send(addr, post()).await, Err(Undone::MaybeDelivered)));
+        assert_eq!(served.await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_idle_does_no_harm() {
+        let (addr, served) = node(&[OK, OK]).await;
+        let pool = Pool::default();
+        for _ in 0..2 {
+            let (response, mut connection) = pool.send(addr, post()).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+            // The node has closed it: it never becomes ready again. Kept all the same, as if that came too late.
+            assert!(connection.ready().await.is_err());
+            pool.lock().push((addr, connection));
+        }
+        assert_eq!(served.await.unwrap(), 2);
+    }
+}
