@@ -3,9 +3,11 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
+//! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 
 pub mod clock;
 pub mod contract;
 pub mod mutants;
+pub mod races;
