@@ -5,9 +5,13 @@
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
+//! | [`faults`] | a store that fails, hangs and answers late as it is told |
+//! | [`observe`] | an event log |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 
 pub mod clock;
 pub mod contract;
+pub mod faults;
 pub mod mutants;
+pub mod observe;
 pub mod races;
