@@ -6,9 +6,11 @@
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store that fails, hangs and answers late as it is told |
+//! | [`client`] | a cookie jar that behaves as browsers do, and calls with it |
 //! | [`observe`] | an event log |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 
+pub mod client;
 pub mod clock;
 pub mod contract;
 pub mod faults;
