@@ -59,7 +59,8 @@ fn a_whole_visit() {
     assert_eq!(before.clone().session()["status"], "ended");
     assert_eq!(shop.browser().poke("/api/logout").status, 200, "logging out without a session is fine");
 
-    browser.jar.insert("127.0.0.1", "__Host-id", &"A".repeat(100));
+    let line = format!("__Host-id={}; Path=/; Secure", "A".repeat(100));
+    browser.jar.set(&"http://127.0.0.1/".parse().unwrap(), line).unwrap();
     assert_eq!(browser.session()["status"], "forged");
 }
 
@@ -247,7 +248,7 @@ fn sticky_keeps_the_cart_until_its_node_stops() {
     let shop = Shop::start(&["--nodes", "3", "--mode", "sticky"]);
     let mut browser = shop.browser();
     let pinned = browser.add("tea", 1).instance().to_owned();
-    assert_eq!(browser.jar.value("SHOPPIN"), Some(pinned.as_str()));
+    assert_eq!(browser.jar.get("SHOPPIN").unwrap().text(), pinned);
     for _ in 0..5 {
         let session = browser.session();
         assert_eq!((&session["instance"], &session["cart"]["count"]), (&json!(pinned), &json!(1)));
@@ -256,5 +257,5 @@ fn sticky_keeps_the_cart_until_its_node_stops() {
     let session = browser.session();
     assert_ne!(session["instance"], json!(pinned));
     assert_eq!((&session["status"], &session["cart"]["count"]), (&json!("lost"), &json!(0)));
-    assert_ne!(browser.jar.value("SHOPPIN"), Some(pinned.as_str()), "pinned to another node");
+    assert_ne!(browser.jar.get("SHOPPIN").unwrap().text(), pinned, "pinned to another node");
 }
