@@ -13,7 +13,10 @@ use unstick_session::{SessionLayer, SessionLayerBuilder};
 use unstick_sql::sqlite::SqliteStore;
 use unstick_testkit::{client::Jar, clock::ManualClock, observe::EventLog};
 
-use crate::App;
+use crate::{
+    App,
+    cookies::{cookies, keep},
+};
 
 /// Which store the nodes share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +202,8 @@ impl Client {
     /// When the request cannot be made.
     pub fn send(&self, node: usize, path: &str) -> impl Future<Output = Answer> + Send + use<> {
         let mut request = Request::builder().uri(path);
-        if let Some(cookie) = self.jar.cookie_header("localhost", "/") {
+        let cookie = cookies(&self.jar);
+        if !cookie.is_empty() {
             request = request.header("cookie", cookie);
         }
         self.request(node, request.body(Body::empty()).expect("a request"))
@@ -221,6 +225,6 @@ impl Client {
 
     /// Keeps an answer's cookies.
     pub fn keep(&mut self, answer: &Answer) {
-        self.jar.keep("localhost", "/", &answer.headers);
+        keep(&mut self.jar, &answer.headers);
     }
 }

@@ -2,7 +2,9 @@
 
 mod app;
 mod cluster;
+mod cookies;
 pub mod wire;
 
 pub use app::{App, Gate};
 pub use cluster::{Answer, Backend, Client, Cluster, Options};
+pub use cookies::{cookies, cookies_for, keep, keep_from};

@@ -14,6 +14,8 @@ use tokio::{
 };
 use unstick_testkit::client::Jar;
 
+use crate::cookies;
+
 /// A `story-node` process; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -59,7 +61,7 @@ impl Drop for Process {
 /// When no whole answer comes back.
 pub async fn get(address: SocketAddr, path: &str, jar: &Jar) -> io::Result<(u16, HeaderMap, String)> {
     let mut stream = TcpStream::connect(address).await?;
-    let cookie = jar.cookie_header("localhost", "/").map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
+    let cookie = Some(cookies(jar)).filter(|cookie| !cookie.is_empty()).map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{cookie}\r\n").as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;

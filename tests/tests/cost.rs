@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 use unstick_core::Lifetimes;
-use unstick_stories::{Backend, Client, Cluster, Options};
+use unstick_stories::{Backend, Client, Cluster, Options, cookies};
 
 /// Counts what the driver says it executed.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +89,7 @@ async fn requests_cost_what_is_promised() {
         assert_eq!(statements.of(&mut client, "/none").await, (0, 0), "and only once");
     }
     let mut forged = client.clone();
-    let sealed = forged.jar.cookie_header("localhost", "/").unwrap();
+    let sealed = cookies(&forged.jar);
     let tampered: String = sealed
         .chars()
         .rev()

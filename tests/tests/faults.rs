@@ -5,25 +5,43 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt, service_fn};
 use unstick_core::{ErrorKind, EventKind, Events, Key, KeyRing, Lifetimes, Runtime, Store};
 use unstick_memory::MemoryStore;
 use unstick_session::{Session, SessionError, SessionLayer};
 use unstick_sql::sqlite::SqliteStore;
-use unstick_stories::App;
+use unstick_stories::{App, cookies, keep};
 use unstick_testkit::{
     client::Jar,
     clock::ManualClock,
-    faults::{Fault, FaultStore, Faults},
+    faults::{Fault, FaultStore},
     observe::EventLog,
 };
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// The switch of a store with faults, whatever store that is.
+trait Faults {
+    fn set(&self, fault: Option<Fault>);
+    fn release(&self);
+}
+
+impl<S: Store> Faults for FaultStore<S> {
+    fn set(&self, fault: Option<Fault>) {
+        match fault {
+            Some(fault) => self.always_all(fault),
+            None => self.heal(),
+        }
+    }
+
+    fn release(&self) {
+        Self::release(self);
+    }
+}
+
 struct Node {
     clock: ManualClock,
-    faults: Faults,
+    faults: Box<dyn Faults>,
     log: Arc<EventLog>,
     app: Router,
     jar: Jar,
@@ -46,7 +64,7 @@ impl Node {
     fn new(store: impl Store, clock: ManualClock) -> Self {
         let store = FaultStore::new(store);
         let log = Arc::new(EventLog::default());
-        let faults = store.faults();
+        let faults = Box::new(store.clone());
         let layer = SessionLayer::keyed(store, KeyRing::new(Key::from_bytes([7; 32]).unwrap()))
             .runtime(Runtime::custom(clock.clone()))
             .deadline(DEADLINE)
@@ -58,7 +76,7 @@ impl Node {
     }
 
     fn send(&self, path: &str) -> impl Future<Output = Told> + Send + use<> {
-        let cookie = self.jar.cookie_header("localhost", "/").unwrap_or_default();
+        let cookie = cookies(&self.jar);
         let request = Request::builder().uri(path).header("cookie", cookie).body(Body::empty()).unwrap();
         let app = self.app.clone();
         async move { tell(app.oneshot(request).await.unwrap()).await }
@@ -66,7 +84,7 @@ impl Node {
 
     async fn get(&mut self, path: &str) -> Told {
         let told = self.send(path).await;
-        self.jar.keep("localhost", "/", &told.headers);
+        keep(&mut self.jar, &told.headers);
         told
     }
 
@@ -99,7 +117,7 @@ async fn at_every_operation(make: impl AsyncFn(ManualClock) -> Node) {
         ("full", Fault::FailBefore(ErrorKind::Full), false),
         ("fails after", Fault::FailAfter(ErrorKind::Interrupted), true),
         ("hangs", Fault::Hang, false),
-        ("hangs after", Fault::HangAfter, true),
+        ("answers late", Fault::AnswerLate, true),
     ];
     for (name, fault, reaches) in faults {
         for (operation, path) in [
@@ -115,7 +133,7 @@ async fn at_every_operation(make: impl AsyncFn(ManualClock) -> Node) {
             let mut node = make(ManualClock::default()).await;
             node.get("/set?real=1").await;
             node.get("/login?user=ann").await;
-            node.faults.set(Some(fault.clone()));
+            node.faults.set(Some(fault));
             assert_unavailable(&node.while_time_passes(path).await, &what);
             let untouched = node.while_time_passes("/none").await;
             assert_eq!((untouched.status, untouched.body.as_str()), (200, "nothing"), "{what}: a route without session");
@@ -133,17 +151,17 @@ async fn at_every_operation(make: impl AsyncFn(ManualClock) -> Node) {
             assert_eq!(node.log.count(EventKind::SessionLost), 0, "{what}: an error is not a lost session");
         }
         let node = make(ManualClock::default()).await;
-        node.faults.set(Some(fault.clone()));
+        node.faults.set(Some(fault));
         assert_unavailable(&node.while_time_passes("/set?k=new").await, &format!("create {name}"));
     }
 }
 
 /// An increment whose answer was lost counts once or not at all, and the next one is right.
 async fn nothing_is_applied_twice(make: impl AsyncFn(ManualClock) -> Node) {
-    for fault in [Fault::FailBefore(ErrorKind::Unavailable), Fault::FailAfter(ErrorKind::Interrupted), Fault::Hang, Fault::HangAfter] {
+    for fault in [Fault::FailBefore(ErrorKind::Unavailable), Fault::FailAfter(ErrorKind::Interrupted), Fault::Hang, Fault::AnswerLate] {
         let mut node = make(ManualClock::default()).await;
         node.get("/count").await;
-        node.faults.set(Some(fault.clone()));
+        node.faults.set(Some(fault));
         assert_unavailable(&node.while_time_passes("/count").await, "count");
         node.faults.set(None);
         let next: u64 = node.get("/count").await.body.parse().unwrap();
@@ -191,11 +209,10 @@ mod on_memory {
         for path in ["/set?k=late", "/renew", "/login?user=eve", "/logout", "/count"] {
             let mut node = memory(ManualClock::default()).await;
             node.get("/set?real=1").await;
-            let held = Arc::new(Semaphore::new(0));
-            node.faults.set(Some(Fault::Late(held.clone())));
+            node.faults.set(Some(Fault::ArriveLate));
             assert_unavailable(&node.while_time_passes(path).await, path);
-            held.add_permits(1);
             node.faults.set(None);
+            node.faults.release();
             assert_eq!(node.get("/status").await.body, "live - real", "{path} took effect after it was reported as failed");
         }
     }
@@ -234,12 +251,13 @@ mod on_sqlite {
         let app = App::default().router().layer(layer);
         let mut jar = Jar::default();
         let send = |jar: &Jar, path: &str| {
-            let cookie = jar.cookie_header("localhost", "/").unwrap_or_default();
+            let cookie = cookies(jar);
             let request = Request::builder().uri(path).header("cookie", cookie).body(Body::empty()).unwrap();
             let app = app.clone();
             async move { tell(app.oneshot(request).await.unwrap()).await }
         };
-        jar.keep("localhost", "/", &send(&jar, "/set?real=1").await.headers);
+        let first = send(&jar, "/set?real=1").await;
+        keep(&mut jar, &first.headers);
         let mut other = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
         for path in ["/set?k=late", "/logout", "/login?user=eve"] {
@@ -264,7 +282,7 @@ mod on_sqlite {
 #[tokio::test]
 async fn on_bare_tower() {
     let store = FaultStore::new(MemoryStore::new());
-    let faults = store.faults();
+    let faults = store.clone();
     let layer = SessionLayer::keyed(store, KeyRing::new(Key::from_bytes([7; 32]).unwrap())).build().unwrap();
     let service = layer.layer(service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<Session>().unwrap().clone();
@@ -290,17 +308,22 @@ async fn on_bare_tower() {
 #[tokio::test]
 async fn grpc_and_hooks_get_their_own_answers() {
     let store = FaultStore::new(MemoryStore::new());
-    let faults = store.faults();
+    let faults = store.clone();
     faults.set(Some(Fault::FailBefore(ErrorKind::Unavailable)));
     let ring = KeyRing::new(Key::from_bytes([7; 32]).unwrap());
     let layer = SessionLayer::keyed(store, ring.clone()).build().unwrap();
     let app = App::default().router().layer(layer);
-    let request = Request::builder().uri("/set?k=v").header("content-type", "application/grpc+proto").body(Body::empty()).unwrap();
+    let request = Request::builder()
+        .uri("/set?k=v")
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc+proto")
+        .body(Body::empty())
+        .unwrap();
     let told = tell(app.oneshot(request).await.unwrap()).await;
     assert_eq!((told.status, told.headers["grpc-status"].to_str().unwrap()), (200, "14"));
 
     let store = FaultStore::new(MemoryStore::new());
-    store.faults().set(Some(Fault::FailBefore(ErrorKind::Unavailable)));
+    store.set(Some(Fault::FailBefore(ErrorKind::Unavailable)));
     let hook = |failure: &unstick_session::failure::Failure| {
         let body = format!("{{\"error\":\"{}\"}}", failure.error().kind().as_str());
         Response::builder().status(599).header("content-type", "application/json").body(body.into()).unwrap()

@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use unstick_stories::wire::{Process, get};
+use unstick_stories::{
+    keep,
+    wire::{Process, get},
+};
 use unstick_testkit::client::Jar;
 
 const NODE: &str = env!("CARGO_BIN_EXE_story-node");
@@ -15,7 +18,7 @@ async fn session(process: &Process, path: &str) -> Jar {
     let mut jar = Jar::default();
     let (status, headers, _) = get(process.address, path, &jar).await.unwrap();
     assert_eq!(status, 200);
-    jar.keep("localhost", "/", &headers);
+    keep(&mut jar, &headers);
     jar
 }
 

@@ -116,10 +116,10 @@ fn grpc(error: &SessionError) -> Response<Bytes> {
 }
 
 /// Whether a response tells of a server-side failure, so that the handler's buffered changes are discarded.
-pub(crate) fn is_server_error<B>(response: &Response<B>) -> bool {
+pub(crate) fn is_server_error<B>(response: &Response<B>, grpc: bool) -> bool {
     if response.status().is_server_error() {
         return true;
     }
     // UNKNOWN, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS
-    response.headers().get("grpc-status").is_some_and(|status| matches!(status.as_bytes(), b"2" | b"12" | b"13" | b"14" | b"15"))
+    grpc && response.headers().get("grpc-status").is_some_and(|status| matches!(status.as_bytes(), b"2" | b"12" | b"13" | b"14" | b"15"))
 }

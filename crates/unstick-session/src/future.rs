@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header::SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::SET_COOKIE};
 use unstick_core::{BoxFuture, Carriage, Carrier, EventKind, HeaderBudget, Lifecycle, Runtime};
 
 use crate::{
@@ -102,7 +102,7 @@ where
         let Some(response) = response.take() else { return Poll::Pending };
         let answer = match failed {
             Some(error) => replace(this.session, error, *this.grpc),
-            None => finish(this.session, response, true),
+            None => finish(this.session, response),
         };
         this.step.set(Step::Answered);
         Poll::Ready(Ok(answer))
@@ -113,16 +113,17 @@ where
 #[allow(clippy::result_large_err, reason = "neither side is an error")]
 fn next<F, B>(session: &Session, response: Response<B>, grpc: bool) -> Result<Response<ResponseBody<B>>, Box<Step<F, B>>> {
     let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
-    let plan = session.close(failed.is_some() || is_server_error(&response));
+    let plan = session.close(failed.is_some() || is_server_error(&response, grpc));
     let env = session.env();
     if response.extensions().get::<unstick_core::AffinityRan>().is_some() {
         env.events.emit(EventKind::LayerOrder, None, "the affinity layer must wrap the session layer, not the other way round");
     }
     let (ticket, intent, seen_live, only_renewal) = match plan {
-        Plan::Nothing => {
+        Plan::Untouched if failed.is_none() => return Ok(response.map(ResponseBody::inner)),
+        Plan::Untouched | Plan::Nothing => {
             return Ok(match failed {
                 Some(error) => replace(session, error, grpc),
-                None => finish(session, response, false),
+                None => finish(session, response),
             });
         }
         Plan::Fail(error) => return Ok(replace(session, error, grpc)),
@@ -140,27 +141,34 @@ fn next<F, B>(session: &Session, response: Response<B>, grpc: bool) -> Result<Re
 }
 
 /// Adds what the session needs to the handler's answer.
-fn finish<B>(session: &Session, mut response: Response<B>, committed: bool) -> Response<ResponseBody<B>> {
+fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseBody<B>> {
     let finished = session.finish();
-    if finished.touched || committed || session.is_held_elsewhere() {
+    if finished.touched || session.is_held_elsewhere() {
         let env = session.env();
-        let mut budget = HeaderBudget::new(env.budget);
-        let headers = response.headers_mut();
-        if let (Carrier::Remove, Some(directives)) = (&finished.carrier, &env.clear_site_data) {
-            headers.insert("clear-site-data", directives.clone());
+        let name = carrier_name(session);
+        hygiene::keep_private(response.headers_mut(), name);
+        if finished.carrier != Carrier::Unchanged {
+            if let (Carrier::Remove, Some(directives)) = (&finished.carrier, &env.clear_site_data) {
+                response.headers_mut().insert("clear-site-data", directives.clone());
+            }
+            let mut budget = HeaderBudget::new(env.budget);
+            budget.take(
+                HeaderBudget::line("vary".len(), name.as_str().len())
+                    + HeaderBudget::line("cache-control".len(), "private, no-store".len()),
+            );
+            add_carrier(env, session.carriage(), finished.carrier, response.headers_mut(), &mut budget);
+            response.extensions_mut().insert(budget);
         }
-        add_carrier(env, session.carriage(), finished.carrier, headers, &mut budget);
-        let (carrier, line) = match (session.carriage(), &env.header) {
-            (Carriage::Header, Some(name)) => (name, name.as_str().len()),
-            _ => (&CARRIER_COOKIE, "cookie".len()),
-        };
-        if finished.touched || session.is_held_elsewhere() {
-            hygiene::keep_private(headers, carrier);
-            budget.take(HeaderBudget::line("vary".len(), line) + HeaderBudget::line("cache-control".len(), "private, no-store".len()));
-        }
-        response.extensions_mut().insert(budget);
     }
     response.map(ResponseBody::inner)
+}
+
+/// The request header that answers vary with.
+fn carrier_name(session: &Session) -> &HeaderName {
+    match (session.carriage(), &session.env().header) {
+        (Carriage::Header, Some(name)) => name,
+        _ => &CARRIER_COOKIE,
+    }
 }
 
 fn add_carrier(env: &Env, carriage: Carriage, carrier: Carrier, headers: &mut HeaderMap, budget: &mut HeaderBudget) {
@@ -189,11 +197,7 @@ fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<Re
     let failure = Failure { error, grpc };
     let env = session.env();
     let mut response: Response<Bytes> = env.on_failure.respond(&failure);
-    let carrier = match (session.carriage(), &env.header) {
-        (Carriage::Header, Some(name)) => name,
-        _ => &CARRIER_COOKIE,
-    };
-    hygiene::keep_private(response.headers_mut(), carrier);
+    hygiene::keep_private(response.headers_mut(), carrier_name(session));
     response.extensions_mut().insert(failure);
     response.map(ResponseBody::ours)
 }

@@ -15,7 +15,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CACHE_CONTROL, COOKIE, EXPIRES, VARY},
+    header::{CACHE_CONTROL, COOKIE, VARY},
 };
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -31,11 +31,18 @@ pub fn keep_private(headers: &mut HeaderMap, carrier: &HeaderName) {
 }
 
 fn remove_cdn_headers(headers: &mut HeaderMap) {
-    let shared = |name: &HeaderName| {
+    // By length first: this runs for every answer that touched a session.
+    let shared = |name: &&HeaderName| {
         let name = name.as_str();
-        name == "surrogate-control" || name.ends_with("cdn-cache-control") || name == "x-accel-expires" || name == EXPIRES.as_str()
+        match name.len() {
+            7 => name == "expires",
+            15 => name == "x-accel-expires",
+            17 => name == "surrogate-control" || name == "cdn-cache-control",
+            18.. => name.ends_with("cdn-cache-control"),
+            _ => false,
+        }
     };
-    while let Some(name) = headers.keys().find(|name| shared(name)).cloned() {
+    while let Some(name) = headers.keys().find(shared).cloned() {
         headers.remove(name);
     }
 }

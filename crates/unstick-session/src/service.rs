@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderName, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, Request, Response, Version, header::CONTENT_TYPE};
 use tower_service::Service;
 use unstick_core::{Carriage, EventKind, Opening, Ticket, Timestamp};
 
@@ -43,7 +43,9 @@ where
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         let session = admit(&self.shared, request.headers());
-        let grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        // gRPC is HTTP/2 only; asking for the version first spares everybody else the look-up.
+        let grpc = request.version() == Version::HTTP_2
+            && request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         request.extensions_mut().insert(session.clone());
         ResponseFuture::new(self.inner.call(request), session, grpc)
     }

@@ -1,4 +1,4 @@
-#![doc = "Session stores of the unstick family on SQL databases."]
+//! Session stores of the unstick family on SQL databases.
 //!
 //! | feature | store | scope | acknowledged changes survive |
 //! |---|---|---|---|

@@ -85,10 +85,10 @@ fn was_applied(record: &Record, op: &OpCtx) -> bool {
 
 /// Why an `apply` touched no row, given the row as it is now.
 pub(crate) fn refused_apply(mut record: Record, op: &OpCtx, late: bool, presented: &Presented, change: &Change) -> Result<Applied, Error> {
-    let before = was_applied(&record, op);
-    if late && !before {
+    if late {
         return Err(self::late());
     }
+    let before = was_applied(&record, op);
     let fields = record.fields.clone();
     Ok(match record.apply(op, presented, change) {
         // It would be accepted now: the row changed between the two statements. The caller decides anew.
@@ -106,10 +106,10 @@ pub(crate) fn refused_rotate(
     rotation: &Rotation,
     change: &Change,
 ) -> Result<Rotated, Error> {
-    let before = was_applied(&record, op);
-    if late && !before {
+    if late {
         return Err(self::late());
     }
+    let before = was_applied(&record, op);
     let fields = record.fields.clone();
     Ok(match record.rotate(op, presented, rotation, change) {
         Rotated::Done { .. } if !before => Rotated::Refused(Applied::Conflict(fields)),
@@ -119,17 +119,12 @@ pub(crate) fn refused_rotate(
 
 /// Why a `create` inserted no row, given the row that is there.
 pub(crate) fn refused_create(row: RawRow, op: &OpCtx, late: bool) -> Result<Created, Error> {
-    let record = row.into_record();
-    if let Ok(record) = &record
-        && was_applied(record, op)
-    {
-        return Ok(Created::Done);
-    }
     if late {
         return Err(self::late());
     }
-    Ok(match record {
+    Ok(match row.into_record() {
         Ok(Record { life: Life::Ended { at, .. }, .. }) => Created::Ended { at },
+        Ok(record) if was_applied(&record, op) => Created::Done,
         _ => Created::Exists,
     })
 }

@@ -3,11 +3,12 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
+//! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
-//! | [`faults`] | a store that fails on command, around any other |
+//! | [`faults`] | a store that fails, hangs and answers late as it is told |
+//! | [`client`] | a cookie jar that behaves as browsers do, and calls with it |
+//! | [`observe`] | an event log |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
-//! | [`client`] | a cookie jar as browsers keep one |
-//! | [`observe`] | collected events |
 
 pub mod client;
 pub mod clock;
@@ -15,3 +16,4 @@ pub mod contract;
 pub mod faults;
 pub mod mutants;
 pub mod observe;
+pub mod races;

@@ -1,4 +1,4 @@
-//! Collects events.
+//! An observer that remembers.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -6,16 +6,17 @@
 //! use unstick_testkit::observe::EventLog;
 //!
 //! let log = Arc::new(EventLog::default());
-//! Events::new("node-1").observer(log.clone()).emit(EventKind::SessionLost, None, "");
-//! assert_eq!(log.count(EventKind::SessionLost), 1);
-//! assert_eq!(log.events()[0].instance, "node-1");
+//! let events = Events::new("node-1").observer(log.clone());
+//! events.emit(EventKind::LoadFailed, None, "timeout");
+//! assert_eq!(log.count(EventKind::LoadFailed), 1);
+//! assert_eq!(log.all()[0].detail, "timeout");
 //! ```
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use unstick_core::{Event, EventKind, Observer, SessionTag};
 
-/// One event, kept.
+/// An event as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// What happened.
@@ -24,11 +25,11 @@ pub struct Seen {
     pub instance: String,
     /// To which session.
     pub session: Option<SessionTag>,
-    /// The detail.
+    /// The event's detail.
     pub detail: String,
 }
 
-/// An observer that keeps every event.
+/// Collects events in order. Put it into an `Arc`, and one clone of that into `Events::observer`.
 #[derive(Debug, Default)]
 pub struct EventLog(Mutex<Vec<Seen>>);
 
@@ -39,25 +40,43 @@ impl EventLog {
 
     /// All events so far.
     #[must_use]
-    pub fn events(&self) -> Vec<Seen> {
+    pub fn all(&self) -> Vec<Seen> {
         self.seen().clone()
     }
 
-    /// How many events of a kind.
+    /// Kinds of all events so far, in order.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<EventKind> {
+        self.seen().iter().map(|seen| seen.kind).collect()
+    }
+
+    /// How many events of `kind` there were.
     #[must_use]
     pub fn count(&self, kind: EventKind) -> usize {
         self.seen().iter().filter(|seen| seen.kind == kind).count()
     }
 
-    /// Forgets what was seen.
-    pub fn clear(&self) {
-        self.seen().clear();
+    /// How many events of `kind` there were about this session.
+    #[must_use]
+    pub fn count_of(&self, kind: EventKind, session: SessionTag) -> usize {
+        self.seen().iter().filter(|seen| seen.kind == kind && seen.session == Some(session)).count()
+    }
+
+    /// Takes all events out: the next count starts at zero.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.seen())
+    }
+
+    /// Whether `text` appears in any event: for secrets, values and ids that must not.
+    #[must_use]
+    pub fn mentions(&self, text: &str) -> bool {
+        self.seen().iter().any(|seen| format!("{seen:?}").contains(text))
     }
 }
 
 impl Observer for EventLog {
     fn on_event(&self, event: &Event<'_>) {
-        let Event { kind, instance, session, detail, .. } = *event;
-        self.seen().push(Seen { kind, instance: instance.to_owned(), session, detail: detail.to_owned() });
+        let seen = Seen { kind: event.kind, instance: event.instance.into(), session: event.session, detail: event.detail.into() };
+        self.seen().push(seen);
     }
 }

@@ -3,6 +3,7 @@
 use unstick_testkit::{
     contract,
     mutants::{BrokenStores, Defect},
+    races,
 };
 
 mod correct_store {
@@ -43,5 +44,31 @@ async fn every_defect_is_caught_by_its_case() {
         let failed: Vec<&str> = report.failed().map(|(case, _)| case).collect();
         assert!(failed.contains(&caught_by(*defect)), "{defect:?} was not caught by {}, but by {failed:?}", caught_by(*defect));
         assert!(failed.len() < report.len() / 2, "{defect:?} breaks more than it should: {report}");
+    }
+}
+
+#[test]
+fn correct_store_passes_the_races() {
+    races::run_seeded(&BrokenStores(Defect::None), 1000);
+}
+
+/// The races find, by chance alone, what concerns the life and death of a session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn races_catch_what_revives_or_loses() {
+    let defects = [
+        Defect::NoTombstone,
+        Defect::LastWriterWins,
+        Defect::IgnoresDeadline,
+        Defect::NotIdempotent,
+        Defect::RevivesExpired,
+        Defect::GraceNeverEnds,
+        Defect::PromoteKeepsOld,
+        Defect::GraceRotates,
+        Defect::SupersededEnds,
+        Defect::SweepsTombstones,
+    ];
+    for defect in defects {
+        let outcome = races::run(&BrokenStores(defect), 1, 1000).await;
+        assert!(outcome.is_err(), "{defect:?} passed 1000 schedules: {outcome:?}");
     }
 }

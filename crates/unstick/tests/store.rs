@@ -67,3 +67,9 @@ async fn a_refusal_is_one_sentence_with_what_to_write() {
         assert!(error.contains(advice) && !error.contains("secret") && !error.contains('\n'), "{url}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_store_can_be_opened_in_a_spawned_task() {
+    let opened = tokio::spawn(async { from_url("memory:").await }).await.unwrap();
+    assert_eq!(opened.unwrap().scope(), Scope::Process);
+}

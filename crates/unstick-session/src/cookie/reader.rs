@@ -11,18 +11,37 @@ pub fn candidates<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<It
 }
 
 fn of_line<'a>(line: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    line.split(|byte| *byte == b';').filter_map(move |pair| {
-        let pair = trim(pair);
-        let rest = pair.strip_prefix(name)?;
-        // White space may stand between name and `=`.
-        trim(rest).strip_prefix(b"=").map(trim)
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        while let Some(line) = rest {
+            let pair = match memchr::memchr(b';', line) {
+                Some(at) => {
+                    rest = Some(&line[at + 1..]);
+                    &line[..at]
+                }
+                None => {
+                    rest = None;
+                    line
+                }
+            };
+            // White space may stand around the pair, and between name and `=`.
+            if let Some(value) = trim_start(pair).strip_prefix(name).and_then(|after| trim_start(after).strip_prefix(b"=")) {
+                return Some(trim(value));
+            }
+        }
+        None
     })
 }
 
-fn trim(mut bytes: &[u8]) -> &[u8] {
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
+    bytes
+}
+
+fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = trim_start(bytes);
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }

@@ -39,7 +39,6 @@ struct Inner {
     /// When the request arrived; decided lazily would make every deadline drift.
     started: Timestamp,
     state: Mutex<State>,
-    loading: tokio::sync::Mutex<()>,
 }
 
 impl Session {
@@ -52,7 +51,7 @@ impl Session {
         presented: bool,
     ) -> Self {
         let state = Mutex::new(State::new(ticket, status, presented));
-        Self(Arc::new(Inner { shared, carriage, started, state, loading: tokio::sync::Mutex::const_new(()) }))
+        Self(Arc::new(Inner { shared, carriage, started, state }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use unstick_core::{ErrorKind, EventKind, FieldChange, Loaded};
+use tokio::sync::{Notify, futures::OwnedNotified};
+use unstick_core::{ErrorKind, EventKind, FieldChange, Loaded, Ticket};
 
-use super::Session;
+use super::{Session, state::Loading};
 use crate::{SessionError, Status, commit};
 
 impl Session {
@@ -94,14 +95,40 @@ impl Session {
     }
 
     pub(super) async fn ensure_loaded(&self) -> Result<(), SessionError> {
-        if let Some(known) = self.known() {
-            return known;
+        loop {
+            let turn = match self.turn() {
+                Turn::Known(known) => return known,
+                Turn::Load(ticket) => return self.load_now(ticket).await,
+                Turn::Wait(turn) => turn,
+            };
+            turn.await;
         }
-        let _one_at_a_time = self.0.loading.lock().await;
-        if let Some(known) = self.known() {
-            return known;
+    }
+
+    /// Whether to load, to wait for a load that is under way, or neither.
+    fn turn(&self) -> Turn {
+        let mut state = self.state();
+        state.touched = true;
+        let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return Turn::Known(Ok(())) };
+        if let Some(error) = &state.failed {
+            return Turn::Known(Err(error.clone()));
         }
-        let Some(ticket) = self.state().ticket.clone() else { return Ok(()) };
+        let waiters = match &state.loading {
+            Loading::No => {
+                let ticket = ticket.clone();
+                state.loading = Loading::Yes;
+                return Turn::Load(ticket);
+            }
+            Loading::Yes => Arc::new(Notify::new()),
+            Loading::Awaited(waiters) => waiters.clone(),
+        };
+        state.loading = Loading::Awaited(waiters.clone());
+        // Made under the lock, so that the end of the load cannot be missed.
+        Turn::Wait(waiters.notified_owned())
+    }
+
+    async fn load_now(&self, ticket: Ticket) -> Result<(), SessionError> {
+        let _over = LoadIsOver(self);
         let env = &self.0.shared.env;
         let answer = self.0.shared.engine.load(env, self.0.carriage, ticket.clone()).await;
         let mut state = self.state();
@@ -145,15 +172,22 @@ impl Session {
         }
         Ok(())
     }
+}
 
-    /// Whether a load would add nothing, and with what answer.
-    fn known(&self) -> Option<Result<(), SessionError>> {
-        let mut state = self.state();
-        state.touched = true;
-        if state.live.is_some() || state.ticket.is_none() {
-            return Some(Ok(()));
+enum Turn {
+    Known(Result<(), SessionError>),
+    Load(Ticket),
+    Wait(OwnedNotified),
+}
+
+/// Lets the others go on when a load is over, or was dropped.
+struct LoadIsOver<'a>(&'a Session);
+
+impl Drop for LoadIsOver<'_> {
+    fn drop(&mut self) {
+        if let Loading::Awaited(waiters) = std::mem::take(&mut self.0.state().loading) {
+            waiters.notify_waiters();
         }
-        state.failed.clone().map(Err)
     }
 }
 

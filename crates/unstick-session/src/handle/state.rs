@@ -1,6 +1,9 @@
 //! What a request knows of its session and wants done to it: plain data behind the handle's lock.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use tokio::sync::Notify;
 use unstick_core::{Applied, Carrier, Change, ErrorKind, FieldChange, Fields, Intent, Lifecycle, LiveSession, OpId, Ticket};
 
 use crate::{SessionError, Status, commit::Outcome};
@@ -19,12 +22,24 @@ pub(super) struct State {
     pub(super) touched: bool,
     pub(super) closed: bool,
     pub(super) ended: bool,
+    pub(super) loading: Loading,
+}
+
+/// Whether a load is under way, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) enum Loading {
+    #[default]
+    No,
+    Yes,
+    Awaited(Arc<Notify>),
 }
 
 /// What is left to do when the handler has answered.
 #[derive(Debug)]
 pub(crate) enum Plan {
-    /// Nothing.
+    /// Nothing, and nothing to add to the answer.
+    Untouched,
+    /// Nothing but what the answer needs.
     Nothing,
     /// Only the idle deadline is to be extended; failing that is no failure of the request.
     Renew(Ticket),
@@ -56,6 +71,7 @@ impl State {
             touched: false,
             closed: false,
             ended: false,
+            loading: Loading::No,
         }
     }
 

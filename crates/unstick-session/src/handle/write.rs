@@ -171,8 +171,8 @@ impl Session {
         if server_error && !env.commit_on_server_error && state.is_dirty() && state.discard() {
             env.emit(EventKind::ChangesDiscarded, state.ticket.as_ref(), "");
         }
-        if !state.touched && state.ticket.is_none() {
-            return Plan::Nothing; // anonymous: the clock is not even read
+        if !state.touched && state.ticket.is_none() && !self.is_held_elsewhere() {
+            return Plan::Untouched; // and anonymous: the clock is not even read
         }
         let engine = &self.0.shared.engine;
         state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sqlx::{
-    SqlitePool,
+    Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use unstick_core::{ConfigError, Events, Runtime};
@@ -120,7 +120,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Timers, tasks and the sweeper's wall clock. Default [`Runtime::tokio`]; sqlx itself needs a tokio runtime in any case.
+    /// Timers, tasks and the wall clock that deadlines of operations refer to. Default [`Runtime::tokio`]; give it the session
+    /// layer's when that one has a clock of its own. sqlx itself needs a tokio runtime in any case.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self
@@ -152,11 +153,10 @@ impl SqliteStoreBuilder {
             });
         let reading = writing.clone().create_if_missing(false).pragma("query_only", "ON");
         let failed = |error: sqlx::Error| error::start_up(&path, &error);
-        let runtime = &self.runtime;
-        let writer =
-            schema::patiently(runtime, async || pool(1, busy_timeout).connect_with(writing.clone()).await).await.map_err(failed)?;
-        let reader =
-            schema::patiently(runtime, async || pool(readers, busy_timeout).connect_with(reading.clone()).await).await.map_err(failed)?;
+        // outside a pool the engine's own error comes through
+        schema::patiently(|| SqliteConnection::connect_with(&writing)).await.map_err(failed)?.close().await.map_err(failed)?;
+        let writer = schema::patiently(|| pool(1, busy_timeout).connect_with(writing.clone())).await.map_err(failed)?;
+        let reader = schema::patiently(|| pool(readers, busy_timeout).connect_with(reading.clone())).await.map_err(failed)?;
         self.finish(path, writer, reader).await
     }
 
@@ -174,7 +174,7 @@ impl SqliteStoreBuilder {
     async fn finish(self, path: PathBuf, writer: SqlitePool, reader: SqlitePool) -> Result<SqliteStore, ConfigError> {
         let prefix = self.prefix.as_deref().unwrap_or(prefix::DEFAULT);
         prefix::check(prefix)?;
-        schema::prepare(&writer, &path, prefix, self.tables, &self.runtime).await?;
+        schema::prepare(&writer, &path, prefix, self.tables).await?;
         let interval = self.sweep_interval.unwrap_or(DEFAULT_SWEEP);
         SqliteStore::start(path, prefix, writer, reader, interval, &self.runtime, self.events)
     }

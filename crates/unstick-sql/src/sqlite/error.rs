@@ -10,7 +10,7 @@ pub(crate) fn code(error: &sqlx::Error) -> i32 {
 }
 
 pub(crate) const ERROR: i32 = 1;
-pub(crate) const BUSY: i32 = 5;
+const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const READONLY: i32 = 8;
 const IOERR: i32 = 10;
@@ -18,6 +18,11 @@ const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
 const NOTADB: i32 = 26;
+
+/// Whether the answer may be another one when somebody else is done.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut) || matches!(code(error), BUSY | LOCKED)
+}
 
 fn describe(error: &sqlx::Error) -> (ErrorKind, &'static str) {
     use ErrorKind::{Internal, Interrupted, Unavailable};
@@ -53,6 +58,9 @@ pub(crate) fn start_up(path: &Path, error: &sqlx::Error) -> ConfigError {
     let file = path.display();
     let text: Cow<'static, str> = match code(error) {
         BUSY | LOCKED => "is locked by another process; stop that process or wait until it is done".into(),
+        _ if matches!(error, sqlx::Error::PoolTimedOut) => {
+            "gave no connection in time: it is locked by another process, or the pool is used up".into()
+        }
         CANTOPEN if path.is_dir() => "is a directory; name a file in it".into(),
         CANTOPEN => "cannot be opened; its directory must exist and be writable, and the file too if it exists".into(),
         READONLY => "is not writable by this process".into(),
@@ -63,4 +71,22 @@ pub(crate) fn start_up(path: &Path, error: &sqlx::Error) -> ConfigError {
         _ => format!("cannot be used: {error}").into(),
     };
     ConfigError::new(format!("the session database {file} {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_connection_leaves_the_outcome_open() {
+        for (error, kind) in [
+            (sqlx::Error::PoolTimedOut, ErrorKind::Unavailable),
+            (sqlx::Error::PoolClosed, ErrorKind::Unavailable),
+            (sqlx::Error::Io(std::io::ErrorKind::NotFound.into()), ErrorKind::Unavailable),
+            (sqlx::Error::WorkerCrashed, ErrorKind::Interrupted),
+            (sqlx::Error::RowNotFound, ErrorKind::Internal),
+        ] {
+            assert_eq!(run_time(error).kind(), kind);
+        }
+    }
 }

@@ -6,7 +6,8 @@ use unstick_core::{BoxFuture, Error, OpCtx, PrincipalIndex, RecordKey, Reservati
 
 use super::{
     SqliteStore, error,
-    store::{column, engine_deadline, is_late, statement},
+    read::column,
+    store::{is_late, statement},
 };
 use crate::{delta, row};
 
@@ -33,7 +34,7 @@ impl PrincipalIndex for SqliteStore {
         skew: Duration,
     ) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
-            let deadline = engine_deadline(&op);
+            let deadline = self.inner.engine_deadline(&op);
             let upsert = statement(&self.inner.sql.end_others)
                 .bind(principal.to_owned())
                 .bind(op.now.as_millis())
@@ -58,7 +59,7 @@ impl PrincipalIndex for SqliteStore {
         until: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, Error>> {
         Box::pin(async move {
-            let deadline = engine_deadline(&op);
+            let deadline = self.inner.engine_deadline(&op);
             let upsert = statement(&self.inner.sql.reserve)
                 .bind(principal.to_owned())
                 .bind(op.now.as_millis())

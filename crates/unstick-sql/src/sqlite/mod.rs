@@ -47,6 +47,7 @@
 mod connect;
 mod error;
 mod index;
+mod read;
 mod schema;
 mod statements;
 mod store;

@@ -1,9 +1,13 @@
 //! Creating and checking the tables.
 
-use std::{path::Path, time::Duration};
+use std::{
+    future::Future,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use sqlx::{AssertSqlSafe, Row, SqlitePool};
-use unstick_core::{ConfigError, Runtime};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
+use unstick_core::ConfigError;
 
 use super::error;
 use crate::prefix;
@@ -34,29 +38,30 @@ pub(crate) enum Tables {
     Expected,
 }
 
-const ATTEMPTS: u32 = 40;
-const PAUSE: Duration = Duration::from_millis(125);
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs `attempt` again while another process holds the file, for about five seconds: processes that start together take turns.
-pub(crate) async fn patiently<T>(runtime: &Runtime, mut attempt: impl AsyncFnMut() -> Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-    let mut left = ATTEMPTS;
+/// In real time, as the engine's own waiting.
+pub(crate) async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let start = Instant::now();
     loop {
         match attempt().await {
-            Err(error) if error::code(&error) == error::BUSY && left > 0 => {
-                left -= 1;
-                runtime.sleep(PAUSE).await;
-            }
+            Err(error) if error::is_locked(&error) && start.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
             answer => return answer,
         }
     }
 }
 
 /// Brings the tables to the newest step, or checks that they are there.
-pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables: Tables, runtime: &Runtime) -> Result<(), ConfigError> {
+pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables: Tables) -> Result<(), ConfigError> {
     let newest = SCHEMA.last().map_or(0, |file| file.version);
-    let current = patiently(runtime, async || version(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+    let current = patiently(|| current_version(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
     if current < newest && tables == Tables::Made {
-        patiently(runtime, async || upgrade(pool, prefix).await).await.map_err(|error| error::start_up(path, &error))?;
+        patiently(|| upgrade(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
         return Ok(());
     }
     let file = path.display();
@@ -74,30 +79,23 @@ pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables
     }
 }
 
-async fn version<'c>(from: impl sqlx::SqliteExecutor<'c> + Copy, prefix: &str) -> Result<i64, sqlx::Error> {
+async fn current_version(pool: &SqlitePool, prefix: &str) -> Result<i64, sqlx::Error> {
+    version(&mut *pool.acquire().await?, prefix).await
+}
+
+async fn version(connection: &mut SqliteConnection, prefix: &str) -> Result<i64, sqlx::Error> {
     let table = format!("{prefix}schema");
-    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1").bind(&table).fetch_optional(from).await?;
-    if found.is_none() {
+    let find = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1").bind(&table);
+    if find.fetch_optional(&mut *connection).await?.is_none() {
         return Ok(0);
     }
-    sqlx::query(AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"))).fetch_one(from).await?.try_get(0)
+    sqlx::query(AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"))).fetch_one(connection).await?.try_get(0)
 }
 
 /// Under the write lock: whoever comes second finds the work done.
 async fn upgrade(pool: &SqlitePool, prefix: &str) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let table = format!("{prefix}schema");
-    let found = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")
-        .bind(&table)
-        .fetch_optional(&mut *transaction)
-        .await?;
-    let current: i64 = match found {
-        None => 0,
-        Some(_) => {
-            let select = AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"));
-            sqlx::query(select).fetch_one(&mut *transaction).await?.try_get(0)?
-        }
-    };
+    let current = version(&mut transaction, prefix).await?;
     for file in SCHEMA.iter().filter(|file| file.version > current) {
         sqlx::raw_sql(AssertSqlSafe(prefix::replace(file.sql, prefix))).execute(&mut *transaction).await?;
     }

@@ -9,19 +9,22 @@ use std::{
 };
 
 use sqlx::{
-    Row, SqlStr, Sqlite, SqlitePool,
+    SqlStr, Sqlite, SqlitePool,
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
 use unstick_core::{
     Applied, Change, ConfigError, Created, Decide, Ended, Error, ErrorKind, Events, Loaded, NewRecord, OpCtx, OpId, Presented,
-    PrincipalIndex, Proof, Record, RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp,
+    PrincipalIndex, Proof, RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp,
 };
 
-use super::{SqliteStoreBuilder, error, statements::Statements};
+use super::{
+    SqliteStoreBuilder, error,
+    read::{column, raw, record},
+    statements::Statements,
+};
 use crate::{
-    delta,
-    row::{self, RawRow},
+    delta, row,
     sweeper::{self, Sweeper, Swept},
 };
 
@@ -49,9 +52,12 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// The moment on the engine's clock, which is this host's, after which the operation is refused.
-pub(super) fn engine_deadline(op: &OpCtx) -> Timestamp {
-    Timestamp::system_now() + op.budget()
+impl Inner {
+    /// The moment on the engine's clock, which is this host's, after which the operation is refused. The engine knows nothing
+    /// of a clock that a test moves, so the time that is left is carried over, and never more than the operation had.
+    pub(super) fn engine_deadline(&self, op: &OpCtx) -> Timestamp {
+        Timestamp::system_now() + op.deadline.since(self.runtime.wall()).min(op.budget())
+    }
 }
 
 pub(super) fn is_late(deadline: Timestamp) -> bool {
@@ -62,41 +68,6 @@ pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 pub(super) fn statement(sql: &SqlStr) -> Statement {
     sqlx::query(sql.clone())
-}
-
-pub(super) fn column<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(row: &'r SqliteRow, at: usize) -> Result<T, Error> {
-    row.try_get(at).map_err(|_| row::corrupt())
-}
-
-/// In the order of the statements' columns.
-fn raw(from: &SqliteRow) -> Result<RawRow, Error> {
-    Ok(RawRow {
-        format: column(from, 0)?,
-        secret: column(from, 1)?,
-        previous: column(from, 2)?,
-        previous_until: column(from, 3)?,
-        previous_reissued: column(from, 4)?,
-        rotated: column(from, 5)?,
-        reissued: column(from, 6)?,
-        principal: column(from, 7)?,
-        created: column(from, 8)?,
-        idle_deadline: column(from, 9)?,
-        absolute_deadline: column(from, 10)?,
-        fields: column(from, 11)?,
-        applied: column(from, 12)?,
-        ended_at: column(from, 13)?,
-        ended_until: column(from, 14)?,
-    })
-}
-
-/// A row of a newer format may have columns of other types: its number alone decides.
-fn read(from: &SqliteRow) -> Result<RawRow, Error> {
-    let format: i64 = column(from, 0)?;
-    if format > row::ROW_FORMAT { Err(row::unknown_format()) } else { raw(from) }
-}
-
-fn record(from: &SqliteRow) -> Result<Record, Error> {
-    read(from)?.into_record()
 }
 
 /// The parameters that `apply` and `rotate` share.
@@ -229,7 +200,7 @@ impl Store for SqliteStore {
     }
 
     async fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let insert = statement(&self.inner.sql.create)
             .bind(key.as_bytes().to_vec())
             .bind(new.secret.as_bytes().to_vec())
@@ -245,7 +216,7 @@ impl Store for SqliteStore {
             return Ok(Created::Done);
         }
         match self.find(&key).await? {
-            Some(row) => match readable(read(&row))? {
+            Some(row) => match readable(raw(&row))? {
                 Ok(row) => row::refused_create(row, &op, is_late(deadline)),
                 Err(_) if is_late(deadline) => Err(row::late()),
                 Err(_) => Ok(Created::Exists),
@@ -265,7 +236,7 @@ impl Store for SqliteStore {
                     .bind(op.now.as_millis())
                     .bind(presented.secret.as_bytes().to_vec())
                     .bind(presented.issued.as_millis())
-                    .bind(engine_deadline(&op).as_millis())
+                    .bind(self.inner.engine_deadline(&op).as_millis())
                     .bind(renewal.idle_deadline.as_millis())
                     .bind(renewal.issued.as_millis());
                 self.write(update).await.map_err(error::run_time)?.pop()
@@ -279,7 +250,7 @@ impl Store for SqliteStore {
     }
 
     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, delta: &Change) -> Result<Applied, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let update = change(&self.inner.sql.apply, &op, deadline, &key, &presented, delta)?;
         let refusal = match self.write_one(update).await? {
             Ok(Some(row)) => return done(&op, &row),
@@ -298,7 +269,7 @@ impl Store for SqliteStore {
     }
 
     async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, delta: &Change) -> Result<Rotated, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let update = change(&self.inner.sql.rotate, &op, deadline, &key, &presented, delta)?
             .bind(rotation.secret.as_bytes().to_vec())
             .bind(rotation.grace_until.map(Timestamp::as_millis))
@@ -324,7 +295,7 @@ impl Store for SqliteStore {
     }
 
     async fn end(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let upsert = statement(&self.inner.sql.end)
             .bind(key.as_bytes().to_vec())
             .bind(op.now.as_millis())
@@ -354,7 +325,7 @@ impl Store for SqliteStore {
     }
 
     async fn update_locked(&self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'_>) -> Result<Option<Applied>, Error> {
-        let deadline = engine_deadline(&op);
+        let deadline = self.inner.engine_deadline(&op);
         let sql = &self.inner.sql;
         // dropping the transaction, with this future or by an early return, rolls it back
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await.map_err(error::run_time)?;
@@ -390,7 +361,7 @@ impl Store for SqliteStore {
 
 impl Inner {
     async fn sweep(&self, op: &OpCtx, limit: usize) -> Result<usize, Error> {
-        let deadline = engine_deadline(op);
+        let deadline = self.engine_deadline(op);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let delete = |sql: &SqlStr| statement(sql).bind(op.now.as_millis()).bind(limit).bind(deadline.as_millis()).execute(&self.writer);
         let deleted = delete(&self.sql.sweep).await.map_err(error::run_time)?.rows_affected();

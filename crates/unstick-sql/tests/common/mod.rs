@@ -14,50 +14,50 @@ use sqlx::{
 use unstick_core::*;
 use unstick_sql::{sqlite::SqliteStore, sqlx};
 
-pub static NEXT: AtomicU64 = AtomicU64::new(1);
+pub(crate) static NEXT: AtomicU64 = AtomicU64::new(1);
 
-pub struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("unstick-sql-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("sessions.db")
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.file().display().to_string()
     }
 
-    pub async fn store(&self) -> SqliteStore {
+    pub(crate) async fn store(&self) -> SqliteStore {
         SqliteStore::builder(&self.address()).sweep_interval(Duration::ZERO).connect().await.unwrap()
     }
 
     /// A connection beside the store's own.
-    pub async fn connection(&self) -> SqliteConnection {
+    pub(crate) async fn connection(&self) -> SqliteConnection {
         SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.file()).busy_timeout(Duration::from_secs(5)))
             .await
             .unwrap()
     }
 
-    pub async fn run(&self, sql: &'static str) {
+    pub(crate) async fn run(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&mut self.connection().await).await.unwrap();
     }
 
-    pub async fn rows(&self, sql: &'static str) -> Vec<SqliteRow> {
+    pub(crate) async fn rows(&self, sql: &'static str) -> Vec<SqliteRow> {
         sqlx::query(sql).fetch_all(&mut self.connection().await).await.unwrap()
     }
 
-    pub async fn number(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         self.rows(sql).await[0].get(0)
     }
 }
@@ -68,23 +68,23 @@ impl Drop for Place {
     }
 }
 
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// An operation at the system's time with ten seconds to spend.
-pub fn op() -> OpCtx {
+pub(crate) fn op() -> OpCtx {
     at(Timestamp::system_now())
 }
 
-pub fn at(now: Timestamp) -> OpCtx {
+pub(crate) fn at(now: Timestamp) -> OpCtx {
     let number = u128::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 64 | u128::from(std::process::id());
     OpCtx { now, deadline: now + 10 * SECOND, op_id: OpId::from_u128(number) }
 }
 
 #[derive(Clone, Copy)]
-pub struct Session {
-    pub credential: Credential,
-    pub key: RecordKey,
-    pub presented: Presented,
+pub(crate) struct Session {
+    pub(crate) credential: Credential,
+    pub(crate) key: RecordKey,
+    pub(crate) presented: Presented,
 }
 
 impl From<Credential> for Session {
@@ -94,12 +94,12 @@ impl From<Credential> for Session {
 }
 
 impl Session {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Timestamp::system_now();
         Self::from(Credential::issue(now, now + 600 * SECOND, now + 6000 * SECOND).unwrap())
     }
 
-    pub fn record(&self, principal: Option<&str>, fields: Fields) -> NewRecord {
+    pub(crate) fn record(&self, principal: Option<&str>, fields: Fields) -> NewRecord {
         NewRecord {
             secret: self.presented.secret,
             principal: principal.map(Into::into),
@@ -110,25 +110,25 @@ impl Session {
         }
     }
 
-    pub async fn create(store: &SqliteStore) -> Self {
+    pub(crate) async fn create(store: &SqliteStore) -> Self {
         Self::create_for(store, None).await
     }
 
-    pub async fn create_for(store: &SqliteStore, principal: Option<&str>) -> Self {
+    pub(crate) async fn create_for(store: &SqliteStore, principal: Option<&str>) -> Self {
         let session = Self::new();
         assert_eq!(store.create(op(), session.key, &session.record(principal, Fields::default())).await.unwrap(), Created::Done);
         session
     }
 
-    pub async fn apply(&self, store: &SqliteStore, change: &Change) -> Applied {
+    pub(crate) async fn apply(&self, store: &SqliteStore, change: &Change) -> Applied {
         store.apply(op(), self.key, self.presented, change).await.unwrap()
     }
 
-    pub async fn load(&self, store: &SqliteStore) -> Loaded {
+    pub(crate) async fn load(&self, store: &SqliteStore) -> Loaded {
         store.load(op(), self.key, self.presented, None).await.unwrap()
     }
 
-    pub async fn fields(&self, store: &SqliteStore) -> Fields {
+    pub(crate) async fn fields(&self, store: &SqliteStore) -> Fields {
         match self.load(store).await {
             Loaded::Live(session) => session.fields,
             other => panic!("not live: {other:?}"),
@@ -136,11 +136,11 @@ impl Session {
     }
 
     /// The value of a field as a number, 0 when absent.
-    pub async fn number(&self, store: &SqliteStore, name: &str) -> u64 {
+    pub(crate) async fn number(&self, store: &SqliteStore, name: &str) -> u64 {
         self.fields(store).await.get(name).map_or(0, |field| str::from_utf8(&field.value).unwrap().parse().unwrap())
     }
 
-    pub fn rotation(&self, grace: Option<Duration>, principal: Option<&str>) -> (Self, Rotation) {
+    pub(crate) fn rotation(&self, grace: Option<Duration>, principal: Option<&str>) -> (Self, Rotation) {
         let now = Timestamp::system_now();
         let next = Self::from(self.credential.rotate(now, now + 600 * SECOND).unwrap());
         let rotation = Rotation {

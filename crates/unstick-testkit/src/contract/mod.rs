@@ -17,7 +17,7 @@
 //! ```
 
 mod bench;
-mod outcome;
+pub(crate) mod outcome;
 mod report;
 mod suite;
 

@@ -1,0 +1,274 @@
+//! The nodes: started, stopped, chosen from, and asked what happened.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Limited};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::Mode,
+    error::Failure,
+    events::{Entry, Ring},
+    node::{DRAIN, Node},
+    process::ChildNode,
+    sessions::Plan,
+    slot::{Running, Slot, State},
+};
+
+/// How long a node may take to report its events.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// The largest report that is read.
+const REPORT_BYTES: usize = 1 << 20;
+
+/// All nodes of the shop.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    slots: Vec<Arc<Slot>>,
+    plan: Plan,
+    process_per_node: bool,
+    turn: AtomicUsize,
+    log: Ring,
+    collecting: tokio::sync::Mutex<()>,
+}
+
+/// One node, for the page.
+#[derive(Debug, Serialize)]
+pub(crate) struct NodeInfo {
+    /// Counts from 1.
+    id: usize,
+    pub(crate) name: String,
+    pub(crate) address: Option<String>,
+    pub(crate) pid: Option<u32>,
+    state: State,
+}
+
+/// How well the fleet kept its sessions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Continuity {
+    found: u64,
+    lost: u64,
+    /// `found / (found + lost)`; 1 while nothing was asked for.
+    rate: f64,
+}
+
+/// What a node says about itself.
+#[derive(Debug, Deserialize)]
+struct Report {
+    found: u64,
+    lost: u64,
+    events: Vec<Entry>,
+}
+
+impl Fleet {
+    /// Starts `nodes` nodes.
+    pub(crate) async fn start(nodes: usize, plan: Plan, process_per_node: bool) -> Result<Arc<Self>, Failure> {
+        let fleet = Arc::new(Self {
+            slots: (1..=nodes).map(|id| Arc::new(Slot::new(format!("node-{id}")))).collect(),
+            plan,
+            process_per_node,
+            turn: AtomicUsize::new(0),
+            log: Ring::default(),
+            collecting: tokio::sync::Mutex::new(()),
+        });
+        for id in 1..=nodes {
+            if let Err(failure) = fleet.start_node(id).await {
+                fleet.stop(Duration::ZERO).await;
+                return Err(failure);
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// Where sessions live and whether the balancer pins.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.plan.mode
+    }
+
+    /// Where sessions live.
+    pub(crate) fn sessions(&self) -> &str {
+        &self.plan.sessions
+    }
+
+    /// The balancer's own log, into which the nodes' events are collected.
+    pub(crate) const fn log(&self) -> &Ring {
+        &self.log
+    }
+
+    /// The slot of node `id`, counted from 1.
+    pub(crate) fn slot(&self, id: usize) -> Option<&Arc<Slot>> {
+        id.checked_sub(1).and_then(|index| self.slots.get(index))
+    }
+
+    /// Running nodes in the order in which they should be tried: the pinned one, then in turn, and those that could not be reached lately last.
+    pub(crate) fn candidates(&self, pin: Option<&str>) -> Vec<Arc<Slot>> {
+        // Those that do not run take no turn, or their neighbours would get two.
+        let mut order: Vec<_> = self.slots.iter().filter(|slot| slot.view().state == State::Running).map(Arc::clone).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % order.len().max(1);
+        order.rotate_left(turn);
+        order.sort_by_key(|slot| (slot.is_suspect(), pin != Some(slot.name.as_str())));
+        order
+    }
+
+    /// Starts node `id`, unless it runs. False: there is no such node.
+    pub(crate) async fn start_node(self: &Arc<Self>, id: usize) -> Result<bool, Failure> {
+        let Some(slot) = self.slot(id) else { return Ok(false) };
+        let mut running = slot.running.lock().await;
+        if running.is_some() {
+            return Ok(true);
+        }
+        slot.pool.clear();
+        let incarnation = if self.process_per_node {
+            let child = ChildNode::start(&slot.name, &self.plan).await?;
+            let incarnation = slot.started(child.addr(), child.pid());
+            tokio::spawn(Self::bury(Arc::downgrade(self), Arc::clone(slot), incarnation, child.exited()));
+            *running = Some(Running::Child(child));
+            incarnation
+        } else {
+            let node = Node::start(&slot.name, &self.plan).await?;
+            let incarnation = slot.started(node.addr(), None);
+            *running = Some(Running::Local(node));
+            incarnation
+        };
+        self.log.note(&slot.name, "node_started", false, if incarnation > 1 { "again" } else { "" });
+        Ok(true)
+    }
+
+    /// Takes node `id` out of rotation, lets it finish, and stops it. False: there is no such node.
+    pub(crate) async fn stop_node(&self, id: usize) -> bool {
+        let Some(slot) = self.slot(id) else { return false };
+        let mut guard = slot.running.lock().await;
+        if let Some(mut running) = guard.take() {
+            slot.change(|view| view.state = State::Draining);
+            match &mut running {
+                Running::Local(node) => node.set_draining(),
+                Running::Child(child) => child.set_draining().await,
+            }
+            // Requests that are still under way after the deadline are cut below.
+            let _ = tokio::time::timeout(DRAIN, slot.quiet()).await;
+            self.collect().await;
+            let finished = match running {
+                Running::Local(node) => node.stop(Duration::from_secs(1)).await,
+                Running::Child(child) => child.stop(Duration::from_secs(1)).await,
+            };
+            slot.pool.clear();
+            slot.change(|view| (view.state, view.addr, view.pid) = (State::Stopped, None, None));
+            self.log.note(&slot.name, "node_stopped", !finished, if finished { "" } else { "requests in flight were cut" });
+        }
+        true
+    }
+
+    /// Fails all health checks while the nodes serve on.
+    pub(crate) async fn set_draining(&self) {
+        for slot in &self.slots {
+            match &mut *slot.running.lock().await {
+                Some(Running::Local(node)) => node.set_draining(),
+                Some(Running::Child(child)) => child.set_draining().await,
+                None => {}
+            }
+        }
+    }
+
+    /// Stops all nodes at once; what is in flight after `deadline` is cut.
+    pub(crate) async fn stop(&self, deadline: Duration) {
+        let mut stopping = tokio::task::JoinSet::new();
+        for slot in &self.slots {
+            let Some(running) = slot.running.lock().await.take() else { continue };
+            slot.change(|view| view.state = State::Stopped);
+            stopping.spawn(async move {
+                match running {
+                    Running::Local(node) => node.stop(deadline).await,
+                    Running::Child(child) => child.stop(deadline).await,
+                }
+            });
+        }
+        while stopping.join_next().await.is_some() {}
+    }
+
+    /// Takes note of a process that ended by itself.
+    async fn bury(fleet: std::sync::Weak<Self>, slot: Arc<Slot>, incarnation: u64, exited: impl Future<Output = ()>) {
+        exited.await;
+        let died = slot.change(|view| {
+            let died = view.incarnation == incarnation && view.state == State::Running;
+            if died {
+                (view.state, view.addr, view.pid) = (State::Died, None, None);
+            }
+            died
+        });
+        if died {
+            slot.pool.clear();
+            if let Some(fleet) = fleet.upgrade() {
+                fleet.log.note(&slot.name, "node_died", true, "its process ended by itself");
+            }
+            let mut running = slot.running.lock().await;
+            // Unless somebody has started it again in the meantime.
+            if slot.view().incarnation == incarnation {
+                *running = None;
+            }
+        }
+    }
+
+    /// The nodes, for the page.
+    pub(crate) fn nodes(&self) -> Vec<NodeInfo> {
+        let info = |(index, slot): (usize, &Arc<Slot>)| {
+            let view = slot.view();
+            let address = view.addr.map(|addr| addr.to_string());
+            NodeInfo { id: index + 1, name: slot.name.clone(), address, pid: view.pid, state: view.state }
+        };
+        self.slots.iter().enumerate().map(info).collect()
+    }
+
+    /// How well the fleet kept its sessions, as of the last [`collect`](Self::collect).
+    #[allow(clippy::cast_precision_loss, reason = "a rate for the page")]
+    pub(crate) fn continuity(&self) -> Continuity {
+        let (mut found, mut lost) = (0, 0);
+        for view in self.slots.iter().map(|slot| slot.view()) {
+            found += view.before.0 + view.current.0;
+            lost += view.before.1 + view.current.1;
+        }
+        let rate = if found + lost == 0 { 1.0 } else { found as f64 / (found + lost) as f64 };
+        Continuity { found, lost, rate }
+    }
+
+    /// Asks every node for its news and appends them to the [log](Self::log), in the order in which they happened.
+    pub(crate) async fn collect(&self) {
+        // One at a time, so that no event is collected twice.
+        let _one = self.collecting.lock().await;
+        let mut asking = tokio::task::JoinSet::new();
+        for slot in self.slots.iter().map(Arc::clone) {
+            asking.spawn(async move { Self::report(&slot).await.unwrap_or_default() });
+        }
+        let mut news = asking.join_all().await.concat();
+        news.sort_by_key(|entry| entry.at);
+        news.into_iter().for_each(|entry| self.log.push(entry));
+    }
+
+    async fn report(slot: &Slot) -> Option<Vec<Entry>> {
+        let view = slot.view();
+        let addr = view.addr?;
+        let request = Request::get(format!("/internal/events?after={}", view.collected)).header("host", addr.to_string());
+        let asked = async {
+            let (response, connection) = slot.pool.send(addr, request.body(Body::empty()).ok()?).await.ok()?;
+            let body: Bytes = Limited::new(response.into_body(), REPORT_BYTES).collect().await.ok()?.to_bytes();
+            slot.pool.put(addr, connection);
+            serde_json::from_slice::<Report>(&body).ok()
+        };
+        let report = tokio::time::timeout(REPORT, asked).await.ok()??;
+        slot.change(|now| {
+            (now.incarnation == view.incarnation).then(|| {
+                now.current = (report.found, report.lost);
+                now.collected = report.events.last().map_or(now.collected, |entry| entry.seq);
+                report.events
+            })
+        })
+    }
+}

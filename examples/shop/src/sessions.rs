@@ -1,0 +1,203 @@
+//! The part that this example is about: one session store and two layers for each node.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::Router;
+pub(crate) use unstick::session::{Session, SessionError};
+use unstick::{
+    Events, Key, KeyRing,
+    affinity::AffinityLayer,
+    core::{ConfigError, OpCtx, OpId, Store, Timestamp},
+    session::{SessionLayer, failure::Failure as Failed},
+};
+
+use crate::{
+    cli::{Mode, NodeOptions, Options},
+    error::Failure,
+    events::Ring,
+};
+
+/// Names the key that signs the session cookie; also how children are told.
+pub(crate) const KEY_VARIABLE: &str = "UNSTICK_SHOP_KEY";
+
+/// What all nodes are told: the same URL and the same key, and nothing else in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Where sessions live and whether the balancer pins.
+    pub(crate) mode: Mode,
+    /// Where sessions live.
+    pub(crate) sessions: String,
+    /// What signs the cookie.
+    pub(crate) key: SigningKey,
+}
+
+impl Plan {
+    /// For the shop. The directory, if any, holds the session file of this run and goes with it.
+    pub(crate) fn of_shop(options: &Options) -> Result<(Self, Option<Scratch>), Failure> {
+        let (sessions, scratch) = match (&options.sessions, options.mode) {
+            (Some(url), _) => (url.clone(), None),
+            (None, Mode::Sticky | Mode::Broken) => ("memory:".to_owned(), None),
+            (None, Mode::Unstick) => {
+                let scratch = Scratch::new()?;
+                (scratch.url(), Some(scratch))
+            }
+        };
+        let key = match SigningKey::from_environment()? {
+            Some(key) => key,
+            None => SigningKey::generate()?,
+        };
+        Ok((Self { mode: options.mode, sessions, key }, scratch))
+    }
+
+    /// For a child node.
+    pub(crate) fn of_child(options: &NodeOptions) -> Result<Self, Failure> {
+        let key = SigningKey::from_environment()?.ok_or_else(|| Failure::Usage(format!("{KEY_VARIABLE} is not set.")))?;
+        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), key })
+    }
+}
+
+/// The layers of one node.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    sessions: SessionLayer,
+    affinity: Option<AffinityLayer>,
+}
+
+/// Opens a node's own store and builds its layers.
+pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
+    let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
+    let store = unstick::store::from_url(&plan.sessions).await.map_err(|error| refused(&error))?;
+    probe(&store).await.map_err(|error| refused(&error))?;
+
+    let events = Events::new(name).observer(ring);
+    let key = Key::from_hex(plan.key.hex()).map_err(|error| refused(&error))?;
+    let affinity = affinity(plan.mode, &store, &events).map_err(|error| refused(&error))?;
+    let sessions = SessionLayer::keyed(store, KeyRing::new(key)).events(events).on_failure(in_json).build();
+    Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, affinity })
+}
+
+fn affinity(mode: Mode, store: &impl Store, events: &Events) -> Result<Option<AffinityLayer>, ConfigError> {
+    let layer = AffinityLayer::builder().sessions(store.scope()).events(events.clone());
+    match mode {
+        Mode::Unstick => layer.build().map(Some),
+        // The guardrail refuses this combination unless the risk is called by its name; this mode shows the risk.
+        Mode::Broken => layer.allow_sessions_lost_on_other_nodes().build().map(Some),
+        Mode::Sticky => Ok(None),
+    }
+}
+
+/// Writes once before anybody shops, so that a database that is locked or read-only is told at the start and not to the first customer.
+async fn probe(store: &impl Store) -> Result<(), unstick::core::Error> {
+    let now = Timestamp::system_now();
+    store.sweep(OpCtx { now, deadline: now + Duration::from_secs(5), op_id: OpId::from_u128(0) }, 1).await.map(drop)
+}
+
+/// A session that cannot be read or saved, as this shop's clients expect errors.
+fn in_json(failure: &Failed) -> http::Response<bytes::Bytes> {
+    let error = failure.error();
+    let reason = serde_json::json!({ "error": error.to_string() }).to_string();
+    let mut response = http::Response::new(reason.into());
+    *response.status_mut() = error.status_code();
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    if failure.is_retryable() {
+        headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+impl Stack {
+    /// Wraps the routes that use the session: affinity outside session.
+    pub(crate) fn wrap(&self, routes: Router) -> Router {
+        let routes = routes.layer(self.sessions.clone());
+        match &self.affinity {
+            Some(affinity) => routes.layer(affinity.clone()),
+            None => routes,
+        }
+    }
+
+    /// How many sessions were found and lost.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats(self.sessions.clone())
+    }
+}
+
+/// Counts of found and lost sessions.
+#[derive(Debug, Clone)]
+pub(crate) struct Stats(SessionLayer);
+
+impl Stats {
+    /// Since the node started.
+    pub(crate) fn found_and_lost(&self) -> (u64, u64) {
+        let continuity = self.0.continuity();
+        (continuity.found, continuity.lost)
+    }
+}
+
+/// 64 hex digits.
+#[derive(Clone)]
+pub(crate) struct SigningKey(String);
+
+impl SigningKey {
+    fn from_environment() -> Result<Option<Self>, Failure> {
+        let Some(hex) = std::env::var(KEY_VARIABLE).ok().filter(|hex| !hex.is_empty()) else { return Ok(None) };
+        match Key::from_hex(&hex) {
+            Ok(_) => Ok(Some(Self(hex))),
+            Err(error) => Err(Failure::Usage(format!("{KEY_VARIABLE} cannot be used: {error}."))),
+        }
+    }
+
+    fn generate() -> Result<Self, Failure> {
+        random_hex::<32>().map(Self)
+    }
+
+    /// The digits.
+    pub(crate) fn hex(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Redacts: whoever knows the key can make cookies.
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+/// A fresh directory that is removed with everything in it.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("unstick-shop-{}", random_hex::<6>()?));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|error| {
+            let path = path.display();
+            Failure::start(format!(
+                "the directory {path} for the session file cannot be made: {error}; name a file with --sessions sqlite:PATH."
+            ))
+        })?;
+        Ok(Self(path))
+    }
+
+    fn url(&self) -> String {
+        let path = self.0.join("sessions.sqlite");
+        format!("sqlite:{}", path.display().to_string().replace('%', "%25").replace('?', "%3F"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left in the temporary directory does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn random_hex<const N: usize>() -> Result<String, Failure> {
+    let mut bytes = [0_u8; N];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::start(format!("the operating system gives no random bytes: {error}.")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

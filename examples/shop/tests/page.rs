@@ -1,0 +1,109 @@
+//! The page in a real browser.
+
+mod common;
+#[path = "common/webdriver.rs"]
+mod webdriver;
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use common::{Shop, eventually, send};
+use webdriver::Chromium;
+
+/// One browser at a time is enough for a small machine.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The shop in a mode and a browser that shows it; `None` when there is no browser and none is demanded.
+fn visit(mode: &str) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
+    if !webdriver::is_installed() {
+        let variable = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+        assert!(!variable("CI", "true") && !variable("UNSTICK_REQUIRE", "all"), "chromium and chromedriver are not installed");
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stdout(), "SKIPPED page: chromium and chromedriver are not installed");
+        return None;
+    }
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let shop = Shop::start(&["--nodes", "3", "--mode", mode]);
+    let browser = Chromium::start(mode);
+    browser.open(&format!("http://{}/", shop.addr));
+    browser.wait_for("mode", mode);
+    browser.wait_for("status", "new");
+    Some((guard, shop, browser))
+}
+
+fn number(node: &str) -> &str {
+    node.strip_prefix("node-").unwrap()
+}
+
+#[test]
+fn unstick_keeps_the_cart_when_a_node_stops() {
+    let Some((_guard, _shop, browser)) = visit("unstick") else { return };
+    browser.click("add-tea");
+    browser.wait_for("count", "1");
+    browser.type_into("user", "ann");
+    browser.click("login");
+    browser.wait_for("who", "ann");
+    browser.click("add-mug");
+    browser.wait_for("count", "2");
+
+    let answered = browser.text("instance");
+    let stop = format!("stop-{}", number(&answered));
+    browser.click(&stop);
+    browser.wait_for(&format!("state-{}", number(&answered)), "stopped");
+    eventually("another node's answer", || (browser.text("instance") != answered).then_some(()));
+    assert_eq!(browser.text("count"), "2", "the cart is still there");
+    for count in 3..=6 {
+        browser.click("add-tea");
+        browser.wait_for("count", &count.to_string());
+        assert_ne!(browser.text("instance"), answered);
+    }
+    assert_eq!(browser.text("who"), "ann");
+    assert_eq!(browser.text("cart-lost"), "");
+    eventually("the counts", || (browser.text("found").parse::<u32>().unwrap() >= 8).then_some(()));
+    assert_eq!((browser.text("lost"), browser.text("rate")), ("0".to_owned(), "100 %".to_owned()));
+    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 3, "every node answered some click");
+
+    browser.click(&format!("start-{}", number(&answered)));
+    browser.wait_for(&format!("state-{}", number(&answered)), "running");
+    browser.click("remove-mug");
+    browser.wait_for("count", "5");
+    browser.click("logout");
+    browser.wait_for("count", "0");
+    assert_eq!(browser.text("cart-lost"), "", "logging out is no loss");
+    assert!(browser.text("events").contains("session promoted"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn broken_visibly_loses_the_cart() {
+    let Some((_guard, _shop, browser)) = visit("broken") else { return };
+    browser.click("add-tea");
+    eventually("the alarm", || browser.text("cart-lost").contains("Cart lost").then_some(()));
+    assert_eq!((browser.text("count"), browser.text("status")), ("0".to_owned(), "lost".to_owned()));
+    eventually("the rate", || (browser.text("lost") != "0" && browser.text("rate") != "100 %").then_some(()));
+    browser.click("dismiss");
+    browser.wait_for("cart-lost", "");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn sticky_loses_the_cart_when_its_node_stops() {
+    let Some((_guard, shop, browser)) = visit("sticky") else { return };
+    browser.click("add-tea");
+    browser.wait_for("count", "1");
+    browser.click("add-lamp");
+    browser.wait_for("count", "2");
+    let pinned = browser.text("instance");
+    assert_eq!(BTreeSet::from_iter(browser.chips()), BTreeSet::from([pinned.clone()]), "pinned");
+    assert_eq!(browser.text("cart-lost"), "");
+
+    browser.click(&format!("stop-{}", number(&pinned)));
+    eventually("the alarm", || browser.text("cart-lost").contains("2 items").then_some(()));
+    assert_eq!(browser.text("count"), "0");
+    assert_ne!(browser.text("instance"), pinned);
+    let nodes = send(shop.addr, "GET", "/admin/nodes", &[], None).unwrap().json();
+    assert_eq!(nodes["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "running").count(), 2);
+}
