@@ -5,10 +5,10 @@
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
-//! | [`faults`] | a store that fails, hangs and answers late as it is told |
-//! | [`client`] | a cookie jar that behaves as browsers do, and calls with it |
-//! | [`observe`] | an event log |
+//! | [`faults`] | a store that fails, hangs and answers late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
+//! | [`client`] | a cookie jar as browsers keep one, and calls with it |
+//! | [`observe`] | collected events |
 
 pub mod client;
 pub mod clock;

@@ -99,11 +99,21 @@ fn prefixes_keep_their_promises() {
         "=__Host-id=1; Secure; Path=/",
         "__Host-id; Path=/",
         "__Secure-x; Secure",
+        "__Http-id=1; Secure",
+        "__Host-Http-id=1; Secure; Path=/",
+        "__Host-Http-id=1; Secure; HttpOnly",
     ] {
         assert_eq!(jar.set(&shop(), line), Err(Refusal::Prefix), "{line}");
     }
     assert!(jar.is_empty());
-    for line in ["__Host-id=1; Secure; Path=/", "__Secure-id=1; Secure; Domain=shop.example", "__Hostid=1", "__Host=1"] {
+    for line in [
+        "__Host-Http-id=1; Secure; Path=/; HttpOnly",
+        "__Http-id=1; Secure; HttpOnly",
+        "__Host-id=1; Secure; Path=/",
+        "__Secure-id=1; Secure; Domain=shop.example",
+        "__Hostid=1",
+        "__Host=1",
+    ] {
         assert_eq!(jar.set(&shop(), line), Ok(()), "{line}");
     }
 }
@@ -170,6 +180,18 @@ fn sizes_and_characters() {
     }
     let header = jar.header(&shop()).unwrap();
     assert_eq!(header.as_bytes(), b"tab=\"quoted value\"; bytes=\xff\xfe; nameless; a=b=c");
+}
+
+#[test]
+fn by_host_and_path() {
+    let mut jar = Jar::default();
+    let mut headers = HeaderMap::new();
+    headers.append("set-cookie", HeaderValue::from_static("__Host-id=1; Path=/; Secure"));
+    jar.keep("www.shop.example", "/cart", &headers);
+    assert_eq!(jar.cookie_header("www.shop.example", "/any").as_deref(), Some("__Host-id=1"));
+    assert_eq!(jar.cookie_header("shop.example", "/any"), None);
+    jar.insert("www.shop.example", "__Host-id", "planted");
+    assert_eq!((jar.value("__Host-id"), jar.value("other"), jar.len()), (Some("planted"), None, 1));
 }
 
 #[test]

@@ -69,10 +69,14 @@ pub async fn create_never_overwrites_expired<S: Store>(at: &Bench<S>) -> Outcome
 pub async fn parallel_creates_have_one_winner<S: Store>(at: &Bench<S>) -> Outcome {
     let subject = at.stranger()?;
     let mut tasks = Vec::new();
+    let start = super::together(8);
     for n in 0..8 {
-        let (node, op) = (at.node(n), at.op(at.start()));
+        let (node, op, start) = (at.node(n), at.op(at.start()), start.clone());
         let new = subject.new_record(Some(&format!("principal-{n}")), Fields::default());
-        tasks.push(tokio::spawn(async move { node.create(op, subject.key, &new).await }));
+        tasks.push(tokio::spawn(async move {
+            start.wait().await;
+            node.create(op, subject.key, &new).await
+        }));
     }
     let mut winners = Vec::new();
     for (n, task) in tasks.into_iter().enumerate() {

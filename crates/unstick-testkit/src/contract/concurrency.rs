@@ -20,10 +20,14 @@ fn increment(fields: &Fields) -> Change {
 pub async fn writers_of_different_fields_all_survive<S: Store>(at: &Bench<S>) -> Outcome {
     let subject = at.session().await?;
     let mut tasks = Vec::new();
+    let start = super::together(32);
     for n in 0..32 {
-        let (node, op) = (at.node(n), at.op(at.start()));
+        let (node, op, start) = (at.node(n), at.op(at.start()), start.clone());
         let change = Change::new().set(&format!("field {n}"), n.to_string());
-        tasks.push(tokio::spawn(async move { node.apply(op, subject.key, subject.presented, &change).await }));
+        tasks.push(tokio::spawn(async move {
+            start.wait().await;
+            node.apply(op, subject.key, subject.presented, &change).await
+        }));
     }
     for task in tasks {
         let applied = super::joined(task.await)??;
@@ -40,11 +44,13 @@ pub async fn writers_of_different_fields_all_survive<S: Store>(at: &Bench<S>) ->
 pub async fn conditional_increments_all_count<S: Store>(at: &Bench<S>) -> Outcome {
     let subject = at.session().await?;
     let mut tasks = Vec::new();
+    let start = super::together(32);
     for n in 0..32 {
         // At most 31 others can get in between: 32 operations are enough for each.
         let ops: Vec<_> = (0..32).map(|_| at.op(at.start())).collect();
-        let node = at.node(n);
+        let (node, start) = (at.node(n), start.clone());
         tasks.push(tokio::spawn(async move {
+            start.wait().await;
             let mut fields = Fields::default();
             for op in ops {
                 match node.apply(op, subject.key, subject.presented, &increment(&fields)).await? {
@@ -68,9 +74,13 @@ pub async fn parallel_deliveries_apply_once<S: Store>(at: &Bench<S>) -> Outcome 
     let subject = at.session().await?;
     let op = at.op(at.start());
     let mut tasks = Vec::new();
+    let start = super::together(16);
     for n in 0..16 {
-        let node = at.node(n);
-        tasks.push(tokio::spawn(async move { node.apply(op, subject.key, subject.presented, &increment(&Fields::default())).await }));
+        let (node, start) = (at.node(n), start.clone());
+        tasks.push(tokio::spawn(async move {
+            start.wait().await;
+            node.apply(op, subject.key, subject.presented, &increment(&Fields::default())).await
+        }));
     }
     for task in tasks {
         let applied = super::joined(task.await)??;
@@ -85,14 +95,21 @@ pub async fn end_wins_against_parallel_writers<S: Store>(at: &Bench<S>) -> Outco
     for round in 0..10 {
         let subject = at.session().await?;
         let mut tasks = Vec::new();
+        let start = super::together(9);
         for n in 0..8 {
-            let (node, op) = (at.node(n), at.op(at.start()));
+            let (node, op, start) = (at.node(n), at.op(at.start()), start.clone());
             let change = Change::new().set(&format!("field {n}"), "1");
-            tasks.push(tokio::spawn(async move { node.apply(op, subject.key, subject.presented, &change).await }));
+            tasks.push(tokio::spawn(async move {
+                start.wait().await;
+                node.apply(op, subject.key, subject.presented, &change).await
+            }));
         }
         let (node, op) = (at.node(round), at.op(at.start()));
         let until = at.start() + IDLE;
-        let end = tokio::spawn(async move { node.end(op, subject.key, Some(subject.presented), until).await });
+        let end = tokio::spawn(async move {
+            start.wait().await;
+            node.end(op, subject.key, Some(subject.presented), until).await
+        });
         for task in tasks {
             let applied = super::joined(task.await)??;
             check!(matches!(applied, Applied::Done { .. } | Applied::Ended { .. }), "a writer was answered {applied:?}");
@@ -107,9 +124,11 @@ pub async fn end_wins_against_parallel_writers<S: Store>(at: &Bench<S>) -> Outco
 pub async fn locked_increments_all_count<S: Store>(at: &Bench<S>) -> Outcome {
     let subject = at.session().await?;
     let mut tasks = Vec::new();
+    let start = super::together(32);
     for n in 0..32 {
-        let (node, op) = (at.node(n), at.op(at.start()));
+        let (node, op, start) = (at.node(n), at.op(at.start()), start.clone());
         tasks.push(tokio::spawn(async move {
+            start.wait().await;
             let mut decide = |fields: &Fields| Ok(increment(fields));
             node.update_locked(op, subject.key, subject.presented, &mut decide).await
         }));

@@ -38,4 +38,4 @@ pub use outcome::{Failure, Outcome, live};
 pub use report::Report;
 pub use suite::{run_all, run_case};
 
-pub(crate) use outcome::joined;
+pub(crate) use outcome::{joined, together};

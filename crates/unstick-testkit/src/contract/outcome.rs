@@ -1,7 +1,8 @@
 //! How a case fails: as a value, so that broken stores can be run through the suite without panics.
 
-use std::{fmt, panic::Location};
+use std::{fmt, panic::Location, sync::Arc};
 
+use tokio::sync::Barrier;
 use unstick_core::{Error, Fields, LiveSession, Loaded};
 
 /// What a case found wrong, and where in the case.
@@ -91,4 +92,9 @@ pub(crate) use {check, check_eq, check_matches};
 #[track_caller]
 pub(crate) fn joined<T>(task: Result<T, tokio::task::JoinError>) -> Result<T, Failure> {
     task.map_err(|error| Failure::new(format!("a task of the case was cut: {error}")))
+}
+
+/// For `count` tasks that begin when all of them are there: tasks spawned one after the other tend to run one after the other.
+pub(crate) fn together(count: usize) -> Arc<Barrier> {
+    Arc::new(Barrier::new(count))
 }

@@ -187,10 +187,13 @@ pub async fn reserve_is_atomic<S: Store>(at: &Bench<S>) -> Outcome {
         return Ok(());
     }
     let mut tasks = Vec::new();
+    let start = super::together(50);
     for n in 0..50 {
+        let start = start.clone();
         let (node, op, reservation, subject) = (at.node(n), at.op(at.start()), at.op(at.start()), at.stranger()?);
         let (until, three) = (at.start() + SECOND * 30, max(3)?);
         tasks.push(tokio::spawn(async move {
+            start.wait().await;
             let index = node.principal_index().ok_or_else(|| Failure::new("one node has an index and the other has not"))?;
             if index.reserve(reservation, "ann", subject.key, three, until).await? == Reservation::Granted {
                 node.create(op, subject.key, &subject.new_record(Some("ann"), Fields::default())).await?;
@@ -236,9 +239,17 @@ pub async fn no_session_escapes_end_others<S: Store>(at: &Bench<S>) -> Outcome {
         let subject = at.stranger()?;
         let (node, other) = (at.node(round), at.node(round + 1));
         let (create, end, new) = (at.op(at.start()), at.op(at.start()), subject.new_record(Some(&principal), Fields::default()));
-        let creating = tokio::spawn(async move { node.create(create, subject.key, &new).await });
+        let start = super::together(2);
+        let creating = {
+            let start = start.clone();
+            tokio::spawn(async move {
+                start.wait().await;
+                node.create(create, subject.key, &new).await
+            })
+        };
         let name = principal.clone();
         let ending = tokio::spawn(async move {
+            start.wait().await;
             match other.principal_index() {
                 Some(index) => index.end_others(end, &name, None, SKEW).await,
                 None => Ok(0),

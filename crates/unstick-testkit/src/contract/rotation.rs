@@ -135,11 +135,16 @@ pub async fn rotation_keeps_the_session<S: Store>(at: &Bench<S>) -> Outcome {
 pub async fn parallel_rotations_give_one_id<S: Store>(at: &Bench<S>) -> Outcome {
     let subject = at.session().await?;
     let mut tasks = Vec::new();
+    let start = super::together(20);
     for n in 0..20 {
+        let start = start.clone();
         let (node, op, new) = (at.node(n), at.op(at.start()), subject.rotated(at.start())?);
         let rotation = Subject::rotation(&new, Some(at.start() + GRACE), None);
         let change = Change::new().set(&format!("from {n}"), "1");
-        tasks.push(tokio::spawn(async move { (new, node.rotate(op, subject.key, subject.presented, &rotation, &change).await) }));
+        tasks.push(tokio::spawn(async move {
+            start.wait().await;
+            (new, node.rotate(op, subject.key, subject.presented, &rotation, &change).await)
+        }));
     }
     let mut winners = Vec::new();
     for task in tasks {

@@ -97,9 +97,7 @@ impl PrincipalIndex for BrokenStore {
             };
             if self.has(Defect::ReserveCheckThenAct) {
                 let full = full(&self.state());
-                for _ in 0..8 {
-                    tokio::task::yield_now().await; // somebody else reserves meanwhile
-                }
+                self.others_get_in_between(10).await;
                 if full {
                     return Ok(Reservation::Full);
                 }

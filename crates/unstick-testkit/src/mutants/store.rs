@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,13 +34,14 @@ pub struct BrokenStore {
     pub(super) defect: Defect,
     clock: TestClock,
     state: Mutex<State>,
+    in_between: AtomicUsize,
 }
 
 impl BrokenStore {
     /// An empty store with this defect, on the system's clock.
     #[must_use]
     pub fn new(defect: Defect) -> Self {
-        Self { defect, clock: TestClock::System, state: Mutex::default() }
+        Self { defect, clock: TestClock::System, state: Mutex::default(), in_between: AtomicUsize::new(0) }
     }
 
     /// The same with a clock that can be moved.
@@ -89,6 +93,19 @@ impl BrokenStore {
         change
     }
 
+    /// Between reading and writing, waits until `together` callers are at this point: what a network does by chance.
+    /// Not for ever, since there may be no others.
+    pub(super) async fn others_get_in_between(&self, together: usize) {
+        let ticket = self.in_between.fetch_add(1, Ordering::AcqRel);
+        let full = (ticket / together + 1) * together;
+        for _ in 0..2_000 {
+            if self.in_between.load(Ordering::Acquire) >= full {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs a write on a record; in one step, unless that is the defect.
     async fn write<T>(&self, key: RecordKey, write: impl Fn(&mut Record) -> T) -> Option<T> {
         if !self.has(Defect::LastWriterWins) {
@@ -96,9 +113,7 @@ impl BrokenStore {
         }
         let mut read = self.state().records.get(&key)?.clone();
         let answer = write(&mut read);
-        for _ in 0..8 {
-            tokio::task::yield_now().await; // somebody else writes meanwhile
-        }
+        self.others_get_in_between(2).await;
         self.state().records.insert(key, read);
         Some(answer)
     }

@@ -6,6 +6,7 @@ use super::{Summary, rng::Rng};
 use crate::contract::{
     Bench, Failure, GRACE, IDLE, Outcome, Subject, joined, live,
     outcome::{check, value},
+    together,
 };
 
 /// What happens to the session while it is written to.
@@ -29,10 +30,13 @@ pub(super) async fn run<S: Store>(at: &Bench<S>, seed: u64, summary: &mut Summar
     at.store().create(at.op(now), subject.key, &subject.new_record(Some(&principal), Fields::default())).await?;
     let new = subject.rotated(now)?;
 
-    let writers: Vec<_> = (0..1 + rng.below(3))
+    let count = 1 + rng.below(3);
+    let start = together(count + 1);
+    let writers: Vec<_> = (0..count)
         .map(|n| {
-            let (node, load, write, pause) = (at.node(n), at.op(now), at.op(now), rng.below(4));
+            let (node, load, write, pause, start) = (at.node(n), at.op(now), at.op(now), rng.below(4), start.clone());
             tokio::spawn(async move {
+                start.wait().await;
                 let loaded = node.load(load, subject.key, subject.presented, None).await?;
                 for _ in 0..pause {
                     tokio::task::yield_now().await;
@@ -46,6 +50,7 @@ pub(super) async fn run<S: Store>(at: &Bench<S>, seed: u64, summary: &mut Summar
     let other = {
         let (node, op, pause, principal) = (at.node(rng.below(2)), at.op(now), rng.below(4), principal.clone());
         tokio::spawn(async move {
+            start.wait().await;
             for _ in 0..pause {
                 tokio::task::yield_now().await;
             }
