@@ -213,3 +213,37 @@ pub(crate) fn gone(env: &Env, ticket: Option<&Ticket>, status: Status) {
     };
     env.emit(kind, ticket, "");
 }
+
+#[cfg(test)]
+mod tests {
+    use unstick_core::{Applied, ErrorKind, Fields, Timestamp};
+
+    use super::{Reaction, react};
+    use crate::Status;
+
+    #[test]
+    fn what_ended_before_the_request_is_started_over_and_what_ended_in_flight_is_refused() {
+        let (early, start, late) = (Timestamp::from_millis(1), Timestamp::from_millis(2), Timestamp::from_millis(3));
+        for (refused, status) in [
+            (Applied::Ended { at: early }, Status::Ended),
+            (Applied::Superseded { at: early }, Status::Superseded),
+            (Applied::Missing, Status::Lost),
+            (Applied::Unreadable(ErrorKind::Corrupt), Status::Unreadable),
+        ] {
+            assert_eq!(react(&refused, start, false), Reaction::StartOver(status), "{refused:?}");
+        }
+        for (refused, seen_live, status) in [
+            (Applied::Ended { at: late }, false, Status::Ended),
+            (Applied::Ended { at: start }, false, Status::Ended),
+            (Applied::Ended { at: early }, true, Status::Ended),
+            (Applied::Superseded { at: late }, false, Status::Superseded),
+            (Applied::Superseded { at: early }, true, Status::Superseded),
+            (Applied::Expired, false, Status::Expired),
+            (Applied::Unreadable(ErrorKind::UnknownFormat), false, Status::Unreadable),
+        ] {
+            assert_eq!(react(&refused, start, seen_live), Reaction::Refuse(status), "{refused:?}");
+        }
+        assert_eq!(react(&Applied::Conflict(Fields::default()), start, true), Reaction::Conflict);
+        assert_eq!(react(&Applied::TooLarge, start, true), Reaction::Fail);
+    }
+}
