@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use futures_util::future::join_all;
 use unstick_core::{EventKind, Lifetimes};
-use unstick_stories::{Backend, Cluster, Options, cookies};
+use unstick_stories::{Backend, Cluster, Options, cookies, on_both};
 
 fn lifetimes() -> Lifetimes {
     Lifetimes::new().idle(Duration::from_secs(600)).absolute(Duration::from_secs(3600))
@@ -133,22 +133,6 @@ async fn item_37_clocks_a_minute_apart_agree(backend: Backend) {
     client.get(1, "/set?a=1").await;
     client.get(0, "/none").await;
     assert_eq!(cluster.log.count(EventKind::ClockSkew), 1, "more than that is reported");
-}
-
-macro_rules! on_both {
-    ($($name:ident;)*) => {$(
-        mod $name {
-            use super::*;
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn memory() {
-                super::$name(Backend::Memory).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                super::$name(Backend::Sqlite).await;
-            }
-        }
-    )*};
 }
 
 on_both! {

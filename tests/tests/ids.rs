@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use unstick_core::{EventKind, Lifetimes};
-use unstick_stories::{Answer, Backend, Client, Cluster, Options};
+use unstick_stories::{Answer, Backend, Client, Cluster, Options, on_both};
 
 const GRACE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(600);
@@ -123,22 +123,6 @@ async fn two_renewals(backend: Backend) {
     let second = client.send(1, "/none").await;
     assert_eq!((first.set_cookies().len(), second.set_cookies().len()), (1, 1));
     in_both_orders(&cluster, &client, &first, &second, "two renewals").await;
-}
-
-macro_rules! on_both {
-    ($($name:ident;)*) => {$(
-        mod $name {
-            use super::*;
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn memory() {
-                super::$name(Backend::Memory).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                super::$name(Backend::Sqlite).await;
-            }
-        }
-    )*};
 }
 
 on_both! {
