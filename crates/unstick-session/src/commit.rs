@@ -105,7 +105,8 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
     let mut outcome = Outcome::new(op_id);
     let refused = match answer {
         Ok(Committed::Done { carrier, ticket: after }) => {
-            if ticket.is_some() && !attempt.seen_live {
+            // An end leaves a tombstone also where there was nothing.
+            if ticket.is_some() && !attempt.seen_live && *lifecycle != Lifecycle::End {
                 env.counters.found();
             }
             announce(env, ticket, after.as_ref(), lifecycle, &carrier);
@@ -144,14 +145,18 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
             outcome.result = Err(SessionError::new(ErrorKind::Contended, "the session changed concurrently"));
         }
         Reaction::Fail => {
-            let keys: Vec<&str> = attempt.intent.change.fields.iter().map(|(name, _)| &**name).take(8).collect();
-            let keys = keys.join(", ");
-            let sentence = format!("the session would be larger than its limit of {} bytes; the change sets {keys}", env.max_size);
-            outcome.result = Err(SessionError::new(ErrorKind::TooLarge, sentence));
-            env.emit(EventKind::CommitFailed, ticket, ErrorKind::TooLarge.as_str());
+            outcome.result = Err(too_large(env, ticket, attempt.intent.change.fields.iter().map(|(name, _)| &**name)));
         }
     }
     Ok(outcome)
+}
+
+/// Reports a change that would take the session over its limit.
+pub(crate) fn too_large<'a>(env: &Env, ticket: Option<&Ticket>, keys: impl Iterator<Item = &'a str>) -> SessionError {
+    let keys: Vec<&str> = keys.take(8).collect();
+    let sentence = format!("the session would be larger than its limit of {} bytes; the change sets {}", env.max_size, keys.join(", "));
+    env.emit(EventKind::CommitFailed, ticket, ErrorKind::TooLarge.as_str());
+    SessionError::new(ErrorKind::TooLarge, sentence)
 }
 
 /// The record is gone for good: the change starts a new session under a new id; the old one is never adopted.
@@ -212,38 +217,4 @@ pub(crate) fn gone(env: &Env, ticket: Option<&Ticket>, status: Status) {
         _ => return,
     };
     env.emit(kind, ticket, "");
-}
-
-#[cfg(test)]
-mod tests {
-    use unstick_core::{Applied, ErrorKind, Fields, Timestamp};
-
-    use super::{Reaction, react};
-    use crate::Status;
-
-    #[test]
-    fn what_ended_before_the_request_is_started_over_and_what_ended_in_flight_is_refused() {
-        let (early, start, late) = (Timestamp::from_millis(1), Timestamp::from_millis(2), Timestamp::from_millis(3));
-        for (refused, status) in [
-            (Applied::Ended { at: early }, Status::Ended),
-            (Applied::Superseded { at: early }, Status::Superseded),
-            (Applied::Missing, Status::Lost),
-            (Applied::Unreadable(ErrorKind::Corrupt), Status::Unreadable),
-        ] {
-            assert_eq!(react(&refused, start, false), Reaction::StartOver(status), "{refused:?}");
-        }
-        for (refused, seen_live, status) in [
-            (Applied::Ended { at: late }, false, Status::Ended),
-            (Applied::Ended { at: start }, false, Status::Ended),
-            (Applied::Ended { at: early }, true, Status::Ended),
-            (Applied::Superseded { at: late }, false, Status::Superseded),
-            (Applied::Superseded { at: early }, true, Status::Superseded),
-            (Applied::Expired, false, Status::Expired),
-            (Applied::Unreadable(ErrorKind::UnknownFormat), false, Status::Unreadable),
-        ] {
-            assert_eq!(react(&refused, start, seen_live), Reaction::Refuse(status), "{refused:?}");
-        }
-        assert_eq!(react(&Applied::Conflict(Fields::default()), start, true), Reaction::Conflict);
-        assert_eq!(react(&Applied::TooLarge, start, true), Reaction::Fail);
-    }
 }
