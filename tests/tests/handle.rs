@@ -358,6 +358,32 @@ async fn a_limit_met_under_the_lock_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn errors_do_not_repeat_values() {
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Account {
+        card: u64,
+    }
+    let node = Node::new();
+    let mut jar = Jar::default();
+    let status = node.get(&mut jar, async |session: Session| {
+        session.insert("card", "4111-secret")?;
+        let errors = [session.get::<u64>("card").await.unwrap_err(), session.typed::<Account>().await.map(drop).unwrap_err()];
+        for error in errors {
+            let mut told = format!("{error} {error:?}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                told += &format!(" {cause} {cause:?}");
+                source = cause.source();
+            }
+            assert_eq!(error.kind(), ErrorKind::Codec);
+            assert!(!told.contains("4111"), "{told}");
+        }
+        Ok(())
+    });
+    assert_eq!(status.await, 200);
+}
+
+#[tokio::test]
 async fn a_session_saved_behind_the_answer_is_an_error_to_the_caller() {
     let node = Node::new();
     node.slow();

@@ -188,8 +188,9 @@ enum ToLoad<'a> {
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, SessionError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let sentence = format!("the value under session key {key:?} is not of the requested type");
-        unstick_core::Error::with_source(ErrorKind::Codec, sentence, error).into()
+    // The decoder's own words would repeat the value.
+    serde_json::from_slice(bytes).map_err(|_| {
+        let sentence = format!("the value under session key {key:?} is not of the requested type {}", std::any::type_name::<T>());
+        SessionError::new(ErrorKind::Codec, sentence)
     })
 }
