@@ -282,6 +282,33 @@ async fn a_credential_that_was_given_a_new_id_can_write_in_the_same_request() {
 }
 
 #[tokio::test]
+async fn a_new_id_reaches_the_client_though_the_request_fails_afterwards() {
+    let node = Node::new();
+    let mut jar = node.visited().await;
+    let status = node.get(&mut jar, async |session: Session| {
+        session.renew_id()?;
+        session.save().await?;
+        node.faults.always_all(Fault::FailBefore(ErrorKind::Unavailable));
+        session.insert("lost", &1)
+    });
+    assert_eq!(status.await, 503);
+    node.fast();
+    node.clock.advance(GRACE);
+    assert_eq!(node.status(&jar).await, "live -");
+    let status = node.get(&mut jar, async |session: Session| {
+        session.promote("ann").await?;
+        session.save().await?;
+        node.faults.always_all(Fault::FailBefore(ErrorKind::Unavailable));
+        session.load().await?;
+        session.update("lost", more).await.map(drop)
+    });
+    assert_eq!(status.await, 503);
+    node.fast();
+    assert_eq!(node.status(&jar).await, "live ann");
+    assert_eq!(node.values(&jar, ["first", "lost"]).await, [Some(1), None]);
+}
+
+#[tokio::test]
 async fn a_request_counts_once() {
     let node = Node::new();
     let mut jar = Jar::default();
@@ -381,6 +408,27 @@ async fn errors_do_not_repeat_values() {
         Ok(())
     });
     assert_eq!(status.await, 200);
+}
+
+#[tokio::test]
+async fn a_failed_read_is_answered_by_the_hook_also_when_the_session_is_ended() {
+    let clock = ManualClock::default();
+    let store = FaultStore::new(MemoryStore::builder().runtime(clock.runtime()).build());
+    let faults = store.clone();
+    let hook = |_: &Failure| Response::builder().status(599).body(bytes::Bytes::new()).unwrap();
+    let ring = KeyRing::new(Key::from_bytes([7; 32]).unwrap());
+    let layer = SessionLayer::keyed(store, ring).runtime(Runtime::custom(StillTime(clock.clone()))).on_failure(hook).build().unwrap();
+    let node = Node { layer, faults, clock, log: Arc::default() };
+    let mut jar = node.visited().await;
+    let status = node.get(&mut jar, async |session: Session| {
+        session.update("n", |_: Option<u64>| Some(1)).await?;
+        node.faults.always(Op::Apply, Fault::FailBefore(ErrorKind::Unavailable));
+        let failed = session.update("n", more).await;
+        session.end()?;
+        failed.map(drop)
+    });
+    assert_eq!(status.await, 599);
+    assert_eq!(cookies(&jar), "", "and the end was carried out");
 }
 
 #[tokio::test]
