@@ -282,6 +282,22 @@ async fn a_credential_that_was_given_a_new_id_can_write_in_the_same_request() {
 }
 
 #[tokio::test]
+async fn a_reordered_credential_is_replaced_also_when_its_renewal_is_due() {
+    let node = Node::new();
+    let mut jar = node.visited().await;
+    node.clock.advance(IDLE / 2);
+    let renewal = node.send(&jar, async |session: Session| session.get::<u64>("first").await.map(drop)).await;
+    let new_id = node.send(&jar, async |session: Session| session.renew_id()).await;
+    keep(&mut jar, new_id.headers());
+    keep(&mut jar, renewal.headers());
+    for _ in 0..4 {
+        node.clock.advance(IDLE / 2);
+        assert_eq!(node.get(&mut jar, async |session: Session| session.get::<u64>("first").await.map(drop)).await, 200);
+    }
+    assert_eq!(node.values(&jar, ["first"]).await, [Some(1)], "it was active all the time");
+}
+
+#[tokio::test]
 async fn a_new_id_reaches_the_client_though_the_request_fails_afterwards() {
     let node = Node::new();
     let mut jar = node.visited().await;
