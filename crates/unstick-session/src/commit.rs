@@ -1,6 +1,6 @@
 //! Carries out a request's intent on its backend: one atomic operation, and the few cases where a second is right.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket, Timestamp,
@@ -52,12 +52,13 @@ pub(crate) enum Reaction {
 }
 
 /// Decides by what is certain: a session seen live in this request, or ended after it began, went while it was in flight.
-pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool) -> Reaction {
+/// An id that was replaced less than `overlap` before may well have been sent before its replacement was received.
+pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool, overlap: Duration) -> Reaction {
     let by = |status: Status, before: bool| if before && !seen_live { Reaction::StartOver(status) } else { Reaction::Refuse(status) };
     match refused {
         Applied::Missing => Reaction::StartOver(Status::Lost),
         Applied::Ended { at } => by(Status::Ended, *at < started),
-        Applied::Superseded { at } => by(Status::Superseded, *at < started),
+        Applied::Superseded { at } => by(Status::Superseded, *at + overlap < started),
         Applied::Expired => Reaction::Refuse(Status::Expired), // its credential was in time when the request began
         Applied::Unreadable(ErrorKind::Corrupt) => Reaction::StartOver(Status::Unreadable),
         Applied::Unreadable(_) => Reaction::Refuse(Status::Unreadable),
@@ -122,7 +123,9 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
             return Ok(outcome);
         }
     };
-    match react(&refused, attempt.started, attempt.seen_live) {
+    // A login takes the place of whatever the client has.
+    let overlap = if matches!(lifecycle, Lifecycle::Promote(_)) { Duration::ZERO } else { env.lifetimes.tolerated_overlap() };
+    match react(&refused, attempt.started, attempt.seen_live, overlap) {
         Reaction::StartOver(status) => {
             outcome.status = Some(status);
             gone(env, ticket, status);

@@ -160,7 +160,10 @@ impl Session {
                 state.live = Some(live);
                 Status::Live
             }
-            Loaded::Superseded { .. } => Status::Superseded,
+            Loaded::Superseded { at } => {
+                state.stale = at + env.lifetimes.tolerated_overlap() >= self.0.started;
+                Status::Superseded
+            }
             Loaded::Ended { .. } => Status::Ended,
             Loaded::Expired => Status::Expired,
             Loaded::Missing => Status::Lost,

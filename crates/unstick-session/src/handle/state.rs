@@ -15,6 +15,8 @@ pub(super) struct State {
     /// This request has met the session alive, or made it.
     pub(super) seen_live: bool,
     pub(super) failed: Option<SessionError>,
+    /// The id was replaced so recently that the client may have its replacement by now: a new session must not displace it.
+    pub(super) stale: bool,
     pub(super) lifecycle: Lifecycle,
     pub(super) change: Change,
     pub(super) pending_size: usize,
@@ -60,6 +62,7 @@ impl State {
             live: None,
             seen_live: false,
             failed: None,
+            stale: false,
             lifecycle: Lifecycle::Keep,
             change: Change::default(),
             pending_size: 0,
@@ -124,6 +127,14 @@ impl State {
         Ok(())
     }
 
+    /// Why what is buffered cannot be saved, if that is known without asking.
+    pub(super) fn unsavable(&self) -> Option<SessionError> {
+        let refused = self.stale && !matches!(self.lifecycle, Lifecycle::Promote(_));
+        let stale =
+            || SessionError::new(ErrorKind::Refused, "the session's id was replaced while the request was on its way; nothing was saved");
+        self.failed.clone().or_else(|| refused.then(stale))
+    }
+
     pub(super) fn discard(&mut self) -> bool {
         let lifecycle = if self.lifecycle == Lifecycle::End { Lifecycle::End } else { Lifecycle::Keep };
         let dropped = !self.change.is_empty() || self.lifecycle != lifecycle;
@@ -151,8 +162,8 @@ impl State {
     pub(super) fn plan(&mut self, max_size: usize, renewal_due: impl FnOnce(&Ticket) -> bool) -> Plan {
         if self.is_dirty() {
             self.touched = true;
-            if let Some(error) = &self.failed {
-                return Plan::Fail(error.clone());
+            if let Some(error) = self.unsavable() {
+                return Plan::Fail(error);
             }
             let ticket = self.ticket.clone();
             return Plan::Commit { ticket, intent: self.take_intent(max_size), seen_live: self.seen_live };
@@ -187,6 +198,7 @@ impl State {
             self.carrier = if self.presented { Carrier::Remove } else { Carrier::Unchanged };
         }
         self.seen_live |= ticket.is_some();
+        self.stale &= ticket.is_none();
         let unknown_to_client = change.is_some() && self.closed && is_another(self.ticket.as_ref(), ticket.as_ref());
         if let Some(change) = change {
             self.saved(change, outcome.op_id, ticket.as_ref());

@@ -8,7 +8,7 @@ use unstick_core::{Change, ErrorKind, EventKind, FieldChange, Fields, Lifecycle}
 
 use super::{Finished, Plan, Session};
 use crate::{
-    SessionError,
+    SessionError, Status,
     commit::{Attempt, Outcome},
 };
 
@@ -150,7 +150,8 @@ impl Session {
             if !state.is_dirty() {
                 return Ok(());
             }
-            if let Some(error) = state.failed.clone() {
+            if let Some(error) = state.unsavable() {
+                self.report_unsavable(&error, state.status);
                 state.discard();
                 return Err(error);
             }
@@ -184,6 +185,12 @@ impl Session {
         self.state().settle(outcome, ends, Some(&change))
     }
 
+    fn report_unsavable(&self, error: &SessionError, status: Status) {
+        if error.kind() == ErrorKind::Refused {
+            self.0.shared.env.emit(EventKind::ChangeRefused, None, status.as_str());
+        }
+    }
+
     /// Closes the handle to changes and says what is left to do.
     pub(crate) fn close(&self, server_error: bool) -> Plan {
         let env = &self.0.shared.env;
@@ -196,7 +203,11 @@ impl Session {
             return Plan::Untouched; // and anonymous: the clock is not even read
         }
         let engine = &self.0.shared.engine;
-        state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()))
+        let plan = state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()));
+        if let Plan::Fail(error) = &plan {
+            self.report_unsavable(error, state.status);
+        }
+        plan
     }
 
     pub(crate) fn settle(&self, outcome: Outcome, ends: bool) -> Result<(), SessionError> {
