@@ -2,6 +2,7 @@
 
 mod read;
 mod state;
+mod turn;
 mod typed;
 mod update;
 mod write;
