@@ -16,6 +16,7 @@
 //!     fn open(&self, _: Carriage, text: &[u8]) -> Opening { if text.len() == SEALED_LEN { Opening::Forged } else { Opening::Malformed } }
 //!     fn is_renewal_due(&self, _: &Ticket, _: Timestamp) -> bool { false }
 //!     async fn load(&self, _: OpCtx, _: Carriage, _: &Ticket, _: bool) -> Result<(Loaded, Carrier), Error> { Ok((Loaded::Missing, Carrier::Unchanged)) }
+//!     async fn apply(&self, _: OpCtx, _: Carriage, _: &Ticket, _: &Change) -> Result<Committed, Error> { Ok(Committed::Refused(Applied::Missing)) }
 //!     async fn commit(&self, _: OpCtx, _: Carriage, _: Option<&Ticket>, _: &Intent) -> Result<Committed, Error> { Ok(Committed::Refused(Applied::Missing)) }
 //! }
 //! assert!(matches!(Nobody.open(Carriage::Cookie, b"x"), Opening::Malformed));
@@ -161,6 +162,21 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
         ticket: &Ticket,
         renew: bool,
     ) -> impl Future<Output = Result<(Loaded, Carrier), Error>> + Send;
+
+    /// Applies a change to the ticket's session and leaves its id as it is: what most commits are. Extends the idle deadline
+    /// in the same trip when that is due.
+    ///
+    /// Apart from [`commit`](Self::commit) so that the future of the common case stays small.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn apply(
+        &self,
+        op: OpCtx,
+        carriage: Carriage,
+        ticket: &Ticket,
+        change: &Change,
+    ) -> impl Future<Output = Result<Committed, Error>> + Send;
 
     /// Carries out an intent. Without a ticket a new session is created, never with an id of the client's choosing.
     ///

@@ -1,7 +1,9 @@
 //! Carries out a request's intent on its backend: one atomic operation, and the few cases where a second is right.
 
+use std::sync::Arc;
+
 use unstick_core::{
-    Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, EventKind, Intent, Lifecycle, SessionBackend, Ticket, Timestamp,
+    Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket, Timestamp,
 };
 
 use crate::{SessionError, Status, deadline::within, env::Env};
@@ -27,7 +29,13 @@ pub(crate) struct Outcome {
     /// Current fields, after a conflict.
     pub(crate) conflict: Option<unstick_core::Fields>,
     /// The operation that did it, for the versions of the fields it wrote.
-    pub(crate) op_id: unstick_core::OpId,
+    pub(crate) op_id: OpId,
+}
+
+impl Outcome {
+    fn new(op_id: OpId) -> Self {
+        Self { result: Ok((Carrier::Unchanged, None)), status: None, conflict: None, op_id }
+    }
 }
 
 /// What to do about a refusal.
@@ -58,72 +66,102 @@ pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool) -> R
     }
 }
 
-pub(crate) async fn run<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt) -> Outcome {
-    let Attempt { ticket, carriage, intent, started, seen_live } = attempt;
-    let op = env.op();
-    let answer = within(&env.runtime, env.deadline, backend.commit(op, carriage, ticket.as_ref(), &intent)).await;
+/// Applies a change to the session it was made for: what most commits are, in a small future.
+#[allow(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+pub(crate) fn apply<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: Attempt) -> impl Future<Output = Outcome> + Send {
+    async move {
+        let op = env.op();
+        let Some(ticket) = &attempt.ticket else { return Outcome::new(op.op_id) };
+        let trip = backend.apply(op, attempt.carriage, ticket, &attempt.intent.change);
+        let answer = within(&env.runtime, env.deadline, trip).await;
+        match judge(&env, &attempt, op.op_id, answer) {
+            Ok(outcome) => outcome,
+            // A trip of its own, and rare.
+            Err((outcome, status)) => Box::pin(start_over(&*backend, &env, attempt, outcome, status)).await,
+        }
+    }
+}
+
+/// Carries out any other intent.
+#[allow(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+pub(crate) fn run<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: Attempt) -> impl Future<Output = Outcome> + Send {
+    async move {
+        let op = env.op();
+        let trip = backend.commit(op, attempt.carriage, attempt.ticket.as_ref(), &attempt.intent);
+        let answer = within(&env.runtime, env.deadline, trip).await;
+        match judge(&env, &attempt, op.op_id, answer) {
+            Ok(outcome) => outcome,
+            Err((outcome, status)) => Box::pin(start_over(&*backend, &env, attempt, outcome, status)).await,
+        }
+    }
+}
+
+/// What an answer comes to; `Err`: the session was gone before the request began.
+#[allow(clippy::result_large_err, reason = "neither side is an error")]
+fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Error>) -> Result<Outcome, (Outcome, Status)> {
     env.answered(&answer);
-    let mut outcome = Outcome { result: Ok((Carrier::Unchanged, None)), status: None, conflict: None, op_id: op.op_id };
+    let ticket = attempt.ticket.as_ref();
+    let lifecycle = &attempt.intent.lifecycle;
+    let mut outcome = Outcome::new(op_id);
     let refused = match answer {
         Ok(Committed::Done { carrier, ticket: after }) => {
-            if ticket.is_some() && !seen_live {
+            if ticket.is_some() && !attempt.seen_live {
                 env.counters.found();
             }
-            announce(env, ticket.as_ref(), after.as_ref(), &intent.lifecycle, &carrier);
-            outcome.status = Some(if after.is_some() { Status::Live } else { ended_or_new(&intent.lifecycle, ticket.as_ref()) });
+            announce(env, ticket, after.as_ref(), lifecycle, &carrier);
+            outcome.status = Some(if after.is_some() { Status::Live } else { ended_or_new(lifecycle, ticket) });
             outcome.result = Ok((carrier, after));
-            return outcome;
+            return Ok(outcome);
         }
         Ok(Committed::Refused(refused)) => refused,
         Ok(_) => Applied::Unreadable(ErrorKind::Internal),
         Err(error) => {
-            announce_failure(env, ticket.as_ref(), &error);
+            announce_failure(env, ticket, &error);
             outcome.result = Err(error.into());
-            return outcome;
+            return Ok(outcome);
         }
     };
-    match react(&refused, started, seen_live) {
+    match react(&refused, attempt.started, attempt.seen_live) {
         Reaction::StartOver(status) => {
             outcome.status = Some(status);
-            gone(env, ticket.as_ref(), status);
-            if intent.lifecycle == Lifecycle::End {
-                outcome.result = Ok((Carrier::Remove, None));
-                return outcome;
+            gone(env, ticket, status);
+            if *lifecycle != Lifecycle::End {
+                return Err((outcome, status));
             }
-            start_over(backend, env, carriage, intent, outcome).await
+            outcome.result = Ok((Carrier::Remove, None));
         }
         Reaction::Refuse(status) => {
             outcome.status = Some(status);
-            env.emit(EventKind::ChangeRefused, ticket.as_ref(), status.as_str());
+            env.emit(EventKind::ChangeRefused, ticket, status.as_str());
             let kind = if status == Status::Unreadable { ErrorKind::UnknownFormat } else { ErrorKind::Refused };
-            outcome.result =
-                Err(SessionError::new(kind, "the session ended or changed its id while the request was in flight; nothing was saved"));
-            outcome
+            let sentence = "the session ended or changed its id while the request was in flight; nothing was saved";
+            outcome.result = Err(SessionError::new(kind, sentence));
         }
         Reaction::Conflict => {
             if let Applied::Conflict(fields) = refused {
                 outcome.conflict = Some(fields);
             }
             outcome.result = Err(SessionError::new(ErrorKind::Contended, "the session changed concurrently"));
-            outcome
         }
         Reaction::Fail => {
-            let keys: Vec<&str> = intent.change.fields.iter().map(|(name, _)| &**name).take(8).collect();
-            let sentence =
-                format!("the session would be larger than its limit of {} bytes; the change sets {}", env.max_size, keys.join(", "));
+            let keys: Vec<&str> = attempt.intent.change.fields.iter().map(|(name, _)| &**name).take(8).collect();
+            let keys = keys.join(", ");
+            let sentence = format!("the session would be larger than its limit of {} bytes; the change sets {keys}", env.max_size);
             outcome.result = Err(SessionError::new(ErrorKind::TooLarge, sentence));
-            env.emit(EventKind::CommitFailed, ticket.as_ref(), ErrorKind::TooLarge.as_str());
-            outcome
+            env.emit(EventKind::CommitFailed, ticket, ErrorKind::TooLarge.as_str());
         }
     }
+    Ok(outcome)
 }
 
 /// The record is gone for good: the change starts a new session under a new id; the old one is never adopted.
-async fn start_over<B: SessionBackend>(backend: &B, env: &Env, carriage: Carriage, intent: Intent, mut outcome: Outcome) -> Outcome {
-    let intent = Intent { change: Change { preconditions: Vec::new(), renewal: None, ..intent.change }, ..intent };
+async fn start_over<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt, mut outcome: Outcome, status: Status) -> Outcome {
+    let change = Change { preconditions: Vec::new(), renewal: None, ..attempt.intent.change };
+    let intent = Intent { change, ..attempt.intent };
     let op = env.op();
     outcome.op_id = op.op_id;
-    let answer = within(&env.runtime, env.deadline, backend.commit(op, carriage, None, &intent)).await;
+    outcome.status = Some(status);
+    let answer = within(&env.runtime, env.deadline, backend.commit(op, attempt.carriage, None, &intent)).await;
     env.answered(&answer);
     outcome.result = match answer {
         Ok(Committed::Done { carrier, ticket }) => {

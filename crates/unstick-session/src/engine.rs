@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use unstick_core::{
-    Applied, BoxFuture, Carriage, Carrier, Ended, Error, Fields, Loaded, OpCtx, Opening, PrincipalIndex, RecordKey, Scope, SessionBackend,
-    Ticket, Timestamp,
+    Applied, BoxFuture, Carriage, Carrier, Ended, Error, EventKind, Fields, Lifecycle, Loaded, OpCtx, Opening, PrincipalIndex, RecordKey,
+    Scope, SessionBackend, Ticket, Timestamp,
 };
 
 use crate::{
-    commit::{Attempt, Outcome},
+    commit::{self, Attempt, Outcome},
     deadline::within,
     env::Env,
 };
@@ -57,12 +57,18 @@ impl<B: SessionBackend> Engine for B {
             let renew = SessionBackend::is_renewal_due(self, &ticket, op.now);
             let answer = within(&env.runtime, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
             env.answered(&answer);
+            if let Err(error) = &answer {
+                env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
+            }
             answer
         })
     }
 
     fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome> {
-        Box::pin(async move { crate::commit::run(&*self, &env, attempt).await })
+        match (&attempt.ticket, &attempt.intent.lifecycle) {
+            (Some(_), Lifecycle::Keep) => Box::pin(commit::apply(self, env, attempt)),
+            _ => Box::pin(commit::run(self, env, attempt)),
+        }
     }
 
     fn update_locked<'a>(

@@ -51,7 +51,7 @@ pin_project_lite::pin_project! {
     #[project = StepProj]
     enum Step<F, B> {
         Handler { #[pin] inner: F },
-        Committing { commit: Detached, lifecycle: Lifecycle, only_renewal: bool, response: Option<Response<B>> },
+        Committing { commit: Detached, ends: bool, only_renewal: bool, response: Option<Response<B>> },
         Answered,
     }
 }
@@ -88,16 +88,20 @@ where
             let response = ready!(inner.poll(cx))?;
             // Dropping the handler's future lets go of its handles, so that what is still held tells of a streaming body.
             this.step.set(Step::Answered);
-            match next(this.session, response, *this.grpc) {
-                Ok(response) => return Poll::Ready(Ok(response)),
-                Err(step) => this.step.set(*step),
+            match next(this.session, &response, *this.grpc) {
+                Next::Finish => return Poll::Ready(Ok(finish(this.session, response))),
+                Next::PassOn => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Next::Replace(error) => return Poll::Ready(Ok(replace(this.session, error, *this.grpc))),
+                Next::Commit { commit, ends, only_renewal } => {
+                    this.step.set(Step::Committing { commit, ends, only_renewal, response: Some(response) });
+                }
             }
         }
-        let StepProj::Committing { commit, lifecycle, only_renewal, response } = this.step.as_mut().project() else {
+        let StepProj::Committing { commit, ends, only_renewal, response } = this.step.as_mut().project() else {
             return Poll::Pending; // polled again after completion
         };
         let outcome = ready!(commit.poll(cx));
-        let settled = outcome.map_or(Ok(()), |outcome| this.session.settle(outcome, lifecycle));
+        let settled = outcome.map_or(Ok(()), |outcome| this.session.settle(outcome, *ends));
         let failed = settled.err().filter(|_| !*only_renewal);
         let Some(response) = response.take() else { return Poll::Pending };
         let answer = match failed {
@@ -109,35 +113,41 @@ where
     }
 }
 
-/// What follows the handler's answer: the final response, or a commit.
-#[allow(clippy::result_large_err, reason = "neither side is an error")]
-fn next<F, B>(session: &Session, response: Response<B>, grpc: bool) -> Result<Response<ResponseBody<B>>, Box<Step<F, B>>> {
+/// What follows the handler's answer.
+enum Next {
+    /// The session was not touched: the answer as it is.
+    PassOn,
+    /// The answer with what the session needs.
+    Finish,
+    /// Our answer instead.
+    Replace(SessionError),
+    /// A commit first.
+    Commit { commit: Detached, ends: bool, only_renewal: bool },
+}
+
+fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
     let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
-    let plan = session.close(failed.is_some() || is_server_error(&response, grpc));
+    let plan = session.close(failed.is_some() || is_server_error(response, grpc));
     let env = session.env();
     if response.extensions().get::<unstick_core::AffinityRan>().is_some() {
         env.events.emit(EventKind::LayerOrder, None, "the affinity layer must wrap the session layer, not the other way round");
     }
     let (ticket, intent, seen_live, only_renewal) = match plan {
-        Plan::Untouched if failed.is_none() => return Ok(response.map(ResponseBody::inner)),
-        Plan::Untouched | Plan::Nothing => {
-            return Ok(match failed {
-                Some(error) => replace(session, error, grpc),
-                None => finish(session, response),
-            });
-        }
-        Plan::Fail(error) => return Ok(replace(session, error, grpc)),
+        Plan::Untouched | Plan::Nothing if failed.is_some() => return failed.map_or(Next::Finish, Next::Replace),
+        Plan::Untouched => return Next::PassOn,
+        Plan::Nothing => return Next::Finish,
+        Plan::Fail(error) => return Next::Replace(error),
         Plan::Renew(ticket) => {
             let intent = unstick_core::Intent { lifecycle: Lifecycle::Keep, change: unstick_core::Change::default() };
             (Some(ticket), intent, false, true)
         }
         Plan::Commit { ticket, intent, seen_live } => (ticket, intent, seen_live, false),
     };
-    let lifecycle = intent.lifecycle.clone();
+    let ends = intent.lifecycle == Lifecycle::End;
     let attempt = session.attempt(ticket, intent, seen_live);
     let (engine, env) = (session.engine().clone(), env.clone());
     let commit = Detached { runtime: env.runtime.clone(), commit: Some(engine.commit(env, attempt)) };
-    Err(Box::new(Step::Committing { commit, lifecycle, only_renewal, response: Some(response) }))
+    Next::Commit { commit, ends, only_renewal }
 }
 
 /// Adds what the session needs to the handler's answer.

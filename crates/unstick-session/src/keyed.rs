@@ -129,25 +129,6 @@ impl<S: Store> Keyed<S> {
             _ => Err(Error::new(ErrorKind::Internal, "the store gave an answer that this release does not know")),
         }
     }
-
-    async fn apply(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, change: &Change) -> Result<Committed, Error> {
-        let credential = &ticket.credential;
-        let renewal = self.is_renewal_due(ticket, op.now).then(|| self.renewal(credential, op.now));
-        let renewed;
-        let change = if renewal.is_some() {
-            renewed = Change { renewal, ..change.clone() };
-            &renewed
-        } else {
-            change
-        };
-        match self.store.apply(op, credential.lineage().record_key(), Presented::from(credential), change).await? {
-            Applied::Done { proof: Proof::Current, idle_deadline } if renewal.is_some() => {
-                Ok(self.done(op, carriage, Some(credential.renew(op.now, idle_deadline))))
-            }
-            Applied::Done { .. } => Ok(Committed::Done { carrier: Carrier::Unchanged, ticket: Some(ticket.clone()) }),
-            refused => Ok(Committed::Refused(refused)),
-        }
-    }
 }
 
 fn fresh(credential: Credential) -> Ticket {
@@ -187,14 +168,33 @@ impl<S: Store> SessionBackend for Keyed<S> {
         let Loaded::Live(live) = &loaded else { return Ok((loaded, Carrier::Unchanged)) };
         let carrier = match live.proof {
             Proof::Current if renew => self.carrier(carriage, &credential.renew(op.now, live.idle_deadline), op.now),
-            Proof::Reordered => match self.rotate(op, carriage, ticket, None, &Change::new()).await? {
+            // Rare, and a trip of its own: in a box, so that it does not make every load larger.
+            Proof::Reordered => match Box::pin(self.rotate(op, carriage, ticket, None, &Change::new())).await? {
                 Committed::Done { carrier, .. } => carrier,
-                Committed::Refused(_) => Carrier::Unchanged,
                 _ => Carrier::Unchanged,
             },
             _ => Carrier::Unchanged,
         };
         Ok((loaded, carrier))
+    }
+
+    async fn apply(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, change: &Change) -> Result<Committed, Error> {
+        let credential = &ticket.credential;
+        let renewal = self.is_renewal_due(ticket, op.now).then(|| self.renewal(credential, op.now));
+        let renewed;
+        let change = if renewal.is_some() {
+            renewed = Change { renewal, ..change.clone() };
+            &renewed
+        } else {
+            change
+        };
+        match self.store.apply(op, credential.lineage().record_key(), Presented::from(credential), change).await? {
+            Applied::Done { proof: Proof::Current, idle_deadline } if renewal.is_some() => {
+                Ok(self.done(op, carriage, Some(credential.renew(op.now, idle_deadline))))
+            }
+            Applied::Done { .. } => Ok(Committed::Done { carrier: Carrier::Unchanged, ticket: Some(ticket.clone()) }),
+            refused => Ok(Committed::Refused(refused)),
+        }
     }
 
     async fn commit(&self, op: OpCtx, carriage: Carriage, ticket: Option<&Ticket>, intent: &Intent) -> Result<Committed, Error> {
@@ -208,7 +208,7 @@ impl<S: Store> SessionBackend for Keyed<S> {
             };
         };
         match &intent.lifecycle {
-            Lifecycle::Keep => self.apply(op, carriage, ticket, &intent.change).await,
+            Lifecycle::Keep => SessionBackend::apply(self, op, carriage, ticket, &intent.change).await,
             Lifecycle::RenewId => self.rotate(op, carriage, ticket, None, &intent.change).await,
             Lifecycle::Promote(principal) => self.rotate(op, carriage, ticket, Some(principal.clone()), &intent.change).await,
             Lifecycle::End => {

@@ -9,7 +9,7 @@
 //! let events = Events::new("node-1").observer(log.clone());
 //! events.emit(EventKind::LoadFailed, None, "timeout");
 //! assert_eq!(log.count(EventKind::LoadFailed), 1);
-//! assert_eq!(log.events()[0].detail, "timeout");
+//! assert_eq!(log.all()[0].detail, "timeout");
 //! ```
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ impl EventLog {
 
     /// All events so far.
     #[must_use]
-    pub fn events(&self) -> Vec<Seen> {
+    pub fn all(&self) -> Vec<Seen> {
         self.seen().clone()
     }
 
@@ -62,9 +62,9 @@ impl EventLog {
         self.seen().iter().filter(|seen| seen.kind == kind && seen.session == Some(session)).count()
     }
 
-    /// Forgets what was seen.
-    pub fn clear(&self) {
-        self.seen().clear();
+    /// Takes all events out: the next count starts at zero.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.seen())
     }
 
     /// Whether `text` appears in any event: for secrets, values and ids that must not.

@@ -1,8 +1,8 @@
 //! The faults do what they say, over a real store.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::{sync::Semaphore, task::yield_now};
+use tokio::task::yield_now;
 use unstick_core::{Applied, Change, ErrorKind, Loaded, OpCtx, Store};
 use unstick_memory::MemoryStore;
 use unstick_testkit::{
@@ -56,46 +56,45 @@ async fn field(at: &Bench<FaultStore<MemoryStore>>, subject: &Subject) -> Option
 async fn before_and_after() {
     let (at, _, subject) = bench().await;
     let change = Change::new().set("n", "1");
-    at.store().faults().next(Op::Apply, Fault::FailBefore(ErrorKind::Unavailable));
+    at.store().next(Op::Apply, Fault::FailBefore(ErrorKind::Unavailable));
     assert_eq!(at.apply(at.start(), &subject, &change).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(field(&at, &subject).await, None);
-    at.store().faults().next(Op::Apply, Fault::FailAfter(ErrorKind::Timeout));
+    at.store().next(Op::Apply, Fault::FailAfter(ErrorKind::Timeout));
     let op = at.op(at.start());
     let error = at.store().apply(op, subject.key, subject.presented, &change).await.unwrap_err();
     assert!(error.is_outcome_unknown());
     assert_eq!(field(&at, &subject).await.as_deref(), Some("1"));
     assert!(at.store().apply(op, subject.key, subject.presented, &change).await.unwrap().is_done(), "the repetition finds it done");
-    assert_eq!(at.store().calls().of(Op::Apply), 3);
+    assert_eq!(at.store().calls(Op::Apply), 3);
 }
 
 #[tokio::test]
 async fn every_operation_can_fail_until_healed() {
     let (at, _, subject) = bench().await;
-    at.store().faults().set(Some(Fault::FailBefore(ErrorKind::Interrupted)));
+    at.store().always_all(Fault::FailBefore(ErrorKind::Interrupted));
     for _ in 0..3 {
         assert!(at.load(at.start(), &subject).await.is_err());
         assert!(at.end(at.start(), &subject).await.is_err());
         assert!(at.store().principal_index().unwrap().list(at.op(at.start()), "ann").await.is_err());
     }
-    at.store().faults().set(None);
+    at.store().heal();
     assert!(matches!(at.load(at.start(), &subject).await, Ok(Loaded::Live(_))));
-    let calls = at.store().calls();
-    assert_eq!((calls.of(Op::Load), calls.of(Op::End), calls.of(Op::List), calls.total()), (4, 3, 3, 11));
-    assert_eq!(calls.reached(), 2, "the creation and the last load");
-    at.store().faults().on(Op::End, Fault::FailBefore(ErrorKind::Unavailable));
-    assert!(at.end(at.start(), &subject).await.is_err());
-    assert!(matches!(at.load(at.start(), &subject).await, Ok(Loaded::Live(_))), "other operations are not concerned");
+    assert_eq!((at.store().calls(Op::Load), at.store().calls(Op::End), at.store().calls(Op::List)), (4, 3, 3));
+    at.store().forget_calls();
+    assert_eq!(at.store().all_calls(), 0);
 }
 
 #[tokio::test]
 async fn what_hangs_never_arrives_once_given_up() {
     let (at, clock, subject) = bench().await;
-    at.store().faults().next(Op::Apply, Fault::Hang);
+    at.store().next(Op::Apply, Fault::Hang);
     let (store, op) = (at.node(0), two_seconds(&at, &clock));
     let hanging = tokio::spawn(async move { store.apply(op, subject.key, subject.presented, &Change::new().set("n", "1")).await });
-    at.store().calls().until_asked(Op::Apply, 1).await;
+    at.store().until_held(1).await;
     hanging.abort();
     assert!(hanging.await.unwrap_err().is_cancelled());
+    at.store().release();
+    yield_now().await;
     assert_eq!(field(&at, &subject).await, None);
 }
 
@@ -103,13 +102,12 @@ async fn what_hangs_never_arrives_once_given_up() {
 async fn what_arrives_late_is_refused_by_the_store() {
     for (wait, arrives) in [(SECOND, true), (SECOND * 2, false)] {
         let (at, clock, subject) = bench().await;
-        let held = Arc::new(Semaphore::new(0));
-        at.store().faults().next(Op::Apply, Fault::Late(held.clone()));
+        at.store().next(Op::Apply, Fault::ArriveLate);
         let (store, op) = (at.node(0), two_seconds(&at, &clock));
         let caller = tokio::spawn(async move { store.apply(op, subject.key, subject.presented, &Change::new().set("n", "1")).await });
-        at.store().calls().until_asked(Op::Apply, 1).await;
+        at.store().until_held(1).await;
         clock.advance(wait);
-        held.add_permits(1);
+        at.store().release();
         let answer = caller.await.unwrap();
         if arrives {
             assert!(matches!(answer, Ok(Applied::Done { .. })));
@@ -123,32 +121,33 @@ async fn what_arrives_late_is_refused_by_the_store() {
 #[tokio::test]
 async fn what_is_on_its_way_arrives_although_its_caller_has_given_up() {
     let (at, clock, subject) = bench().await;
-    let held = Arc::new(Semaphore::new(0));
-    at.store().faults().next(Op::Apply, Fault::Late(held.clone()));
+    at.store().next(Op::Apply, Fault::ArriveLate);
     let (store, op) = (at.node(0), two_seconds(&at, &clock));
     let caller = tokio::spawn(async move { store.apply(op, subject.key, subject.presented, &Change::new().set("n", "1")).await });
-    at.store().calls().until_asked(Op::Apply, 1).await;
+    at.store().until_held(1).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     assert_eq!(field(&at, &subject).await, None, "still on its way");
-    held.add_permits(1);
-    at.store().calls().until_reached(2).await;
-    assert!(field(&at, &subject).await.is_some());
+    at.store().release();
+    while field(&at, &subject).await.is_none() {
+        yield_now().await;
+    }
 }
 
 #[tokio::test]
 async fn late_answers_and_delays() {
     let (at, clock, subject) = bench().await;
-    let held = Arc::new(Semaphore::new(0));
-    at.store().faults().next(Op::Apply, Fault::AnswerLate(held.clone()));
+    at.store().next(Op::Apply, Fault::AnswerLate);
     let (store, op) = (at.node(0), two_seconds(&at, &clock));
     let caller = tokio::spawn(async move { store.apply(op, subject.key, subject.presented, &Change::new().set("n", "1")).await });
-    at.store().calls().until_reached(2).await;
-    assert!(field(&at, &subject).await.is_some() && !caller.is_finished(), "done, but not answered");
-    held.add_permits(1);
+    while field(&at, &subject).await.is_none() {
+        yield_now().await;
+    }
+    assert!(!caller.is_finished(), "done, but not answered");
+    at.store().release();
     assert!(caller.await.unwrap().unwrap().is_done());
 
-    at.store().faults().next(Op::Load, Fault::Delay(Duration::from_secs(10)));
+    at.store().next(Op::Load, Fault::Delay(Duration::from_secs(10)));
     let (store, op) = (at.node(0), at.op(clock.now()));
     let caller = tokio::spawn(async move { store.load(op, subject.key, subject.presented, None).await });
     while clock.sleepers() == 0 {

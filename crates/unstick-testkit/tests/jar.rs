@@ -183,18 +183,6 @@ fn sizes_and_characters() {
 }
 
 #[test]
-fn by_host_and_path() {
-    let mut jar = Jar::default();
-    let mut headers = HeaderMap::new();
-    headers.append("set-cookie", HeaderValue::from_static("__Host-id=1; Path=/; Secure"));
-    jar.keep("www.shop.example", "/cart", &headers);
-    assert_eq!(jar.cookie_header("www.shop.example", "/any").as_deref(), Some("__Host-id=1"));
-    assert_eq!(jar.cookie_header("shop.example", "/any"), None);
-    jar.insert("www.shop.example", "__Host-id", "planted");
-    assert_eq!((jar.value("__Host-id"), jar.value("other"), jar.len()), (Some("planted"), None, 1));
-}
-
-#[test]
 fn a_request_with_cookies_of_its_own_is_left_alone() {
     let mut jar = Jar::new();
     jar.set(&uri("http://localhost/"), "a=1").unwrap();

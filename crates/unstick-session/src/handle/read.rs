@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, futures::OwnedNotified};
-use unstick_core::{ErrorKind, EventKind, FieldChange, Loaded, Ticket};
+use tokio::sync::Notify;
+use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded};
 
 use super::{Session, state::Loading};
-use crate::{SessionError, Status, commit};
+use crate::{SessionError, Status, commit, engine::Shared};
 
 impl Session {
     /// Loads the session if that has not happened, and tells what it turned out to be.
@@ -96,17 +96,20 @@ impl Session {
 
     pub(super) async fn ensure_loaded(&self) -> Result<(), SessionError> {
         loop {
-            let turn = match self.turn() {
+            match self.turn() {
                 Turn::Known(known) => return known,
-                Turn::Load(ticket) => return self.load_now(ticket).await,
-                Turn::Wait(turn) => turn,
-            };
-            turn.await;
+                Turn::Load(load) => {
+                    let _over = LoadIsOver(self);
+                    let answer = load.await;
+                    return self.take_in(answer);
+                }
+                Turn::Wait(load_is_over) => load_is_over.await,
+            }
         }
     }
 
     /// Whether to load, to wait for a load that is under way, or neither.
-    fn turn(&self) -> Turn {
+    fn turn(&self) -> Turn<'_> {
         let mut state = self.state();
         state.touched = true;
         let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return Turn::Known(Ok(())) };
@@ -115,39 +118,39 @@ impl Session {
         }
         let waiters = match &state.loading {
             Loading::No => {
-                let ticket = ticket.clone();
+                let Shared { env, engine } = self.shared();
+                let load = engine.load(env, self.0.carriage, ticket.clone());
                 state.loading = Loading::Yes;
-                return Turn::Load(ticket);
+                return Turn::Load(load);
             }
             Loading::Yes => Arc::new(Notify::new()),
             Loading::Awaited(waiters) => waiters.clone(),
         };
         state.loading = Loading::Awaited(waiters.clone());
-        // Made under the lock, so that the end of the load cannot be missed.
-        Turn::Wait(waiters.notified_owned())
+        // Made under the lock, so that the end of the load cannot be missed; in a box, because it is rare and large.
+        Turn::Wait(Box::pin(waiters.notified_owned()))
     }
 
-    async fn load_now(&self, ticket: Ticket) -> Result<(), SessionError> {
-        let _over = LoadIsOver(self);
-        let env = &self.0.shared.env;
-        let answer = self.0.shared.engine.load(env, self.0.carriage, ticket.clone()).await;
+    fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {
+        let env = &self.shared().env;
         let mut state = self.state();
         let (loaded, carrier) = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
                 let error = SessionError::from(error);
                 state.status = Status::Unknown;
                 state.failed = Some(error.clone());
                 return Err(error);
             }
         };
+        let ticket = state.ticket.clone();
+        let ticket = ticket.as_ref();
         state.status = match loaded {
             Loaded::Live(live) => {
                 env.counters.found();
-                env.emit(EventKind::SessionFound, Some(&ticket), "");
-                if let unstick_core::Carrier::Set { .. } = carrier {
-                    env.emit(EventKind::SessionRenewed, Some(&ticket), "");
+                env.emit(EventKind::SessionFound, ticket, "");
+                if let Carrier::Set { .. } = carrier {
+                    env.emit(EventKind::SessionRenewed, ticket, "");
                     state.carrier = carrier;
                 }
                 state.live = Some(live);
@@ -167,17 +170,17 @@ impl Session {
             _ => Status::Unknown,
         };
         if state.status != Status::Live {
-            commit::gone(env, Some(&ticket), state.status);
+            commit::gone(env, ticket, state.status);
             state.ticket = None;
         }
         Ok(())
     }
 }
 
-enum Turn {
+enum Turn<'a> {
     Known(Result<(), SessionError>),
-    Load(Ticket),
-    Wait(OwnedNotified),
+    Load(BoxFuture<'a, Result<(Loaded, Carrier), Error>>),
+    Wait(BoxFuture<'static, ()>),
 }
 
 /// Lets the others go on when a load is over, or was dropped.

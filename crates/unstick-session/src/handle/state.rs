@@ -159,7 +159,7 @@ impl State {
     }
 
     /// Takes in how a commit of `intent` went. The intent itself is gone: it was saved, or refused for good.
-    pub(super) fn settle(&mut self, outcome: Outcome, lifecycle: &Lifecycle, change: Option<&Change>) -> Result<(), SessionError> {
+    pub(super) fn settle(&mut self, outcome: Outcome, ends: bool, change: Option<&Change>) -> Result<(), SessionError> {
         if let Some(status) = outcome.status {
             self.status = status;
         }
@@ -175,7 +175,7 @@ impl State {
         if carrier != Carrier::Unchanged {
             self.carrier = carrier;
         }
-        if *lifecycle == Lifecycle::End {
+        if ends {
             self.ended = true;
             self.live = None;
             self.carrier = if self.presented { Carrier::Remove } else { Carrier::Unchanged };

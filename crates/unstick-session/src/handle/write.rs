@@ -156,11 +156,11 @@ impl Session {
     }
 
     pub(super) async fn carry_out(&self, attempt: Attempt) -> Result<(), SessionError> {
-        let lifecycle = attempt.intent.lifecycle.clone();
+        let ends = attempt.intent.lifecycle == Lifecycle::End;
         let change = attempt.intent.change.clone();
         let shared = &self.0.shared;
         let outcome = shared.engine.clone().commit(shared.env.clone(), attempt).await;
-        self.state().settle(outcome, &lifecycle, Some(&change))
+        self.state().settle(outcome, ends, Some(&change))
     }
 
     /// Closes the handle to changes and says what is left to do.
@@ -178,8 +178,8 @@ impl Session {
         state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()))
     }
 
-    pub(crate) fn settle(&self, outcome: Outcome, lifecycle: &Lifecycle) -> Result<(), SessionError> {
-        self.state().settle(outcome, lifecycle, None)
+    pub(crate) fn settle(&self, outcome: Outcome, ends: bool) -> Result<(), SessionError> {
+        self.state().settle(outcome, ends, None)
     }
 
     pub(crate) fn finish(&self) -> Finished {

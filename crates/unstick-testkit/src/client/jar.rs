@@ -140,10 +140,6 @@ impl<'a> Target<'a> {
     }
 }
 
-fn secure_uri(host: &str, path: &str) -> Option<Uri> {
-    Uri::builder().scheme("https").authority(host).path_and_query(path).build().ok()
-}
-
 /// The cookies of one client. Lines are applied strictly in the order in which they are received.
 ///
 /// Not in it: the list of public suffixes (only top-level domains are refused), and enforcement of `SameSite`.
@@ -196,45 +192,6 @@ impl Jar {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.cookies.clear();
-    }
-
-    /// Applies the `Set-Cookie` lines of a response to a request for `path` on `host`, which counts as secure.
-    pub fn keep(&mut self, host: &str, path: &str, headers: &HeaderMap) {
-        if let Some(uri) = secure_uri(host, path) {
-            self.receive(&uri, headers);
-        }
-    }
-
-    /// The `Cookie` header of a request for `path` on `host`, which counts as secure, longest paths first; `None` when no cookie fits.
-    #[must_use]
-    pub fn cookie_header(&self, host: &str, path: &str) -> Option<String> {
-        let header = self.header(&secure_uri(host, path)?)?;
-        Some(String::from_utf8_lossy(header.as_bytes()).into_owned())
-    }
-
-    /// Puts a cookie in as if the host had set it, host-only, for every path, whatever its name promises.
-    pub fn insert(&mut self, host: &str, name: &str, value: &str) {
-        self.cookies.retain(|cookie| cookie.name != name.as_bytes() || cookie.domain != host);
-        self.received += 1;
-        self.cookies.push(Cookie {
-            name: name.into(),
-            value: value.into(),
-            domain: host.into(),
-            host_only: true,
-            path: "/".into(),
-            secure: true,
-            http_only: true,
-            partitioned: false,
-            same_site: SameSite::Default,
-            expires: None,
-            created: self.received,
-        });
-    }
-
-    /// The value of a cookie by name; of several, the one that would be sent first. `None` also when it is not UTF-8.
-    #[must_use]
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|cookie| std::str::from_utf8(&cookie.value).ok())
     }
 
     /// Takes one `Set-Cookie` line of a response from `uri`.

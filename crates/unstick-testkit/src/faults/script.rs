@@ -1,12 +1,12 @@
-//! Which operation goes wrong how, and how often each was asked for.
+//! Which operation fails how, and when what is held is let go.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use unstick_core::ErrorKind;
 
 /// An operation of a store or its index.
@@ -51,117 +51,110 @@ impl Op {
     ];
 }
 
-/// How an operation goes wrong.
-#[derive(Debug, Clone)]
+/// What happens to an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Fails; nothing reaches the store.
+    /// It does not reach the store; the caller is told so.
     FailBefore(ErrorKind),
-    /// Reaches the store, and then fails: with `Timeout` or `Interrupted` the outcome is unknown to the caller.
+    /// It is done, but the caller gets an error: with `Timeout` or `Interrupted` the outcome is unknown to it.
     FailAfter(ErrorKind),
-    /// Never answers, and never reaches the store.
+    /// It does not reach the store before [`FaultStore::release`](super::FaultStore::release), and never when the caller gives up before.
     Hang,
-    /// Never answers, but has reached the store.
-    HangAfter,
-    /// Is held until the semaphore has a permit, and only then reaches the store, even if the caller has left: the operation goes on in
-    /// a task of its own. The store must refuse it if its deadline has passed by then. (`update_locked` borrows from its caller, and
-    /// is given up with it.)
-    Late(Arc<Semaphore>),
-    /// Reaches the store at once, but the answer is held until the semaphore has a permit.
-    AnswerLate(Arc<Semaphore>),
-    /// Reaches the store after so long, by the clock of [`FaultStore::with_runtime`](super::FaultStore::with_runtime).
+    /// It is on its way, and reaches the store at [`FaultStore::release`](super::FaultStore::release), also when the caller has given
+    /// up: the store must refuse it if its deadline has passed by then. `update_locked` borrows from its caller and hangs instead.
+    ArriveLate,
+    /// It is done, but the answer is held until [`FaultStore::release`](super::FaultStore::release).
+    AnswerLate,
+    /// It is held up for so long, by the clock given to [`FaultStore::with_runtime`](super::FaultStore::with_runtime).
     Delay(Duration),
 }
 
+/// What was told, and what happened.
+#[derive(Debug)]
+pub(super) struct Script {
+    state: Mutex<State>,
+    released: watch::Sender<u64>,
+    held: watch::Sender<usize>,
+}
+
 #[derive(Debug, Default)]
-struct Script {
+struct State {
     next: HashMap<Op, VecDeque<Fault>>,
-    on: HashMap<Op, Fault>,
-    all: Option<Fault>,
+    always: HashMap<Op, Fault>,
+    calls: HashMap<Op, u64>,
 }
 
-/// Sets faults. Clones are the same switch.
-#[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<Script>>);
-
-impl Faults {
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Script {
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::default(), released: watch::Sender::new(0), held: watch::Sender::new(0) }
     }
 
-    /// What happens to every operation from now on; `None`: nothing, and everything told before is forgotten.
-    pub fn set(&self, fault: Option<Fault>) {
-        *self.script() = Script { all: fault, ..Script::default() };
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What happens to every call of `op` from now on.
-    pub fn on(&self, op: Op, fault: Fault) {
-        self.script().on.insert(op, fault);
+    pub(super) fn next(&self, op: Op, fault: Fault) {
+        self.state().next.entry(op).or_default().push_back(fault);
     }
 
-    /// What happens to the next call of `op`; told several times, to those after it.
-    pub fn next(&self, op: Op, fault: Fault) {
-        self.script().next.entry(op).or_default().push_back(fault);
+    pub(super) fn always(&self, op: Op, fault: Fault) {
+        self.state().always.insert(op, fault);
     }
 
-    pub(super) fn take(&self, op: Op) -> Option<Fault> {
-        let mut script = self.script();
-        let next = script.next.get_mut(&op).and_then(VecDeque::pop_front);
-        next.or_else(|| script.on.get(&op).cloned()).or_else(|| script.all.clone())
+    pub(super) fn heal(&self) {
+        let mut state = self.state();
+        state.next.clear();
+        state.always.clear();
+    }
+
+    pub(super) fn calls(&self, op: Op) -> u64 {
+        self.state().calls.get(&op).copied().unwrap_or(0)
+    }
+
+    pub(super) fn forget_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Counts a call and takes its fault.
+    pub(super) fn begin(&self, op: Op) -> Option<Fault> {
+        let mut state = self.state();
+        *state.calls.entry(op).or_default() += 1;
+        let next = state.next.get_mut(&op).and_then(VecDeque::pop_front);
+        next.or_else(|| state.always.get(&op).copied())
+    }
+
+    pub(super) fn release(&self) {
+        self.released.send_modify(|round| *round += 1);
+    }
+
+    /// Waits for the next release. Counted as held from this call on, until the future completes or is dropped.
+    pub(super) fn hold(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut released = self.released.subscribe();
+        let held = Held::new(self.held.clone());
+        async move {
+            let _held = held;
+            let _ = released.changed().await; // the script is gone: nobody holds any more
+        }
+    }
+
+    pub(super) async fn until_held(&self, count: usize) {
+        let _ = self.held.subscribe().wait_for(|held| *held >= count).await;
     }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    begun: HashMap<Op, usize>,
-    reached: usize,
-}
+/// One operation that is held.
+struct Held(watch::Sender<usize>);
 
-/// Counts operations. Clones are the same counter.
-#[derive(Debug, Clone)]
-pub struct Calls(Arc<watch::Sender<Counts>>);
-
-impl Default for Calls {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Counts::default())))
+impl Held {
+    fn new(held: watch::Sender<usize>) -> Self {
+        held.send_modify(|count| *count += 1);
+        Self(held)
     }
 }
 
-impl Calls {
-    /// Operations asked for.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.0.borrow().begun.values().sum()
-    }
-
-    /// Calls of `op` asked for.
-    #[must_use]
-    pub fn of(&self, op: Op) -> usize {
-        self.0.borrow().begun.get(&op).copied().unwrap_or(0)
-    }
-
-    /// Operations that the store itself has completed.
-    #[must_use]
-    pub fn reached(&self) -> usize {
-        self.0.borrow().reached
-    }
-
-    /// Waits until `op` was asked for `count` times in all.
-    pub async fn until_asked(&self, op: Op, count: usize) {
-        // The sender is held by `self`: it cannot be gone.
-        let _ = self.0.subscribe().wait_for(|counts| counts.begun.get(&op).is_some_and(|begun| *begun >= count)).await;
-    }
-
-    /// Waits until the store itself has completed `count` operations in all.
-    pub async fn until_reached(&self, count: usize) {
-        let _ = self.0.subscribe().wait_for(|counts| counts.reached >= count).await;
-    }
-
-    pub(super) fn begin(&self, op: Op) {
-        self.0.send_modify(|counts| *counts.begun.entry(op).or_default() += 1);
-    }
-
-    pub(super) fn reach(&self) {
-        self.0.send_modify(|counts| counts.reached += 1);
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }

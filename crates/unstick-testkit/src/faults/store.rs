@@ -2,26 +2,24 @@
 
 use std::{fmt, future::Future, num::NonZeroU32, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use unstick_core::{
     Applied, BoxFuture, Change, Created, Decide, Ended, Error, ErrorKind, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey,
     Renewal, Reservation, Rotated, Rotation, Runtime, Scope, SessionEntry, Store, Timestamp,
 };
 
-use super::{Calls, Fault, Faults, Op};
+use super::{Fault, Op, script::Script};
 
-/// A store with faults. Clones share store, faults and counts. See the [module docs](super).
+/// Forwards to a store, but for the faults it is told. Clones share store and faults. See the [module docs](super).
 pub struct FaultStore<S> {
     inner: Arc<S>,
-    faults: Faults,
-    calls: Calls,
+    script: Arc<Script>,
     runtime: Runtime,
 }
 
 impl<S> Clone for FaultStore<S> {
     fn clone(&self) -> Self {
-        let Self { inner, faults, calls, runtime } = self;
-        Self { inner: inner.clone(), faults: faults.clone(), calls: calls.clone(), runtime: runtime.clone() }
+        Self { inner: self.inner.clone(), script: self.script.clone(), runtime: self.runtime.clone() }
     }
 }
 
@@ -32,19 +30,13 @@ impl<S: fmt::Debug> fmt::Debug for FaultStore<S> {
 }
 
 impl<S: Store> FaultStore<S> {
-    /// Around `inner`, without a fault so far.
+    /// Forwards everything until it is told otherwise.
     #[must_use]
     pub fn new(inner: S) -> Self {
-        Self::over(Arc::new(inner))
+        Self { inner: Arc::new(inner), script: Arc::new(Script::new()), runtime: Runtime::tokio() }
     }
 
-    /// Around a store that others use too.
-    #[must_use]
-    pub fn over(inner: Arc<S>) -> Self {
-        Self { inner, faults: Faults::default(), calls: Calls::default(), runtime: Runtime::tokio() }
-    }
-
-    /// The clock of [`Fault::Delay`]. Default [`Runtime::tokio`].
+    /// The clock of delays. Default [`Runtime::tokio`].
     #[must_use]
     pub fn with_runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
@@ -57,80 +49,101 @@ impl<S: Store> FaultStore<S> {
         &self.inner
     }
 
-    /// The switch.
-    #[must_use]
-    pub fn faults(&self) -> Faults {
-        self.faults.clone()
+    /// The next call of `op` that has no fault yet gets this one.
+    pub fn next(&self, op: Op, fault: Fault) {
+        self.script.next(op, fault);
     }
 
-    /// The counter.
+    /// Every call of `op` gets this fault, unless [`next`](Self::next) says otherwise.
+    pub fn always(&self, op: Op, fault: Fault) {
+        self.script.always(op, fault);
+    }
+
+    /// Every call of every operation gets this fault.
+    pub fn always_all(&self, fault: Fault) {
+        Op::ALL.into_iter().for_each(|op| self.script.always(op, fault));
+    }
+
+    /// No more faults. What is held stays held until it is released.
+    pub fn heal(&self) {
+        self.script.heal();
+    }
+
+    /// Lets everything go that is held now.
+    pub fn release(&self) {
+        self.script.release();
+    }
+
+    /// Waits until at least `count` operations are held.
+    pub async fn until_held(&self, count: usize) {
+        self.script.until_held(count).await;
+    }
+
+    /// How often `op` was called.
     #[must_use]
-    pub fn calls(&self) -> Calls {
-        self.calls.clone()
+    pub fn calls(&self, op: Op) -> u64 {
+        self.script.calls(op)
+    }
+
+    /// How often anything was called.
+    #[must_use]
+    pub fn all_calls(&self) -> u64 {
+        Op::ALL.into_iter().map(|op| self.script.calls(op)).sum()
+    }
+
+    /// Starts counting again.
+    pub fn forget_calls(&self) {
+        self.script.forget_calls();
     }
 
     /// Runs an operation that borrows from its caller.
-    async fn here<T>(&self, fault: Option<Fault>, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let operation = async {
-            let answer = operation.await;
-            self.calls.reach();
-            answer
-        };
+    async fn here<T>(&self, fault: Option<Fault>, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match fault {
-            None => operation.await,
-            Some(Fault::FailBefore(kind)) => Err(injected(kind)),
-            Some(Fault::FailAfter(kind)) => operation.await.and_then(|_| Err(injected(kind))),
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::HangAfter) => {
-                drop(operation.await);
-                std::future::pending().await
+            None => call.await,
+            Some(Fault::FailBefore(kind)) => Err(failed(kind)),
+            Some(Fault::FailAfter(kind)) => {
+                call.await?;
+                Err(failed(kind))
             }
-            Some(Fault::Late(until)) => {
-                permitted(until).await;
-                operation.await
+            Some(Fault::Hang | Fault::ArriveLate) => {
+                self.script.hold().await;
+                call.await
             }
-            Some(Fault::AnswerLate(until)) => {
-                let answer = operation.await;
-                permitted(until).await;
+            Some(Fault::AnswerLate) => {
+                let held = self.script.hold();
+                let answer = call.await;
+                held.await;
                 answer
             }
             Some(Fault::Delay(duration)) => {
                 self.runtime.sleep(duration).await;
-                operation.await
+                call.await
             }
         }
     }
 
-    /// Runs an operation that can go on by itself, which it does when it is to arrive although its caller has left.
-    async fn call<T, F, Fut>(&self, op: Op, operation: F) -> Result<T, Error>
+    /// Runs an operation that can travel on its own, which it does when it is to arrive although its caller has given up.
+    async fn call<T: Send + 'static, C>(&self, op: Op, call: impl FnOnce(Arc<S>) -> C) -> Result<T, Error>
     where
-        T: Send + 'static,
-        F: FnOnce(Arc<S>) -> Fut,
-        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+        C: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let fault = self.faults.take(op);
-        self.calls.begin(op);
-        let operation = operation(self.inner.clone());
-        let Some(Fault::Late(until)) = fault else { return self.here(fault, operation).await };
-        let calls = self.calls.clone();
-        let held = tokio::spawn(async move {
-            permitted(until).await;
-            let answer = operation.await;
-            calls.reach();
-            answer
+        let fault = self.script.begin(op);
+        let call = call(self.inner.clone());
+        if fault != Some(Fault::ArriveLate) {
+            return self.here(fault, call).await;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let held = self.script.hold();
+        tokio::spawn(async move {
+            held.await;
+            drop(sender.send(call.await)); // the caller may have given up
         });
-        held.await.unwrap_or_else(|_| Err(injected(ErrorKind::Interrupted)))
+        receiver.await.unwrap_or_else(|_| Err(failed(ErrorKind::Interrupted)))
     }
 }
 
-async fn permitted(until: Arc<Semaphore>) {
-    if let Ok(permit) = until.acquire_owned().await {
-        permit.forget();
-    }
-}
-
-fn injected(kind: ErrorKind) -> Error {
-    Error::new(kind, "a fault of the test")
+fn failed(kind: ErrorKind) -> Error {
+    Error::new(kind, "a fault that the test asked for")
 }
 
 impl<S: Store> Store for FaultStore<S> {
@@ -177,8 +190,7 @@ impl<S: Store> Store for FaultStore<S> {
     }
 
     async fn update_locked(&self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'_>) -> Result<Option<Applied>, Error> {
-        let fault = self.faults.take(Op::UpdateLocked);
-        self.calls.begin(Op::UpdateLocked);
+        let fault = self.script.begin(Op::UpdateLocked);
         self.here(fault, self.inner.update_locked(op, key, presented, decide)).await
     }
 
