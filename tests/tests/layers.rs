@@ -87,7 +87,7 @@ async fn a_logout_removes_the_session_and_the_pin() {
 #[tokio::test]
 async fn a_failed_commit_still_ends_the_pin_and_leaves_the_session_cookie() {
     let (store, log) = (FaultStore::new(MemoryStore::new()), Arc::new(EventLog::default()));
-    store.faults().set(Some(Fault::FailBefore(ErrorKind::Unavailable)));
+    store.always_all(Fault::FailBefore(ErrorKind::Unavailable));
     let app = App::default().router().layer(sessions(store).build().unwrap()).layer(affinity(&log).build().unwrap());
     let response = ask(&app, "/set?k=v", "GCLB=1").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
