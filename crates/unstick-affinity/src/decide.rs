@@ -118,14 +118,11 @@ pub(crate) fn domain_of(host: &str) -> Option<&str> {
 /// Whether a response may carry deletions: no shared cache may keep them for other users, and a 304 or 1xx updates what was sent before.
 pub(crate) fn may_expire(status: StatusCode, headers: &HeaderMap) -> bool {
     const CACHE_CONTROL: HeaderName = http::header::CACHE_CONTROL;
-    const TARGETED: [HeaderName; 3] = [
-        HeaderName::from_static("cdn-cache-control"),
-        HeaderName::from_static("surrogate-control"),
-        HeaderName::from_static("cloudflare-cdn-cache-control"),
-    ];
+    // Vendors put their names in front of the standard's (RFC 9213).
+    let is_targeted = |name: &HeaderName| name.as_str().ends_with("cdn-cache-control") || name.as_str() == "surrogate-control";
+    let is_for_cdn = |name: &HeaderName| is_targeted(name) && !has_directive(headers, name, &["private", "no-store"]);
     let is_public = has_directive(headers, &CACHE_CONTROL, &["public", "s-maxage"]);
-    let is_for_cdn = |name: &HeaderName| headers.contains_key(name) && !has_directive(headers, name, &["private", "no-store"]);
-    !(status.is_informational() || status == StatusCode::NOT_MODIFIED || is_public || TARGETED.iter().any(is_for_cdn))
+    !(status.is_informational() || status == StatusCode::NOT_MODIFIED || is_public || headers.keys().any(is_for_cdn))
 }
 
 fn has_directive(headers: &HeaderMap, name: &HeaderName, wanted: &[&str]) -> bool {

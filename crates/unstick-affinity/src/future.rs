@@ -77,7 +77,7 @@ impl Unpinning {
             return;
         }
         let mut shared = response.extensions().get::<HeaderBudget>().copied().unwrap_or_default();
-        shared.take(HeaderBudget::line(ARR_HEADER.as_str().len(), ARR_VALUE.len()));
+        shared.spend(HeaderBudget::line(ARR_HEADER.as_str().len(), ARR_VALUE.len()));
         let decided = decide::deletions(&self.config.configured, &self.seen, self.host.as_deref(), response.headers(), &mut shared);
         for (index, Decided { product, line }) in decided.iter().enumerate() {
             let is_told = decided[..index].iter().any(|other| other.product == *product && other.line.is_some() == line.is_some());

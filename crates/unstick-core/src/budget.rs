@@ -10,6 +10,10 @@
 //! assert!(budget.take(60));
 //! assert!(!budget.take(60), "does not fit, and takes nothing");
 //! assert!(budget.take(40));
+//!
+//! let mut budget = HeaderBudget::new(100);
+//! budget.spend(120);
+//! assert!(!budget.take(1), "a line that was sent in any case leaves nothing for others");
 //! ```
 
 /// Bytes left for our header lines in one response. See the [module docs](self).
@@ -41,6 +45,11 @@ impl HeaderBudget {
         }
         self.left -= bytes;
         true
+    }
+
+    /// Takes `bytes` for a line that is sent in any case; when they are not left, takes what is.
+    pub const fn spend(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
     }
 
     /// Bytes of one header line on the wire: name, colon, space, value, line end.

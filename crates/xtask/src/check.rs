@@ -1,6 +1,6 @@
 //! `cargo xtask check`: named steps, each of which can be run alone.
 
-use std::{process::Stdio, time::Instant};
+use std::{process::Command, time::Instant};
 
 use crate::{
     cargo::{self, Package},
@@ -84,7 +84,7 @@ fn features(packages: &[Package]) -> Result<(), Failure> {
 fn package(packages: &[Package]) -> Result<(), Failure> {
     for Package { name, .. } in packages.iter().filter(|package| package.published && package.has_lib) {
         let args = ["package", "--list", "--allow-dirty", "-p", name];
-        let output = cargo::cargo().args(args).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
+        let output = quiet(&args).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
         if !output.status.success() {
             return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
         }
@@ -104,9 +104,16 @@ fn run_cargo(env: &[(&str, &str)], args: &[&str]) -> Result<(), Failure> {
 
 /// As [`run_cargo`], but shows the output only of what failed or warned: there are many of these.
 fn run_quietly(args: &[&str]) -> Result<(), Failure> {
-    let output = cargo::cargo().args(args).stdin(Stdio::null()).output().map_err(|error| failed(&[], args, &error.to_string()))?;
+    let output = quiet(args).output().map_err(|error| failed(&[], args, &error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stderr);
     if output.status.success() && !is_warning(&text) { Ok(()) } else { Err(failed(&[], args, &text)) }
+}
+
+/// A command whose output is read, so it must not be coloured, whatever the environment says.
+fn quiet(args: &[&str]) -> Command {
+    let mut command = cargo::cargo();
+    command.args(args).env("CARGO_TERM_COLOR", "never");
+    command
 }
 
 /// Whether cargo closed a crate with "generated n warnings"; crates of others never do.
@@ -120,12 +127,19 @@ fn failed(env: &[(&str, &str)], args: &[&str], output: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{STEPS, failed, is_warning, rule, run};
+    use super::{STEPS, failed, is_warning, quiet, rule, run};
 
     #[test]
     fn a_warning_of_ours_is_seen() {
         assert!(is_warning("    Checking a\nwarning: `unstick` (lib) generated 1 warning\n    Finished"));
         assert!(!is_warning("    Checking a\n    Finished `dev` profile"));
+    }
+
+    #[test]
+    fn colours_do_not_hide_a_warning() {
+        let command = quiet(&["check"]);
+        let colour = command.get_envs().find(|(name, _)| *name == "CARGO_TERM_COLOR").and_then(|(_, value)| value);
+        assert_eq!(colour.and_then(|value| value.to_str()), Some("never"));
     }
 
     #[test]

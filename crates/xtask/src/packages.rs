@@ -4,7 +4,7 @@ use std::{
     env, fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// A program and the Debian package that has it.
@@ -57,8 +57,11 @@ pub(crate) fn provide() {
         Plan::Nothing => {}
         Plan::Install(packages) => {
             println!("installing {}", packages.join(" "));
-            if !(apt_get(&["update"]) && apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())) {
-                println!("could not install {}: tests that need them will say so", packages.join(" "));
+            // Without news from its servers, what is cached may still do.
+            let is_fresh = apt_get(&["update"]);
+            if !apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat()) {
+                let why = if is_fresh { "" } else { " (apt-get update failed, too)" };
+                println!("could not install {}{why}: tests that need them will say so", packages.join(" "));
             }
         }
         Plan::Tell(command) => println!("to provide what is missing: {command}"),
@@ -67,8 +70,9 @@ pub(crate) fn provide() {
 
 fn apt_get(args: &[&str]) -> bool {
     println!("$ apt-get {}", args.join(" "));
-    let status = Command::new("apt-get").args(["-qq", "-o=Dpkg::Use-Pty=0"]).args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
-    status.is_ok_and(|status| status.success())
+    let mut command = Command::new("apt-get");
+    command.args(["-qq", "-o=Dpkg::Use-Pty=0"]).args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 pub(crate) fn is_on_path(program: &str) -> bool {

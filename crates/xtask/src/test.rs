@@ -41,7 +41,8 @@ pub(crate) fn run(args: &[String]) -> Result<bool, String> {
 fn cargo_args(args: &[String]) -> Vec<&str> {
     let args = args.iter().map(String::as_str).filter(|arg| *arg != "--long");
     let mut all = vec!["test", "--all-features", "--no-fail-fast"];
-    if !args.clone().take_while(|arg| *arg != "--").any(|arg| arg == "-p" || arg == "--package") {
+    let names_crates = |arg: &str| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
+    if !args.clone().take_while(|arg| *arg != "--").any(names_crates) {
         all.push("--workspace");
     }
     all.extend(args);
@@ -79,6 +80,9 @@ mod tests {
     fn the_workspace_is_tested_unless_a_crate_is_named() {
         assert_eq!(args("--long"), "test --all-features --no-fail-fast --workspace");
         assert_eq!(args("-p unstick-core -- cookie"), "test --all-features --no-fail-fast -p unstick-core -- cookie");
+        for named in ["-punstick-core", "--package=unstick-core", "--package unstick-core", "--workspace"] {
+            assert_eq!(args(named), format!("test --all-features --no-fail-fast {named}"));
+        }
         assert_eq!(args("-- -p"), "test --all-features --no-fail-fast --workspace -- -p");
     }
 

@@ -13,6 +13,7 @@ const EXPLAIN = {
   sticky: ["Sticky:", " every node keeps sessions in its own memory, and the balancer pins you to one node. Stop the node that answers you, and your cart is gone."],
   broken: ["Broken:", " every node keeps sessions in its own memory, and the balancer pins nobody. Add something and click again: another node has never seen your cart."],
 };
+const TURNS = { sticky: "every click goes to the node that you are pinned to, while it runs" };
 const NAMES = Object.fromEntries(PRODUCTS.map(([sku, name]) => [sku, name]));
 
 const $ = (id) => document.getElementById(id);
@@ -157,6 +158,7 @@ function showMode(mode) {
   $("mode").classList.add(mode);
   const [name, rest] = EXPLAIN[mode] ?? [mode, ""];
   $("explain").replaceChildren(el("b", {}, name), rest);
+  text("turns", TURNS[mode] ?? "each click goes to the next node");
 }
 
 let watching = false;

@@ -20,7 +20,7 @@ use crate::{
     events::{Entry, Ring},
     node::{DRAIN, Node},
     process::ChildNode,
-    sessions::Plan,
+    sessions::{self, Plan},
     slot::{Running, Slot, State},
 };
 
@@ -94,9 +94,9 @@ impl Fleet {
         self.plan.mode
     }
 
-    /// Where sessions live.
+    /// Where sessions live, as it may be printed.
     pub(crate) fn sessions(&self) -> &str {
-        &self.plan.sessions
+        sessions::shown(&self.plan.sessions)
     }
 
     /// The balancer's own log, into which the nodes' events are collected.
@@ -154,7 +154,7 @@ impl Fleet {
                 Running::Local(node) => node.set_draining(),
                 Running::Child(child) => child.set_draining().await,
             }
-            // Requests that are still under way after the deadline are cut below.
+            // What is still under way after the deadline is given up below.
             let _ = tokio::time::timeout(DRAIN, slot.quiet()).await;
             self.collect().await;
             let finished = match running {
@@ -163,7 +163,7 @@ impl Fleet {
             };
             slot.pool.clear();
             slot.change(|view| (view.state, view.addr, view.pid) = (State::Stopped, None, None));
-            self.log.note(&slot.name, "node_stopped", !finished, if finished { "" } else { "requests in flight were cut" });
+            self.log.note(&slot.name, "node_stopped", !finished, if finished { "" } else { "requests in flight were not waited for" });
         }
         true
     }
@@ -179,7 +179,7 @@ impl Fleet {
         }
     }
 
-    /// Stops all nodes at once; what is in flight after `deadline` is cut.
+    /// Stops all nodes at once; what is in flight after `deadline` is not waited for.
     pub(crate) async fn stop(&self, deadline: Duration) {
         let mut stopping = tokio::task::JoinSet::new();
         for slot in &self.slots {

@@ -61,7 +61,8 @@ impl Node {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Stops accepting and finishes what is in flight; after `deadline` the rest is cut. Returns whether all was finished.
+    /// Stops accepting and finishes what is in flight. After `deadline` the rest is not waited for: a process of its own cuts it by
+    /// exiting, in a process with others it may still finish. Returns whether all was finished.
     pub(crate) async fn stop(mut self, deadline: Duration) -> bool {
         self.set_draining();
         // An error means that the server has ended by itself, which is what is asked for.

@@ -65,7 +65,7 @@ pub(crate) struct Stack {
 
 /// Opens a node's own store and builds its layers.
 pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
-    let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", plan.sessions));
+    let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", shown(&plan.sessions)));
     let store = unstick::store::from_url(&plan.sessions).await.map_err(|error| refused(&error))?;
     probe(&store).await.map_err(|error| refused(&error))?;
 
@@ -83,6 +83,14 @@ fn affinity(mode: Mode, store: &impl Store, events: &Events) -> Result<Option<Af
         // The guardrail refuses this combination unless the risk is called by its name; this mode shows the risk.
         Mode::Broken => layer.allow_sessions_lost_on_other_nodes().build().map(Some),
         Mode::Sticky => Ok(None),
+    }
+}
+
+/// A store's URL as it may be printed: the URL of a server may hold a password.
+pub(crate) fn shown(url: &str) -> &str {
+    match url.split_once(':') {
+        Some(("memory" | "sqlite", _)) | None => url,
+        Some((kind, _)) => kind,
     }
 }
 

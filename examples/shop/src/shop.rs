@@ -47,8 +47,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     // An error means that the server has ended by itself, which is what is asked for.
     let _ = stop.send(());
     let drained = async {
-        fleet.set_draining().await;
-        let finished = tokio::time::timeout(DRAIN, &mut server).await.is_ok();
+        // A node that is being stopped from the page answers when it has stopped: both together may take no longer than one.
+        let _ = tokio::time::timeout_at(deadline.into(), fleet.set_draining()).await;
+        let finished = tokio::time::timeout_at(deadline.into(), &mut server).await.is_ok();
         fleet.stop(deadline.saturating_duration_since(Instant::now())).await;
         finished
     };

@@ -59,6 +59,16 @@ fn variables_do_what_flags_do() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_repeated() {
+    for more in [&[][..], &["--process-per-node"]] {
+        let output = program(&["--listen", "127.0.0.1:0", "--sessions", "redis://:opensesame@127.0.0.1"]).args(more).output().unwrap();
+        let (code, sentence) = refused(&output);
+        assert_eq!(code, 1);
+        assert!(sentence.contains("redis") && !sentence.contains("opensesame"), "{sentence}");
+    }
+}
+
+#[test]
 fn a_busy_port() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();

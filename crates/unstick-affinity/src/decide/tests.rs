@@ -88,9 +88,11 @@ fn a_response_that_caches_share_gets_no_deletion() {
         assert!(may_expire(StatusCode::OK, &headers(&CACHE_CONTROL, &[line])), "{line}");
     }
     assert!(!may_expire(StatusCode::OK, &headers(&CACHE_CONTROL, &["max-age=1", "public"])), "second line");
-    let cdn = http::HeaderName::from_static("cdn-cache-control");
-    assert!(!may_expire(StatusCode::OK, &headers(&cdn, &["max-age=60"])));
-    assert!(may_expire(StatusCode::OK, &headers(&cdn, &["no-store"])));
+    for name in ["cdn-cache-control", "cloudflare-cdn-cache-control", "vercel-cdn-cache-control", "surrogate-control"] {
+        let cdn = http::HeaderName::from_static(name);
+        assert!(!may_expire(StatusCode::OK, &headers(&cdn, &["max-age=60"])), "{name}");
+        assert!(may_expire(StatusCode::OK, &headers(&cdn, &["no-store"])), "{name}");
+    }
     assert!(!may_expire(StatusCode::NOT_MODIFIED, &HeaderMap::new()));
     assert!(!may_expire(StatusCode::SWITCHING_PROTOCOLS, &HeaderMap::new()));
     assert!(may_expire(StatusCode::INTERNAL_SERVER_ERROR, &HeaderMap::new()));
