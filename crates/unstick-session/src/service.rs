@@ -5,13 +5,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderName, Request, Response, Version, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, Request, Response, Version,
+    header::{CONTENT_TYPE, COOKIE},
+};
 use tower_service::Service;
 use unstick_core::{Carriage, EventKind, Opening, Ticket, Timestamp};
 
 use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared};
 
-pub(crate) const CARRIER_COOKIE: HeaderName = http::header::COOKIE;
+pub(crate) const CARRIER_COOKIE: HeaderName = COOKIE;
 
 /// Cookies of our name that are looked at, at most. More than one comes from another path or domain, or from an attack.
 const MAX_CANDIDATES: usize = 4;
@@ -62,62 +65,79 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
     if let Some(header) = &shared.env.header
         && let Some(value) = headers.get(header)
     {
-        let judged = judge(shared, Carriage::Header, std::iter::once(value.as_bytes()).filter(|value| !value.is_empty()));
-        return handle(shared, Carriage::Header, judged);
+        let mut judged = Judged::new(Carriage::Header);
+        judged.look_at(shared, value.as_bytes());
+        return judged.into_session(shared);
     }
-    let judged = judge(shared, Carriage::Cookie, cookie::candidates(headers, shared.env.cookie.name()).filter(|value| !value.is_empty()));
-    handle(shared, Carriage::Cookie, judged)
+    let mut judged = Judged::new(Carriage::Cookie);
+    let name = shared.env.cookie.name().as_bytes();
+    // Plain loops: a request without cookies passes here in a few instructions.
+    'all: for line in headers.get_all(COOKIE) {
+        for value in cookie::in_line(line.as_bytes(), name) {
+            if judged.seen == MAX_CANDIDATES {
+                break 'all;
+            }
+            judged.look_at(shared, value);
+        }
+    }
+    judged.into_session(shared)
 }
 
+/// What a request's carriers have turned out to be so far. Of several, an authentic one that is in time wins, and of those the newest.
 struct Judged {
+    carriage: Carriage,
     now: Timestamp,
     ticket: Option<Ticket>,
     status: Status,
-    presented: bool,
+    seen: usize,
 }
 
-fn handle(shared: &Arc<Shared>, carriage: Carriage, judged: Judged) -> Session {
-    Session::new(shared.clone(), carriage, judged.now, judged.ticket, judged.status, judged.presented)
-}
+impl Judged {
+    fn new(carriage: Carriage) -> Self {
+        Self { carriage, now: Timestamp::ZERO, ticket: None, status: Status::New, seen: 0 }
+    }
 
-/// Of several candidates, an authentic one that is in time wins, and of those the newest.
-fn judge<'a>(shared: &Shared, carriage: Carriage, candidates: impl Iterator<Item = &'a [u8]>) -> Judged {
-    let mut judged = Judged { now: Timestamp::ZERO, ticket: None, status: Status::New, presented: false };
-    for text in candidates.take(MAX_CANDIDATES) {
-        if !judged.presented {
-            judged.now = shared.env.now();
-            judged.presented = true;
+    fn look_at(&mut self, shared: &Shared, text: &[u8]) {
+        if text.is_empty() {
+            return;
         }
-        match shared.engine.open(carriage, text) {
-            Opening::Authentic(ticket) if ticket.credential.is_expired(judged.now) => {
-                if judged.ticket.is_none() {
-                    judged.status = Status::Expired;
+        if self.seen == 0 {
+            self.now = shared.env.now();
+        }
+        self.seen += 1;
+        match shared.engine.open(self.carriage, text) {
+            Opening::Authentic(ticket) if ticket.credential.is_expired(self.now) => {
+                if self.ticket.is_none() {
+                    self.status = Status::Expired;
                     shared.env.emit(EventKind::SessionExpired, Some(&ticket), "");
                 }
             }
             Opening::Authentic(ticket) => {
-                let newer = judged.ticket.as_ref().is_none_or(|known| ticket.credential.issued() > known.credential.issued());
-                if newer {
-                    judged.status = Status::Unloaded;
-                    judged.ticket = Some(ticket);
+                let issued = ticket.credential.issued();
+                if self.ticket.as_ref().is_none_or(|known| issued > known.credential.issued()) {
+                    self.status = Status::Unloaded;
+                    self.ticket = Some(ticket);
                 }
             }
-            Opening::UnknownKey => note(shared, &mut judged, Status::UnknownKey, EventKind::SessionUnknownKey),
-            Opening::Forged => note(shared, &mut judged, Status::Forged, EventKind::SessionForged),
-            _ => note(shared, &mut judged, Status::Forged, EventKind::SessionMalformed),
+            Opening::UnknownKey => self.note(shared, Status::UnknownKey, EventKind::SessionUnknownKey),
+            Opening::Forged => self.note(shared, Status::Forged, EventKind::SessionForged),
+            _ => self.note(shared, Status::Forged, EventKind::SessionMalformed),
         }
     }
-    if let Some(ticket) = &judged.ticket
-        && ticket.credential.issued() > judged.now + shared.env.lifetimes.tolerated_skew()
-    {
-        shared.env.emit(EventKind::ClockSkew, Some(ticket), "a credential was issued in the future");
-    }
-    judged
-}
 
-fn note(shared: &Shared, judged: &mut Judged, status: Status, event: EventKind) {
-    if judged.ticket.is_none() && judged.status == Status::New {
-        judged.status = status;
+    fn note(&mut self, shared: &Shared, status: Status, event: EventKind) {
+        if self.ticket.is_none() && self.status == Status::New {
+            self.status = status;
+        }
+        shared.env.events.emit_with(event, || None, "");
     }
-    shared.env.events.emit_with(event, || None, "");
+
+    fn into_session(self, shared: &Arc<Shared>) -> Session {
+        if let Some(ticket) = &self.ticket
+            && ticket.credential.issued() > self.now + shared.env.lifetimes.tolerated_skew()
+        {
+            shared.env.emit(EventKind::ClockSkew, Some(ticket), "a credential was issued in the future");
+        }
+        Session::new(shared.clone(), self.carriage, self.now, self.ticket, self.status, self.seen > 0)
+    }
 }

@@ -21,3 +21,4 @@ mod writer;
 
 pub use config::{CookieConfig, SameSite};
 pub use reader::candidates;
+pub(crate) use reader::in_line;

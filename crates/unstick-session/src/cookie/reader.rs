@@ -7,10 +7,11 @@ use http::{HeaderMap, header::COOKIE};
 /// Splits at `;` and the first `=`, over all `Cookie` headers, and trims spaces and tabs only (RFC 6265 section 5.4).
 /// Nothing is percent-decoded, unquoted or read as Unicode, so `__%48ost-id` is not `__Host-id`, and foreign garbage is stepped over.
 pub fn candidates<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(COOKIE).into_iter().flat_map(move |line| of_line(line.as_bytes(), name.as_bytes()))
+    headers.get_all(COOKIE).into_iter().flat_map(move |line| in_line(line.as_bytes(), name.as_bytes()))
 }
 
-fn of_line<'a>(line: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+/// Values in one `Cookie` header.
+pub(crate) fn in_line<'a>(line: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         while let Some(line) = rest {
