@@ -2,9 +2,15 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use axum::{body::Body, routing::get};
 use futures_util::future::join_all;
-use unstick_core::{EventKind, Lifetimes};
-use unstick_stories::{Backend, Cluster, Options, cookies};
+use http::Request;
+use tower::ServiceExt;
+use unstick_core::{EventKind, Key, KeyRing, Lifetimes};
+use unstick_memory::MemoryStore;
+use unstick_session::{Session, SessionError, SessionLayer};
+use unstick_stories::{Backend, Cluster, Options, cookies, keep, on_both};
+use unstick_testkit::client::Jar;
 
 fn lifetimes() -> Lifetimes {
     Lifetimes::new().idle(Duration::from_secs(600)).absolute(Duration::from_secs(3600))
@@ -62,6 +68,32 @@ async fn item_31_everybody_else_is_signed_out(backend: Backend) {
     }
     assert_eq!(live, 1);
     assert!(bystander.get(1, "/status").await.body.starts_with("live bob"));
+}
+
+/// "Sign out everywhere else", as an application does it.
+#[tokio::test]
+async fn item_31_a_handler_keeps_its_own_session() {
+    let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(Key::generate().unwrap())).build().unwrap();
+    let sessions = layer.sessions();
+    let others = async move |session: Session| {
+        let principal = session.principal().await?.unwrap_or_default();
+        let ended = sessions.end_others(&principal, session.key()).await?;
+        Ok::<_, SessionError>(ended.to_string())
+    };
+    let app = unstick_stories::App::default().router().route("/others", get(others)).layer(layer);
+    let call = |path: &str, jar: &Jar| {
+        app.clone().oneshot(Request::builder().uri(path).header("cookie", cookies(jar)).body(Body::empty()).unwrap())
+    };
+    let mut jars = [Jar::default(), Jar::default(), Jar::default()];
+    for jar in &mut jars {
+        let login = call("/login?user=ann", jar).await.unwrap();
+        keep(jar, login.headers());
+    }
+    let body = |answer: axum::response::Response| async { axum::body::to_bytes(answer.into_body(), 99).await.unwrap() };
+    assert_eq!(body(call("/others", &jars[1]).await.unwrap()).await, "2");
+    for (at, told) in [(0, "ended - "), (1, "live ann "), (2, "ended - ")] {
+        assert_eq!(body(call("/status", &jars[at]).await.unwrap()).await, told);
+    }
 }
 
 async fn item_32_never_more_than_n_sessions_with_50_parallel_logins(backend: Backend) {
@@ -133,22 +165,6 @@ async fn item_37_clocks_a_minute_apart_agree(backend: Backend) {
     client.get(1, "/set?a=1").await;
     client.get(0, "/none").await;
     assert_eq!(cluster.log.count(EventKind::ClockSkew), 1, "more than that is reported");
-}
-
-macro_rules! on_both {
-    ($($name:ident;)*) => {$(
-        mod $name {
-            use super::*;
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn memory() {
-                super::$name(Backend::Memory).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                super::$name(Backend::Sqlite).await;
-            }
-        }
-    )*};
 }
 
 on_both! {

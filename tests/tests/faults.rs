@@ -147,7 +147,8 @@ async fn at_every_operation(make: impl AsyncFn(ManualClock) -> Node) {
             let backend_events =
                 node.log.count(EventKind::LoadFailed) + node.log.count(EventKind::CommitFailed) + node.log.count(EventKind::CommitUnknown);
             assert!(backend_events > 0, "{what}: reported");
-            assert_eq!(node.log.count(EventKind::BackendHealed), 1, "{what}: and healed");
+            let turns = (node.log.count(EventKind::BackendDown), node.log.count(EventKind::BackendHealed));
+            assert_eq!(turns, (1, 1), "{what}: down once, healed once");
             assert_eq!(node.log.count(EventKind::SessionLost), 0, "{what}: an error is not a lost session");
         }
         let node = make(ManualClock::default()).await;
@@ -230,6 +231,11 @@ mod on_sqlite {
     #[tokio::test]
     async fn every_operation() {
         at_every_operation(file).await;
+    }
+
+    #[tokio::test]
+    async fn not_twice() {
+        nothing_is_applied_twice(file).await;
     }
 
     #[tokio::test]

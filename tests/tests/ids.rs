@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use unstick_core::{EventKind, Lifetimes};
-use unstick_stories::{Answer, Backend, Client, Cluster, Options};
+use unstick_stories::{Answer, Backend, Client, Cluster, Options, on_both};
 
 const GRACE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(600);
@@ -72,6 +72,8 @@ async fn a_planted_cookie_is_worthless_after_the_login(backend: Backend) {
         assert_eq!(attacker.send(node, "/status").await.body, "superseded - ");
     }
     cluster.clock.advance(Duration::from_secs(1));
+    assert_eq!(attacker.send(0, "/set?mine=1").await.status, 503, "for all we know, on its way when the victim logged in");
+    cluster.clock.advance(GRACE);
     let started_over = attacker.get(0, "/set?mine=1").await;
     assert_eq!((started_over.status.as_u16(), started_over.set_cookies().len()), (200, 1), "a stranger with a new session");
     assert_eq!(attacker.get(1, "/status").await.body, "live - mine");
@@ -125,20 +127,27 @@ async fn two_renewals(backend: Backend) {
     in_both_orders(&cluster, &client, &first, &second, "two renewals").await;
 }
 
-macro_rules! on_both {
-    ($($name:ident;)*) => {$(
-        mod $name {
-            use super::*;
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn memory() {
-                super::$name(Backend::Memory).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                super::$name(Backend::Sqlite).await;
-            }
-        }
-    )*};
+/// The page's other requests, sent before the answer to a login was received, and served after it.
+async fn requests_just_behind_a_login(backend: Backend) {
+    let cluster = cluster(backend).await;
+    for path in ["/set?b=1", "/slow?read=1&k=b&v=1", "/slow?read=1&k=b&v=1&save=1", "/count", "/logout", "/get?k=cart", "/none"] {
+        let mut client = cluster.client();
+        client.get(0, "/set?cart=full").await;
+        let before = client.clone();
+        client.get(0, "/login?user=ann").await;
+        cluster.clock.advance(Duration::from_millis(5));
+        let refused = cluster.log.count(EventKind::ChangeRefused);
+        let late = before.send(1, path).await;
+        let is_change = !matches!(path, "/get?k=cart" | "/none");
+        assert_eq!((late.status.as_u16(), late.set_cookies().len()), (if is_change { 503 } else { 200 }, 0), "{path}");
+        let reported = cluster.log.count(EventKind::ChangeRefused) - refused;
+        assert_eq!(reported > 0, is_change, "{path}");
+        client.keep(&late);
+        assert_eq!(client.get(1, "/status").await.body, "live ann cart", "behind {path}");
+        let mut again = before.clone();
+        assert_eq!(again.get(1, "/login?user=ann").await.status, 200, "a client whose login's answer got lost can log in");
+        assert_eq!(again.get(0, "/status").await.body, "live ann ", "as a new session");
+    }
 }
 
 on_both! {
@@ -148,4 +157,5 @@ on_both! {
     a_renewal_and_a_new_id_in_either_order;
     a_new_id_and_then_a_renewal;
     two_renewals;
+    requests_just_behind_a_login;
 }

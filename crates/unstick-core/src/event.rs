@@ -1,5 +1,9 @@
 //! What happened, for logs, metrics and user code. Events carry a non-reversible session tag; never ids, keys or values.
 //!
+//! With feature `metrics` every event is also counted as `unstick_events_total`, with the labels `kind` (one of
+//! [`EventKind::as_str`]) and `instance`: as many series as there are kinds and nodes. Install the recorder before the first
+//! event: handles are looked up once.
+//!
 //! ```
 //! use std::sync::{Arc, Mutex};
 //! use unstick_core::{Event, EventKind, Events, Observer};
@@ -63,6 +67,8 @@ pub enum EventKind {
     CommitUnknown,
     /// A read failed.
     LoadFailed,
+    /// The backend failed to answer, after having answered before.
+    BackendDown,
     /// The backend answered again after failures.
     BackendHealed,
     /// A sweep of expired records failed; it will be tried again.
@@ -104,6 +110,7 @@ impl EventKind {
             Self::CommitFailed => "commit_failed",
             Self::CommitUnknown => "commit_unknown",
             Self::LoadFailed => "load_failed",
+            Self::BackendDown => "backend_down",
             Self::BackendHealed => "backend_healed",
             Self::SweepFailed => "sweep_failed",
             Self::LayerOrder => "layer_order",
@@ -121,6 +128,7 @@ impl EventKind {
             self,
             Self::SessionLost
                 | Self::SessionUnreadable
+                | Self::BackendDown
                 | Self::ClockSkew
                 | Self::CommitFailed
                 | Self::CommitUnknown
@@ -160,7 +168,13 @@ pub struct Events(Arc<Inner>);
 struct Inner {
     instance: Box<str>,
     observers: Vec<Arc<dyn Observer>>,
+    /// One per kind, registered at its first event.
+    #[cfg(feature = "metrics")]
+    counters: Vec<Counter>,
 }
+
+#[cfg(feature = "metrics")]
+type Counter = std::sync::OnceLock<metrics::Counter>;
 
 impl Default for Events {
     fn default() -> Self {
@@ -172,7 +186,12 @@ impl Events {
     /// Events of the node called `instance`.
     #[must_use]
     pub fn new(instance: &str) -> Self {
-        Self(Arc::new(Inner { instance: instance.into(), observers: Vec::new() }))
+        Self(Arc::new(Inner {
+            instance: instance.into(),
+            observers: Vec::new(),
+            #[cfg(feature = "metrics")]
+            counters: (0..=EventKind::PinDropped as usize).map(|_| Counter::new()).collect(),
+        }))
     }
 
     /// Adds an observer.
@@ -194,15 +213,35 @@ impl Events {
         !self.0.observers.is_empty()
     }
 
-    /// As [`emit`](Self::emit), making the tag only if somebody listens: for events of every request.
+    /// As [`emit`](Self::emit), making the tag only if somebody looks at it: for events of every request.
     pub fn emit_with(&self, kind: EventKind, session: impl FnOnce() -> Option<SessionTag>, detail: &str) {
         if self.is_observed() || kind.is_warning() || tracing::enabled!(target: "unstick", tracing::Level::DEBUG) {
             self.emit(kind, session(), detail);
+        } else {
+            self.count(kind);
         }
     }
 
+    #[cfg(feature = "metrics")]
+    fn count(&self, kind: EventKind) {
+        let counter = self.0.counters.get(kind as usize).map(|counter| {
+            counter.get_or_init(|| {
+                let instance = self.instance().to_owned();
+                metrics::counter!("unstick_events_total", "kind" => kind.as_str(), "instance" => instance)
+            })
+        });
+        if let Some(counter) = counter {
+            counter.increment(1);
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    fn count(&self, _: EventKind) {}
+
     /// Sends an event.
     pub fn emit(&self, kind: EventKind, session: Option<SessionTag>, detail: &str) {
+        self.count(kind);
         let instance = self.instance();
         if kind.is_warning() {
             tracing::warn!(target: "unstick", kind = kind.as_str(), instance, session = session.map(tracing::field::display), detail);

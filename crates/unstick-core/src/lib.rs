@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`credential`] | what the client carries: signed, versioned, bound to its purpose |
 //! | [`record`] | what a backend keeps, and the pure rules for judging and merging it |
-//! | [`store`] | a server-side session store |
+//! | [`store`], [`op`], [`outcome`] | a server-side session store, its operations and answers |
 //! | [`index`] | sessions by principal |
 //! | [`revocations`] | deny-list and epochs for credentials without a record |
 //! | [`backend`] | what the session layer sees of any backend |
@@ -27,7 +27,9 @@ pub mod event;
 pub mod index;
 pub mod level;
 pub mod lifetimes;
+pub mod op;
 pub mod order;
+pub mod outcome;
 pub mod record;
 pub mod revocations;
 pub mod runtime;
@@ -49,7 +51,9 @@ pub use self::{
     index::{PrincipalIndex, Reservation, SessionEntry},
     level::{Filled, Lease, LeaseToken, Level, LevelKey, LevelRead, LevelValue, TagKey, Target},
     lifetimes::Lifetimes,
+    op::{OpCtx, OpId},
     order::AffinityRan,
+    outcome::{Applied, Created, Ended, LiveSession, Loaded, Rotated, end_in_place},
     record::{
         Change, Field, FieldChange, FieldVersion, Fields, Life, MAX_FIELD_NAME, NewRecord, Precondition, Presented, PreviousSecret, Proof,
         RECORD_FORMAT, Record, Renewal, Rotation, Standing, decode_record, encode_record,
@@ -57,6 +61,6 @@ pub use self::{
     revocations::Revocations,
     runtime::{BoxFuture, Runtime, RuntimeOps, Sleep},
     scope::Scope,
-    store::{Applied, Created, Decide, Ended, LiveSession, Loaded, OpCtx, OpId, Rotated, Store, end_in_place},
+    store::{Decide, Store},
     time::Timestamp,
 };

@@ -63,7 +63,8 @@ impl Lifetimes {
         self
     }
 
-    /// How long requests that carry the old id are served after `renew_id`. Default 30 seconds; not shorter than the longest request.
+    /// How long requests that carry the old id are served after `renew_id`; after a login they are anonymous at once, and for
+    /// so long start no session that would take the new one's place. Default 30 seconds; not shorter than the longest request.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -105,6 +106,12 @@ impl Lifetimes {
     #[must_use]
     pub const fn tolerated_skew(&self) -> Duration {
         self.skew
+    }
+
+    /// How long requests that carry a replaced id may overlap its replacement.
+    #[must_use]
+    pub const fn tolerated_overlap(&self) -> Duration {
+        self.grace
     }
 
     /// Deadline of a session created at `now`.

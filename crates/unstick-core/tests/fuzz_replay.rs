@@ -33,3 +33,16 @@ fn only_what_was_sealed_is_authentic() {
     });
     assert!(forgeries > MUTANTS / 2, "{forgeries} forgeries were tried");
 }
+
+#[test]
+fn no_other_character_at_any_place_is_authentic() {
+    for sealed in mutate::corpus("credential").iter().filter(|input| credential::check(input)) {
+        for at in 0..sealed.len() {
+            for byte in (0..=u8::MAX).filter(|byte| *byte != sealed[at]) {
+                let mut forged = sealed.clone();
+                forged[at] = byte;
+                assert!(!credential::check(&forged), "{byte:#04x} at {at}");
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Carries out a request's intent on its backend: one atomic operation, and the few cases where a second is right.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket, Timestamp,
@@ -52,12 +52,13 @@ pub(crate) enum Reaction {
 }
 
 /// Decides by what is certain: a session seen live in this request, or ended after it began, went while it was in flight.
-pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool) -> Reaction {
+/// An id that was replaced less than `overlap` before may well have been sent before its replacement was received.
+pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool, overlap: Duration) -> Reaction {
     let by = |status: Status, before: bool| if before && !seen_live { Reaction::StartOver(status) } else { Reaction::Refuse(status) };
     match refused {
         Applied::Missing => Reaction::StartOver(Status::Lost),
         Applied::Ended { at } => by(Status::Ended, *at < started),
-        Applied::Superseded { at } => by(Status::Superseded, *at < started),
+        Applied::Superseded { at } => by(Status::Superseded, *at + overlap < started),
         Applied::Expired => Reaction::Refuse(Status::Expired), // its credential was in time when the request began
         Applied::Unreadable(ErrorKind::Corrupt) => Reaction::StartOver(Status::Unreadable),
         Applied::Unreadable(_) => Reaction::Refuse(Status::Unreadable),
@@ -105,7 +106,8 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
     let mut outcome = Outcome::new(op_id);
     let refused = match answer {
         Ok(Committed::Done { carrier, ticket: after }) => {
-            if ticket.is_some() && !attempt.seen_live {
+            // An end leaves a tombstone also where there was nothing.
+            if ticket.is_some() && !attempt.seen_live && *lifecycle != Lifecycle::End {
                 env.counters.found();
             }
             announce(env, ticket, after.as_ref(), lifecycle, &carrier);
@@ -121,7 +123,9 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
             return Ok(outcome);
         }
     };
-    match react(&refused, attempt.started, attempt.seen_live) {
+    // A login takes the place of whatever the client has.
+    let overlap = if matches!(lifecycle, Lifecycle::Promote(_)) { Duration::ZERO } else { env.lifetimes.tolerated_overlap() };
+    match react(&refused, attempt.started, attempt.seen_live, overlap) {
         Reaction::StartOver(status) => {
             outcome.status = Some(status);
             gone(env, ticket, status);
@@ -144,14 +148,18 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
             outcome.result = Err(SessionError::new(ErrorKind::Contended, "the session changed concurrently"));
         }
         Reaction::Fail => {
-            let keys: Vec<&str> = attempt.intent.change.fields.iter().map(|(name, _)| &**name).take(8).collect();
-            let keys = keys.join(", ");
-            let sentence = format!("the session would be larger than its limit of {} bytes; the change sets {keys}", env.max_size);
-            outcome.result = Err(SessionError::new(ErrorKind::TooLarge, sentence));
-            env.emit(EventKind::CommitFailed, ticket, ErrorKind::TooLarge.as_str());
+            outcome.result = Err(too_large(env, ticket, attempt.intent.change.fields.iter().map(|(name, _)| &**name)));
         }
     }
     Ok(outcome)
+}
+
+/// Reports a change that would take the session over its limit.
+pub(crate) fn too_large<'a>(env: &Env, ticket: Option<&Ticket>, keys: impl Iterator<Item = &'a str>) -> SessionError {
+    let keys: Vec<&str> = keys.take(8).collect();
+    let sentence = format!("the session would be larger than its limit of {} bytes; the change sets {}", env.max_size, keys.join(", "));
+    env.emit(EventKind::CommitFailed, ticket, ErrorKind::TooLarge.as_str());
+    SessionError::new(ErrorKind::TooLarge, sentence)
 }
 
 /// The record is gone for good: the change starts a new session under a new id; the old one is never adopted.

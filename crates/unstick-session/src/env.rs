@@ -44,7 +44,11 @@ impl Env {
     /// Notes whether the backend answered, and says so when it does again.
     pub(crate) fn answered<T>(&self, answer: &Result<T, Error>) {
         match answer {
-            Err(error) if error.is_backend() => self.failing.store(true, Ordering::Relaxed),
+            Err(error) if error.is_backend() => {
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    self.events.emit(EventKind::BackendDown, None, error.kind().as_str());
+                }
+            }
             _ => {
                 if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
                     self.events.emit(EventKind::BackendHealed, None, "");

@@ -57,7 +57,8 @@ impl Failure {
 /// Makes the answer to a failed read or commit. Implemented for closures, and for `()`: the default.
 ///
 /// The default is 503 with `Retry-After: 1`, and for gRPC `grpc-status: 14` (unavailable). Our headers for private
-/// answers are added afterwards; a `Set-Cookie` for the session never is.
+/// answers are added afterwards; a `Set-Cookie` for the session only when an operation before the failed one has given the
+/// client another credential, [`Session::save`](crate::Session::save) for example: the old one may be worthless by now.
 pub trait OnFailure: Send + Sync + 'static {
     /// The answer.
     fn respond(&self, failure: &Failure) -> Response<Bytes>;

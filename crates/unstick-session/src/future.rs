@@ -104,6 +104,8 @@ where
         let settled = outcome.map_or(Ok(()), |outcome| this.session.settle(outcome, *ends));
         let failed = settled.err().filter(|_| !*only_renewal);
         let Some(response) = response.take() else { return Poll::Pending };
+        // An end is carried out also when the handler answers with an error of its session.
+        let failed = failed.or_else(|| failure_of(&response));
         let answer = match failed {
             Some(error) => replace(this.session, error, *this.grpc),
             None => finish(this.session, response),
@@ -111,6 +113,10 @@ where
         this.step.set(Step::Answered);
         Poll::Ready(Ok(answer))
     }
+}
+
+fn failure_of<B>(response: &Response<B>) -> Option<SessionError> {
+    response.extensions().get::<Failure>().map(|failure| failure.error.clone())
 }
 
 /// What follows the handler's answer.
@@ -126,7 +132,7 @@ enum Next {
 }
 
 fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
-    let failed = response.extensions().get::<Failure>().map(|failure| failure.error.clone());
+    let failed = failure_of(response);
     let plan = session.close(failed.is_some() || is_server_error(response, grpc));
     let env = session.env();
     if response.extensions().get::<unstick_core::AffinityRan>().is_some() {
@@ -154,23 +160,28 @@ fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
 fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseBody<B>> {
     let finished = session.finish();
     if finished.touched || session.is_held_elsewhere() {
-        let env = session.env();
-        let name = carrier_name(session);
-        hygiene::keep_private(response.headers_mut(), name);
-        if finished.carrier != Carrier::Unchanged {
-            if let (Carrier::Remove, Some(directives)) = (&finished.carrier, &env.clear_site_data) {
-                response.headers_mut().insert("clear-site-data", directives.clone());
-            }
-            let mut budget = HeaderBudget::new(env.budget);
-            budget.take(
-                HeaderBudget::line("vary".len(), name.as_str().len())
-                    + HeaderBudget::line("cache-control".len(), "private, no-store".len()),
-            );
-            add_carrier(env, session.carriage(), finished.carrier, response.headers_mut(), &mut budget);
-            response.extensions_mut().insert(budget);
-        }
+        hygiene::keep_private(response.headers_mut(), carrier_name(session));
+        deliver(session, finished.carrier, &mut response);
     }
     response.map(ResponseBody::inner)
+}
+
+/// Gives the client what it carries from now on.
+fn deliver<B>(session: &Session, carrier: Carrier, response: &mut Response<B>) {
+    if carrier == Carrier::Unchanged {
+        return;
+    }
+    let env = session.env();
+    if let (Carrier::Remove, Some(directives)) = (&carrier, &env.clear_site_data) {
+        response.headers_mut().insert("clear-site-data", directives.clone());
+    }
+    let mut budget = HeaderBudget::new(env.budget);
+    budget.take(
+        HeaderBudget::line("vary".len(), carrier_name(session).as_str().len())
+            + HeaderBudget::line("cache-control".len(), "private, no-store".len()),
+    );
+    add_carrier(env, session.carriage(), carrier, response.headers_mut(), &mut budget);
+    response.extensions_mut().insert(budget);
 }
 
 /// The request header that answers vary with.
@@ -202,12 +213,14 @@ fn add_carrier(env: &Env, carriage: Carriage, carrier: Carrier, headers: &mut He
     }
 }
 
-/// Our own answer in place of the handler's. Never carries a credential: the client keeps what it has.
+/// Our own answer in place of the handler's. Carries a credential only if an operation before the failed one has replaced
+/// the client's, which may be worthless by now; a failed operation leaves it with what it has.
 fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<ResponseBody<B>> {
     let failure = Failure { error, grpc };
     let env = session.env();
     let mut response: Response<Bytes> = env.on_failure.respond(&failure);
     hygiene::keep_private(response.headers_mut(), carrier_name(session));
+    deliver(session, session.finish().carrier, &mut response);
     response.extensions_mut().insert(failure);
     response.map(ResponseBody::ours)
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Created, Credential, Decide, Ended, Error, ErrorKind, Fields, Intent, KeyRing,
-    Lifecycle, Lifetimes, Loaded, NewRecord, OpCtx, Opening, Presented, PrincipalIndex, Proof, RecordKey, Renewal, Reservation, Rotated,
-    Rotation, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
+    Lifecycle, Lifetimes, Loaded, NewRecord, OpCtx, OpId, Opening, Presented, PrincipalIndex, Proof, RecordKey, Renewal, Reservation,
+    Rotated, Rotation, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
 };
 
 /// A server-side store as a [`SessionBackend`]. Made by [`SessionLayer::keyed`](crate::SessionLayer::keyed).
@@ -131,6 +131,12 @@ impl<S: Store> Keyed<S> {
     }
 }
 
+/// The second operation of one trip under an id of its own: a renewal that rode along with the load has used the first.
+/// The half of the id that is flipped is random per layer, so no other operation has it.
+fn second(op: OpCtx) -> OpCtx {
+    OpCtx { op_id: OpId::from_u128(op.op_id.as_u128() ^ (1 << 127)), ..op }
+}
+
 fn fresh(credential: Credential) -> Ticket {
     Ticket { credential, reissue: false, payload: Bytes::new() }
 }
@@ -169,7 +175,7 @@ impl<S: Store> SessionBackend for Keyed<S> {
         let carrier = match live.proof {
             Proof::Current if renew => self.carrier(carriage, &credential.renew(op.now, live.idle_deadline), op.now),
             // Rare, and a trip of its own: in a box, so that it does not make every load larger.
-            Proof::Reordered => match Box::pin(self.rotate(op, carriage, ticket, None, &Change::new())).await? {
+            Proof::Reordered => match Box::pin(self.rotate(second(op), carriage, ticket, None, &Change::new())).await? {
                 Committed::Done { carrier, .. } => carrier,
                 _ => Carrier::Unchanged,
             },

@@ -2,6 +2,7 @@
 
 mod read;
 mod state;
+mod turn;
 mod typed;
 mod update;
 mod write;
@@ -14,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use unstick_core::{Carriage, Ticket, Timestamp};
+use unstick_core::{Carriage, RecordKey, Ticket, Timestamp};
 
 use self::state::State;
 use crate::{Status, engine::Shared};
@@ -57,6 +58,12 @@ impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panicking closure never runs under the lock, so a poisoned state is whole.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session's key in the store, for [`Sessions`](crate::Sessions): "end all my other sessions". `None` as long as there is no session.
+    #[must_use]
+    pub fn key(&self) -> Option<RecordKey> {
+        self.state().ticket.as_ref().map(|ticket| ticket.credential.lineage().record_key())
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
-use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded};
+use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded, Opening};
 
-use super::{Session, state::Loading};
+use super::{Session, turn::Turn};
 use crate::{SessionError, Status, commit, engine::Shared};
 
 impl Session {
@@ -96,39 +95,38 @@ impl Session {
 
     pub(super) async fn ensure_loaded(&self) -> Result<(), SessionError> {
         loop {
-            match self.turn() {
-                Turn::Known(known) => return known,
-                Turn::Load(load) => {
-                    let _over = LoadIsOver(self);
+            match self.to_load() {
+                ToLoad::Known(known) => return known,
+                ToLoad::Load(load) => {
+                    let _turn = Turn(self);
                     let answer = load.await;
                     return self.take_in(answer);
                 }
-                Turn::Wait(load_is_over) => load_is_over.await,
+                ToLoad::Wait(end) => end.await?,
             }
         }
     }
 
-    /// Whether to load, to wait for a load that is under way, or neither.
-    fn turn(&self) -> Turn<'_> {
+    /// Whether to load, to wait for a trip that is under way, or neither.
+    fn to_load(&self) -> ToLoad<'_> {
         let mut state = self.state();
         state.touched = true;
-        let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return Turn::Known(Ok(())) };
+        let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return ToLoad::Known(Ok(())) };
         if let Some(error) = &state.failed {
-            return Turn::Known(Err(error.clone()));
+            return ToLoad::Known(Err(error.clone()));
         }
-        let waiters = match &state.loading {
-            Loading::No => {
-                let Shared { env, engine } = self.shared();
-                let load = engine.load(env, self.0.carriage, ticket.clone());
-                state.loading = Loading::Yes;
-                return Turn::Load(load);
-            }
-            Loading::Yes => Arc::new(Notify::new()),
-            Loading::Awaited(waiters) => waiters.clone(),
-        };
-        state.loading = Loading::Awaited(waiters.clone());
-        // Made under the lock, so that the end of the load cannot be missed; in a box, because it is rare and large.
-        Turn::Wait(Box::pin(waiters.notified_owned()))
+        let Shared { env, engine } = self.shared();
+        let load = engine.load(env, self.0.carriage, ticket.clone());
+        match state.take_turn() {
+            None => ToLoad::Load(load),
+            Some(end) => ToLoad::Wait(Box::pin(self.wait(end))), // in a box, because it is rare and large
+        }
+    }
+
+    /// Whether reading needs no trip any more.
+    pub(super) fn is_loaded(&self) -> bool {
+        let state = self.state();
+        state.ticket.is_none() || state.live.is_some()
     }
 
     fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {
@@ -147,16 +145,25 @@ impl Session {
         let ticket = ticket.as_ref();
         state.status = match loaded {
             Loaded::Live(live) => {
-                env.counters.found();
-                env.emit(EventKind::SessionFound, ticket, "");
-                if let Carrier::Set { .. } = carrier {
+                if !std::mem::replace(&mut state.seen_live, true) {
+                    env.counters.found();
+                    env.emit(EventKind::SessionFound, ticket, "");
+                }
+                if let Carrier::Set { text, .. } = &carrier {
                     env.emit(EventKind::SessionRenewed, ticket, "");
+                    // What follows in this request must use what the client is given: the id may be another one.
+                    if let Opening::Authentic(renewed) = self.shared().engine.open(self.0.carriage, text.as_bytes()) {
+                        state.ticket = Some(renewed);
+                    }
                     state.carrier = carrier;
                 }
                 state.live = Some(live);
                 Status::Live
             }
-            Loaded::Superseded { .. } => Status::Superseded,
+            Loaded::Superseded { at } => {
+                state.stale = at + env.lifetimes.tolerated_overlap() >= self.0.started;
+                Status::Superseded
+            }
             Loaded::Ended { .. } => Status::Ended,
             Loaded::Expired => Status::Expired,
             Loaded::Missing => Status::Lost,
@@ -177,26 +184,16 @@ impl Session {
     }
 }
 
-enum Turn<'a> {
+enum ToLoad<'a> {
     Known(Result<(), SessionError>),
     Load(BoxFuture<'a, Result<(Loaded, Carrier), Error>>),
-    Wait(BoxFuture<'static, ()>),
-}
-
-/// Lets the others go on when a load is over, or was dropped.
-struct LoadIsOver<'a>(&'a Session);
-
-impl Drop for LoadIsOver<'_> {
-    fn drop(&mut self) {
-        if let Loading::Awaited(waiters) = std::mem::take(&mut self.0.state().loading) {
-            waiters.notify_waiters();
-        }
-    }
+    Wait(BoxFuture<'a, Result<(), SessionError>>),
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, SessionError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let sentence = format!("the value under session key {key:?} is not of the requested type");
-        unstick_core::Error::with_source(ErrorKind::Codec, sentence, error).into()
+    // The decoder's own words would repeat the value.
+    serde_json::from_slice(bytes).map_err(|_| {
+        let sentence = format!("the value under session key {key:?} is not of the requested type {}", std::any::type_name::<T>());
+        SessionError::new(ErrorKind::Codec, sentence)
     })
 }

@@ -1,11 +1,9 @@
 //! What a request knows of its session and wants done to it: plain data behind the handle's lock.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use tokio::sync::Notify;
 use unstick_core::{Applied, Carrier, Change, ErrorKind, FieldChange, Fields, Intent, Lifecycle, LiveSession, OpId, Ticket};
 
+use super::turn::Trip;
 use crate::{SessionError, Status, commit::Outcome};
 
 pub(super) struct State {
@@ -14,7 +12,11 @@ pub(super) struct State {
     /// The request carried something under our name, so that an end has something to take away.
     pub(super) presented: bool,
     pub(super) live: Option<LiveSession>,
+    /// This request has met the session alive, or made it.
+    pub(super) seen_live: bool,
     pub(super) failed: Option<SessionError>,
+    /// The id was replaced so recently that the client may have its replacement by now: a new session must not displace it.
+    pub(super) stale: bool,
     pub(super) lifecycle: Lifecycle,
     pub(super) change: Change,
     pub(super) pending_size: usize,
@@ -22,16 +24,11 @@ pub(super) struct State {
     pub(super) touched: bool,
     pub(super) closed: bool,
     pub(super) ended: bool,
-    pub(super) loading: Loading,
-}
-
-/// Whether a load is under way, and who waits for it.
-#[derive(Debug, Default)]
-pub(super) enum Loading {
-    #[default]
-    No,
-    Yes,
-    Awaited(Arc<Notify>),
+    pub(super) trip: Trip,
+    /// The buffer was cleared while a copy of it was under way.
+    pub(super) cleared_again: bool,
+    /// How many saves have failed, and the last one's error, for those who waited to save the same.
+    pub(super) failed_saves: (u32, Option<SessionError>),
 }
 
 /// What is left to do when the handler has answered.
@@ -63,7 +60,9 @@ impl State {
             status,
             presented,
             live: None,
+            seen_live: false,
             failed: None,
+            stale: false,
             lifecycle: Lifecycle::Keep,
             change: Change::default(),
             pending_size: 0,
@@ -71,7 +70,9 @@ impl State {
             touched: false,
             closed: false,
             ended: false,
-            loading: Loading::No,
+            trip: Trip::None,
+            cleared_again: false,
+            failed_saves: (0, None),
         }
     }
 
@@ -126,6 +127,14 @@ impl State {
         Ok(())
     }
 
+    /// Why what is buffered cannot be saved, if that is known without asking.
+    pub(super) fn unsavable(&self) -> Option<SessionError> {
+        let refused = self.stale && !matches!(self.lifecycle, Lifecycle::Promote(_));
+        let stale =
+            || SessionError::new(ErrorKind::Refused, "the session's id was replaced while the request was on its way; nothing was saved");
+        self.failed.clone().or_else(|| refused.then(stale))
+    }
+
     pub(super) fn discard(&mut self) -> bool {
         let lifecycle = if self.lifecycle == Lifecycle::End { Lifecycle::End } else { Lifecycle::Keep };
         let dropped = !self.change.is_empty() || self.lifecycle != lifecycle;
@@ -135,7 +144,14 @@ impl State {
         dropped
     }
 
-    /// Takes the buffered intent out, for a commit.
+    /// A copy of what is buffered: the buffer itself is kept until the outcome is known, so that nothing is lost when the
+    /// caller is dropped under way, and reads in the meantime see it.
+    pub(super) fn buffered(&mut self) -> Change {
+        self.cleared_again = false;
+        self.change.clone()
+    }
+
+    /// Takes the buffered intent out, for the last commit.
     pub(super) fn take_intent(&mut self, max_size: usize) -> Intent {
         self.pending_size = 0;
         let mut change = std::mem::take(&mut self.change);
@@ -146,11 +162,11 @@ impl State {
     pub(super) fn plan(&mut self, max_size: usize, renewal_due: impl FnOnce(&Ticket) -> bool) -> Plan {
         if self.is_dirty() {
             self.touched = true;
-            if let Some(error) = &self.failed {
-                return Plan::Fail(error.clone());
+            if let Some(error) = self.unsavable() {
+                return Plan::Fail(error);
             }
             let ticket = self.ticket.clone();
-            return Plan::Commit { ticket, intent: self.take_intent(max_size), seen_live: self.live.is_some() };
+            return Plan::Commit { ticket, intent: self.take_intent(max_size), seen_live: self.seen_live };
         }
         match &self.ticket {
             Some(ticket) if self.live.is_none() && self.failed.is_none() && renewal_due(ticket) => Plan::Renew(ticket.clone()),
@@ -158,7 +174,7 @@ impl State {
         }
     }
 
-    /// Takes in how a commit of `intent` went. The intent itself is gone: it was saved, or refused for good.
+    /// Takes in how a commit went. `change` is what was sent, if the handle is used any further.
     pub(super) fn settle(&mut self, outcome: Outcome, ends: bool, change: Option<&Change>) -> Result<(), SessionError> {
         if let Some(status) = outcome.status {
             self.status = status;
@@ -178,25 +194,32 @@ impl State {
         if ends {
             self.ended = true;
             self.live = None;
+            self.discard();
             self.carrier = if self.presented { Carrier::Remove } else { Carrier::Unchanged };
         }
+        self.seen_live |= ticket.is_some();
+        self.stale &= ticket.is_none();
+        let unknown_to_client = change.is_some() && self.closed && is_another(self.ticket.as_ref(), ticket.as_ref());
         if let Some(change) = change {
             self.saved(change, outcome.op_id, ticket.as_ref());
         }
         self.ticket = ticket;
+        if unknown_to_client {
+            let sentence = "the response headers have left: the change was saved, but the client was not given the session's new id";
+            return Err(SessionError::new(ErrorKind::HeadersSent, sentence));
+        }
         Ok(())
     }
 
-    /// Takes out of the buffer what has been saved, and leaves what was buffered meanwhile.
+    /// Takes out of the buffer what has been saved or refused, and leaves what was buffered meanwhile.
     pub(super) fn unbuffer(&mut self, saved: &Change) {
-        self.change.clear &= !saved.clear;
+        self.change.clear &= !saved.clear || self.cleared_again;
         self.change.fields.retain(|delta| !saved.fields.contains(delta));
         self.pending_size = self.change.fields.iter().map(|(name, change)| name.len() + change.len()).sum();
     }
 
-    /// Keeps the buffer and the loaded fields in step with what was just saved.
+    /// Keeps the loaded fields in step with what was just saved.
     fn saved(&mut self, change: &Change, op: OpId, ticket: Option<&Ticket>) {
-        self.unbuffer(change);
         let same = self.ticket.as_ref().zip(ticket).is_some_and(|(old, new)| old.credential.lineage() == new.credential.lineage());
         if !same {
             self.live = None; // another session now; read it anew when asked
@@ -215,4 +238,10 @@ impl State {
             _ => self.status,
         };
     }
+}
+
+/// Whether `after` is an id that the client does not have.
+fn is_another(before: Option<&Ticket>, after: Option<&Ticket>) -> bool {
+    let secret = |ticket: &Ticket| ticket.credential.secret().hash();
+    after.is_some_and(|after| before.is_none_or(|before| secret(before) != secret(after)))
 }

@@ -38,12 +38,10 @@ impl Session {
                 object.insert((*key).to_owned(), value);
             }
         }
-        let value: T = serde_json::from_value(Value::Object(object)).map_err(|error| {
-            SessionError::from(unstick_core::Error::with_source(
-                ErrorKind::Codec,
-                "the session's keys do not make the requested type",
-                error,
-            ))
+        // The decoder's own words would repeat a value.
+        let value: T = serde_json::from_value(Value::Object(object)).map_err(|_| {
+            let sentence = format!("the session's keys do not make the requested type {}", std::any::type_name::<T>());
+            SessionError::new(ErrorKind::Codec, sentence)
         })?;
         let loaded = split(&value)?;
         Ok(Typed { session: self.clone(), value, loaded })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use unstick_core::{Applied, ErrorKind, EventKind, FieldChange, Fields, Intent, Lifecycle, Precondition};
 
-use super::{Session, read::decode, write::encode};
+use super::{Session, read::decode, turn::Turn, write::encode};
 use crate::{SessionError, commit};
 
 /// Lost races before the engine's own lock is asked for.
@@ -31,7 +31,6 @@ impl Session {
     {
         Fields::check_name(key)?;
         self.state().writable()?;
-        self.ensure_loaded().await?;
         let env = self.0.shared.env.clone();
         let give_up = env.now() + env.deadline;
         for lost in 0.. {
@@ -41,12 +40,17 @@ impl Session {
                     break;
                 }
             }
+            let _turn = self.turn_to_write().await?;
             if lost >= LOCK_AFTER
                 && let Some(value) = self.update_locked(key, &mut change).await?
             {
                 return Ok(value);
             }
-            let present = self.state().peek(key).flatten();
+            let (present, buffered) = {
+                let mut state = self.state();
+                state.writable()?;
+                (state.peek(key).flatten(), state.buffered())
+            };
             let value = change(present.map(|bytes| decode(key, &bytes)).transpose()?);
             let delta = delta(key, value.as_ref())?;
             let attempt = {
@@ -56,9 +60,8 @@ impl Session {
                     state.put(key, delta, env.max_size)?;
                     return Ok(value);
                 }
-                let buffered = state.change.clear || state.change.get(key).is_some();
-                let mut change = state.change.clone();
-                if !buffered {
+                let mut change = buffered.clone();
+                if !change.clear && change.get(key).is_none() {
                     change.preconditions.push(Precondition { name: key.into(), version: state.fields().version(key) });
                 }
                 change.put(key.into(), delta);
@@ -66,12 +69,26 @@ impl Session {
                 self.attempt(state.ticket.clone(), Intent { lifecycle: Lifecycle::Keep, change }, true)
             };
             match self.carry_out(attempt).await {
-                Ok(()) => return Ok(value),
+                Ok(()) => {
+                    self.state().unbuffer(&buffered);
+                    return Ok(value);
+                }
                 Err(error) if error.kind() == ErrorKind::Contended => {}
                 Err(error) => return Err(error),
             }
         }
         Err(SessionError::new(ErrorKind::Contended, format!("the session key {key:?} kept changing until the deadline")))
+    }
+
+    /// The turn, with the session loaded.
+    async fn turn_to_write(&self) -> Result<Turn<'_>, SessionError> {
+        loop {
+            self.ensure_loaded().await?;
+            let turn = self.turn().await?;
+            if self.is_loaded() {
+                return Ok(turn);
+            }
+        }
     }
 
     async fn back_off(&self, lost: u32) {
@@ -89,8 +106,8 @@ impl Session {
     {
         let shared = &self.0.shared;
         let (ticket, buffered) = {
-            let state = self.state();
-            (state.ticket.clone(), state.change.clone())
+            let mut state = self.state();
+            (state.ticket.clone(), state.buffered())
         };
         let Some(ticket) = ticket else { return Ok(None) };
         let mut made: Option<Vec<u8>> = None;
@@ -136,6 +153,7 @@ impl Session {
                 state.live = None; // read anew when asked: others' fields were under the lock, not here
                 Ok(Some(value))
             }
+            Some(Applied::TooLarge) => Err(commit::too_large(&shared.env, Some(&ticket), std::iter::once(key))),
             Some(refused) => {
                 let mut state = self.state();
                 state.refuse(&refused);

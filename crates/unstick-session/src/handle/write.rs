@@ -8,7 +8,7 @@ use unstick_core::{Change, ErrorKind, EventKind, FieldChange, Fields, Lifecycle}
 
 use super::{Finished, Plan, Session};
 use crate::{
-    SessionError,
+    SessionError, Status,
     commit::{Attempt, Outcome},
 };
 
@@ -60,6 +60,7 @@ impl Session {
         state.writable()?;
         state.touched = true;
         state.change = Change { clear: true, ..Change::default() };
+        state.cleared_again = true;
         state.pending_size = 0;
         Ok(())
     }
@@ -84,7 +85,7 @@ impl Session {
     /// Logs `principal` in (or gives the session other rights): a new id, and the old one is worthless at once, so a
     /// cookie planted before the login gains nothing (session fixation). Values are kept; call [`clear`](Self::clear) if they should not be.
     ///
-    /// Carried out with the commit; with a limit on sessions per principal it is carried out at once.
+    /// Carried out with the commit; with a limit on sessions per principal it is carried out at once, after a load.
     ///
     /// # Errors
     /// When the session can no longer be changed; with a limit also [`ErrorKind::TooManySessions`], and any failure of the backend.
@@ -95,6 +96,9 @@ impl Session {
         let principal = principal.into();
         if principal.is_empty() || principal.len() > 255 {
             return Err(SessionError::new(ErrorKind::TooLarge, "a principal has 1 to 255 bytes"));
+        }
+        if self.0.shared.env.immediate_promotion {
+            self.ensure_loaded().await?; // a place taken for a session that is gone would be missing until it lapses
         }
         {
             let mut state = self.state();
@@ -130,25 +134,43 @@ impl Session {
     /// # Cancel safety
     /// See [`Session`].
     pub async fn save(&self) -> Result<(), SessionError> {
-        let attempt = {
+        let failed_before = self.state().failed_saves.0;
+        let _turn = self.turn().await?;
+        let (attempt, buffered) = {
             let mut state = self.state();
             if state.closed {
                 return state.writable();
+            }
+            if let (count, Some(error)) = &state.failed_saves
+                && *count != failed_before
+            {
+                return Err(error.clone()); // it had taken along what was to be saved here
             }
             state.touched = true;
             if !state.is_dirty() {
                 return Ok(());
             }
-            if let Some(error) = state.failed.clone() {
+            if let Some(error) = state.unsavable() {
+                self.report_unsavable(&error, state.status);
                 state.discard();
                 return Err(error);
             }
-            let ticket = state.ticket.clone();
-            let seen_live = state.live.is_some();
-            let intent = state.take_intent(self.0.shared.env.max_size);
-            self.attempt(ticket, intent, seen_live)
+            let buffered = state.buffered();
+            let change = Change { max_size: self.0.shared.env.max_size, ..buffered.clone() };
+            let intent = unstick_core::Intent { lifecycle: state.lifecycle.clone(), change };
+            (self.attempt(state.ticket.clone(), intent, state.seen_live), buffered)
         };
-        self.carry_out(attempt).await
+        let lifecycle = attempt.intent.lifecycle.clone();
+        let saved = self.carry_out(attempt).await;
+        let mut state = self.state();
+        state.unbuffer(&buffered);
+        if state.lifecycle == lifecycle {
+            state.lifecycle = Lifecycle::Keep;
+        }
+        if let Err(error) = &saved {
+            state.failed_saves = (failed_before.wrapping_add(1), Some(error.clone()));
+        }
+        saved
     }
 
     pub(crate) fn attempt(&self, ticket: Option<unstick_core::Ticket>, intent: unstick_core::Intent, seen_live: bool) -> Attempt {
@@ -163,6 +185,12 @@ impl Session {
         self.state().settle(outcome, ends, Some(&change))
     }
 
+    fn report_unsavable(&self, error: &SessionError, status: Status) {
+        if error.kind() == ErrorKind::Refused {
+            self.0.shared.env.emit(EventKind::ChangeRefused, None, status.as_str());
+        }
+    }
+
     /// Closes the handle to changes and says what is left to do.
     pub(crate) fn close(&self, server_error: bool) -> Plan {
         let env = &self.0.shared.env;
@@ -175,7 +203,11 @@ impl Session {
             return Plan::Untouched; // and anonymous: the clock is not even read
         }
         let engine = &self.0.shared.engine;
-        state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()))
+        let plan = state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()));
+        if let Plan::Fail(error) = &plan {
+            self.report_unsavable(error, state.status);
+        }
+        plan
     }
 
     pub(crate) fn settle(&self, outcome: Outcome, ends: bool) -> Result<(), SessionError> {
