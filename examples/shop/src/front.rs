@@ -77,6 +77,10 @@ fn is_from_here(peer: SocketAddr, method: &Method, headers: &HeaderMap) -> Resul
     if !peer.ip().to_canonical().is_loopback() {
         return Err("administration is for the machine that the shop runs on");
     }
+    // Behind a proxy, every client's address is the proxy's.
+    if ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name)) {
+        return Err("administration is not reached through a proxy");
+    }
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     // A name that an attacker's DNS points at this address would be in Host.
     let host = text(header::HOST).unwrap_or("?");
@@ -176,5 +180,7 @@ mod tests {
         assert!(!judge(here, &Method::POST, &[host, ("x-shop-admin", "1"), ("origin", "http://evil.example")]), "another site");
         assert!(!judge(here, &Method::POST, &[host, ("x-shop-admin", "1"), ("origin", "null")]), "a sandboxed frame");
         assert!(!judge(here, &Method::GET, &[host, ("sec-fetch-site", "cross-site")]), "another site's image");
+        assert!(!judge(here, &Method::GET, &[host, ("sec-fetch-site", "same-site")]), "a page on another port");
+        assert!(!judge(here, &Method::POST, &[host, ("x-shop-admin", "1"), ("x-forwarded-for", "203.0.113.7")]), "a proxy's client");
     }
 }
