@@ -190,7 +190,9 @@ async fn saves_beside_each_other_make_one_session() {
             session.save().await
         };
         let (one, two, count) = tokio::join!(session.save(), other, session.update("c", more));
-        (one?, two?, count?);
+        one?;
+        two?;
+        count?;
         Ok(())
     });
     assert_eq!(status.await, 200);
@@ -465,4 +467,27 @@ async fn a_session_saved_behind_the_answer_is_an_error_to_the_caller() {
     assert_eq!(node.values(&jar, ["a"]).await, [Some(1)], "the answer did not wait for the task, and has saved it itself");
     let error = task.unwrap().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HeadersSent, "nobody was given the session that the task has made");
+}
+
+#[tokio::test]
+async fn the_others_are_signed_out_by_the_request_at_hand() {
+    let node = Node::new();
+    let login = async |session: Session| session.promote("ann").await;
+    let (mut mine, mut other) = (Jar::default(), Jar::default());
+    assert_eq!(node.get(&mut mine, login).await, 200);
+    assert_eq!(node.get(&mut other, login).await, 200);
+    let sessions = node.layer.sessions();
+    let status = node.get(&mut mine, async |session: Session| {
+        let own = session.key();
+        assert!(sessions.list("ann").await?.iter().any(|entry| Some(entry.key) == own));
+        assert_eq!(sessions.end_others("ann", own).await?, 1);
+        Ok(())
+    });
+    assert_eq!(status.await, 200);
+    assert_eq!((node.status(&mine).await, node.status(&other).await), ("live ann".to_owned(), "ended -".to_owned()));
+    node.get(&mut Jar::default(), async |session: Session| {
+        assert_eq!(session.key(), None);
+        Ok(())
+    })
+    .await;
 }

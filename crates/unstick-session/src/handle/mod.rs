@@ -79,6 +79,13 @@ impl Session {
         Arc::strong_count(&self.0) > 1
     }
 
+    /// The session's key in its backend, for administration: the `keep` of [`Sessions::end_others`](crate::Sessions::end_others),
+    /// and to tell the own session in a [list](crate::Sessions::list). `None` while there is no session. Asks nobody; not a secret.
+    #[must_use]
+    pub fn key(&self) -> Option<RecordKey> {
+        self.state().ticket.as_ref().map(|ticket| ticket.credential.lineage().record_key())
+    }
+
     /// What is known of the session. Asks nobody: before the first read an authentic credential is [`Status::Unloaded`].
     #[must_use]
     pub fn status(&self) -> Status {
