@@ -60,6 +60,8 @@ fn item_3_what_browsers_would_drop_is_refused_when_built() {
         named("__Host-Http-id").readable_by_scripts(),
         named("id").same_site(SameSite::None).insecure_without_tls(),
         named("id").partitioned().insecure_without_tls(),
+        named("id").path(&format!("/{}", "x".repeat(1024))),
+        named("id").domain(&"x".repeat(1025)),
         named("id").path("shop"),
         named("id").path("/a;b"),
     ];

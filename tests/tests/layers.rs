@@ -8,7 +8,7 @@ use tower::ServiceExt;
 use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, PinCookie};
 use unstick_core::{ErrorKind, EventKind, Events, HeaderBudget, Key, KeyRing, Store};
 use unstick_memory::MemoryStore;
-use unstick_session::{SessionLayer, SessionLayerBuilder};
+use unstick_session::{SessionLayer, SessionLayerBuilder, cookie::CookieConfig};
 use unstick_sql::sqlite::SqliteStore;
 use unstick_stories::App;
 use unstick_testkit::{
@@ -131,4 +131,26 @@ async fn the_guardrail_asks_the_session_layer_how_far_it_reaches() {
     let store = SqliteStore::builder("").path(directory.path().join("sessions.sqlite")).connect().await.unwrap();
     assert!(over(&sessions(store).build().unwrap()).build().is_ok());
     assert_eq!(log.count(EventKind::HostScope), 1);
+}
+
+#[tokio::test]
+async fn a_session_line_beyond_the_budget_leaves_nothing_for_pins() {
+    let log = Arc::new(EventLog::default());
+    let cookie = CookieConfig::new("id").unwrap().path(&format!("/{}", "p".repeat(600)));
+    let sessions = sessions(MemoryStore::new()).cookie(cookie).header_budget(512).build().unwrap();
+    let app = App::default().router().layer(sessions).layer(affinity(&log).build().unwrap());
+    let response = ask(&app, "/set?k=v", &many_pins()).await;
+    let lines = set_cookies(response.headers());
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_budget_holds_for_answers_without_a_session_cookie_too() {
+    let log = Arc::new(EventLog::default());
+    let app = App::default().router().layer(sessions(MemoryStore::new()).header_budget(512).build().unwrap());
+    let app = app.layer(affinity(&log).build().unwrap());
+    for path in ["/none", "/get?k=x"] {
+        let response = ask(&app, path, &many_pins()).await;
+        assert!(!set_cookies(response.headers()).is_empty() && ours(response.headers()) <= 512, "{path}: {}", ours(response.headers()));
+    }
 }

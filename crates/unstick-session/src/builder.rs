@@ -125,7 +125,8 @@ impl<K> SessionLayerBuilder<K> {
     }
 
     /// Also accepts the credential in this request header, and then answers in the same response header instead of a
-    /// cookie: for clients that keep no cookies, and gRPC metadata. Default: off, a credential in a header is ignored.
+    /// cookie: for clients that keep no cookies, and gRPC metadata. A client that has no credential yet sends the header
+    /// with any other value, `new` for example. Default: off, a credential in a header is ignored.
     pub fn header(mut self, name: &str) -> Self {
         self.header = Some(name.to_owned());
         self
@@ -202,7 +203,7 @@ impl<K> SessionLayerBuilder<K> {
         if self.max_size == 0 {
             return Err(ConfigError::new("`max_size` is 0; no session could hold anything"));
         }
-        let least = 256 + cookie.name().len();
+        let least = 256 + cookie.variable_len();
         if self.budget < least {
             return Err(ConfigError::new(format!("`header_budget` is {} bytes, but the session cookie alone needs {least}", self.budget)));
         }

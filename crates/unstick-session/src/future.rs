@@ -140,7 +140,9 @@ fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
     }
     let (ticket, intent, seen_live, only_renewal) = match plan {
         Plan::Untouched | Plan::Nothing if failed.is_some() => return failed.map_or(Next::Finish, Next::Replace),
-        Plan::Untouched => return Next::PassOn,
+        // Outer layers take the default budget for granted when nothing is said.
+        Plan::Untouched if env.budget == HeaderBudget::DEFAULT => return Next::PassOn,
+        Plan::Untouched => return Next::Finish,
         Plan::Nothing => return Next::Finish,
         Plan::Fail(error) => return Next::Replace(error),
         Plan::Renew(ticket) => {
@@ -162,24 +164,27 @@ fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseB
     if finished.touched || session.is_held_elsewhere() {
         hygiene::keep_private(response.headers_mut(), carrier_name(session));
         deliver(session, finished.carrier, &mut response);
+    } else if session.env().budget != HeaderBudget::DEFAULT {
+        response.extensions_mut().insert(HeaderBudget::new(session.env().budget));
     }
     response.map(ResponseBody::inner)
 }
 
-/// Gives the client what it carries from now on.
+/// Gives the client what it carries from now on, and tells outer layers what is left of the header budget.
 fn deliver<B>(session: &Session, carrier: Carrier, response: &mut Response<B>) {
-    if carrier == Carrier::Unchanged {
+    let env = session.env();
+    if carrier == Carrier::Unchanged && env.budget == HeaderBudget::DEFAULT {
         return;
     }
-    let env = session.env();
-    if let (Carrier::Remove, Some(directives)) = (&carrier, &env.clear_site_data) {
-        response.headers_mut().insert("clear-site-data", directives.clone());
-    }
     let mut budget = HeaderBudget::new(env.budget);
-    budget.take(
+    budget.spend(
         HeaderBudget::line("vary".len(), carrier_name(session).as_str().len())
             + HeaderBudget::line("cache-control".len(), "private, no-store".len()),
     );
+    if let (Carrier::Remove, Some(directives)) = (&carrier, &env.clear_site_data) {
+        budget.spend(HeaderBudget::line("clear-site-data".len(), directives.len()));
+        response.headers_mut().insert("clear-site-data", directives.clone());
+    }
     add_carrier(env, session.carriage(), carrier, response.headers_mut(), &mut budget);
     response.extensions_mut().insert(budget);
 }
@@ -203,11 +208,11 @@ fn add_carrier(env: &Env, carriage: Carriage, carrier: Carrier, headers: &mut He
     let Some(value) = value else { return };
     match (carriage, &env.header) {
         (Carriage::Header, Some(name)) => {
-            budget.take(HeaderBudget::line(name.as_str().len(), value.len()));
+            budget.spend(HeaderBudget::line(name.as_str().len(), value.len()));
             headers.insert(name, value);
         }
         _ => {
-            budget.take(HeaderBudget::line(SET_COOKIE.as_str().len(), value.len()));
+            budget.spend(HeaderBudget::line(SET_COOKIE.as_str().len(), value.len()));
             headers.append(SET_COOKIE, value);
         }
     }

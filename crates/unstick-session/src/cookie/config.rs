@@ -115,6 +115,11 @@ impl CookieConfig {
         &self.name
     }
 
+    /// Bytes of the line's parts that are the application's choice.
+    pub(crate) fn variable_len(&self) -> usize {
+        self.name.len() + self.path.len() + self.domain.as_ref().map_or(0, String::len)
+    }
+
     /// Refuses combinations that browsers refuse (RFC 6265bis sections 4.1.3 and 5.7).
     ///
     /// # Errors
@@ -161,6 +166,11 @@ impl CookieConfig {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
             if domain.is_empty() || !domain.bytes().all(fits) {
                 return refuse("`domain` must be a host name".to_owned());
+            }
+        }
+        for (attribute, value) in [("path", Some(&*self.path)), ("domain", self.domain.as_deref())] {
+            if value.is_some_and(|value| value.len() > 1024) {
+                return refuse(format!("`{attribute}` is longer than the 1024 bytes of an attribute that browsers read"));
             }
         }
         Ok(self)

@@ -60,12 +60,6 @@ impl Session {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session's key in the store, for [`Sessions`](crate::Sessions): "end all my other sessions". `None` as long as there is no session.
-    #[must_use]
-    pub fn key(&self) -> Option<RecordKey> {
-        self.state().ticket.as_ref().map(|ticket| ticket.credential.lineage().record_key())
-    }
-
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
@@ -77,6 +71,13 @@ impl Session {
     /// Whether somebody besides the layer still holds the session: it may be read while the body streams.
     pub(crate) fn is_held_elsewhere(&self) -> bool {
         Arc::strong_count(&self.0) > 1
+    }
+
+    /// The session's key in its backend, for administration: the `keep` of [`Sessions::end_others`](crate::Sessions::end_others),
+    /// and to tell the own session in a [list](crate::Sessions::list). `None` while there is no session. Asks nobody; not a secret.
+    #[must_use]
+    pub fn key(&self) -> Option<RecordKey> {
+        self.state().ticket.as_ref().map(|ticket| ticket.credential.lineage().record_key())
     }
 
     /// What is known of the session. Asks nobody: before the first read an authentic credential is [`Status::Unloaded`].

@@ -1,144 +1,22 @@
 //! Clones of one handle in one request: reads, updates, saves and ends that overlap, are dropped half-way, or come after the answer.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+mod node;
 
-use axum::{body::Body, response::IntoResponse};
+use std::{sync::Arc, time::Duration};
+
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode};
-use tower::{Layer, ServiceExt, service_fn};
-use unstick_core::{ErrorKind, EventKind, Events, Key, KeyRing, Lifetimes, Runtime};
+use http::Response;
+use unstick_core::{ErrorKind, EventKind, Key, KeyRing, Runtime};
 use unstick_memory::MemoryStore;
-use unstick_session::{Session, SessionError, SessionLayer, failure::Failure};
+use unstick_session::{Session, SessionLayer, failure::Failure};
 use unstick_stories::{cookies, keep};
 use unstick_testkit::{
     client::Jar,
     clock::ManualClock,
     faults::{Fault, FaultStore, Op},
-    observe::EventLog,
 };
 
-const IDLE: Duration = Duration::from_secs(600);
-const GRACE: Duration = Duration::from_secs(30);
-
-struct Node {
-    layer: SessionLayer,
-    faults: FaultStore<MemoryStore>,
-    clock: ManualClock,
-    log: Arc<EventLog>,
-}
-
-impl Node {
-    fn new() -> Self {
-        Self::with(None)
-    }
-
-    fn with(max_sessions: Option<u32>) -> Self {
-        let clock = ManualClock::default();
-        let log = Arc::new(EventLog::default());
-        let store = FaultStore::new(MemoryStore::builder().runtime(clock.runtime()).build());
-        let faults = store.clone();
-        let builder = SessionLayer::keyed(store, KeyRing::new(Key::from_bytes([7; 32]).unwrap()));
-        let builder = match max_sessions.and_then(NonZeroU32::new) {
-            Some(max) => builder.max_sessions_per_principal(max),
-            None => builder,
-        };
-        let layer = builder
-            .lifetimes(Lifetimes::new().idle(IDLE).absolute(Duration::from_secs(7200)).grace(GRACE))
-            .runtime(Runtime::custom(StillTime(clock.clone())))
-            .events(Events::new("node").observer(log.clone()))
-            .max_size(10_000)
-            .build()
-            .unwrap();
-        Self { layer, faults, clock, log }
-    }
-
-    /// From now on every operation takes more than one poll, so that what runs beside it overlaps.
-    fn slow(&self) {
-        self.faults.always_all(Fault::Delay(Duration::from_millis(1)));
-    }
-
-    fn fast(&self) {
-        self.faults.heal();
-    }
-
-    /// One request; the answer's cookies are left to the caller.
-    async fn send<F>(&self, jar: &Jar, handler: impl FnOnce(Session) -> F) -> Response<()>
-    where
-        F: Future<Output = Result<(), SessionError>>,
-    {
-        let mut handler = Some(handler);
-        let service = self.layer.layer(service_fn(move |request: Request<()>| {
-            let session = request.extensions().get::<Session>().unwrap().clone();
-            let answer = handler.take().map(|handler| handler(session));
-            async move {
-                Ok::<_, std::convert::Infallible>(match answer.unwrap().await {
-                    Ok(()) => Response::new(Body::empty()),
-                    Err(error) => error.into_response(),
-                })
-            }
-        }));
-        let request = Request::builder().header("cookie", cookies(jar)).body(()).unwrap();
-        service.oneshot(request).await.unwrap().map(drop)
-    }
-
-    async fn get<F>(&self, jar: &mut Jar, handler: impl FnOnce(Session) -> F) -> StatusCode
-    where
-        F: Future<Output = Result<(), SessionError>>,
-    {
-        let answer = self.send(jar, handler).await;
-        keep(jar, answer.headers());
-        answer.status()
-    }
-
-    /// What the session holds under each of `keys`.
-    async fn values<const N: usize>(&self, jar: &Jar, keys: [&str; N]) -> [Option<u64>; N] {
-        let mut values = [None; N];
-        let answer = self.send(jar, async |session: Session| {
-            for (value, key) in values.iter_mut().zip(keys) {
-                *value = session.get(key).await?;
-            }
-            Ok(())
-        });
-        assert_eq!(answer.await.status(), 200);
-        values
-    }
-
-    async fn status(&self, jar: &Jar) -> String {
-        let mut told = String::new();
-        let answer = self.send(jar, async |session: Session| {
-            let status = session.load().await?;
-            told = format!("{} {}", status.as_str(), session.principal().await?.as_deref().unwrap_or("-"));
-            Ok(())
-        });
-        assert_eq!(answer.await.status(), 200);
-        told
-    }
-
-    async fn visited(&self) -> Jar {
-        let mut jar = Jar::default();
-        assert_eq!(self.get(&mut jar, async |session: Session| session.insert("first", &1)).await, 200);
-        jar
-    }
-}
-
-/// Calendar time that the test moves, and timers that run by themselves.
-#[derive(Debug)]
-struct StillTime(ManualClock);
-
-impl unstick_core::RuntimeOps for StillTime {
-    fn wall(&self) -> unstick_core::Timestamp {
-        self.0.now()
-    }
-    fn monotonic(&self) -> Duration {
-        Runtime::tokio().monotonic()
-    }
-    fn sleep(&self, duration: Duration) -> unstick_core::BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-    fn spawn(&self, task: unstick_core::BoxFuture<'static, ()>) {
-        drop(tokio::spawn(task));
-    }
-}
+use self::node::{GRACE, IDLE, Node, StillTime};
 
 fn more(value: Option<u64>) -> Option<u64> {
     Some(value.unwrap_or(0) + 1)
@@ -466,4 +344,64 @@ async fn a_session_saved_behind_the_answer_is_an_error_to_the_caller() {
     assert_eq!(node.values(&jar, ["a"]).await, [Some(1)], "the answer did not wait for the task, and has saved it itself");
     let error = task.unwrap().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HeadersSent, "nobody was given the session that the task has made");
+}
+
+#[tokio::test]
+async fn the_others_are_signed_out_by_the_request_at_hand() {
+    let node = Node::new();
+    let login = async |session: Session| session.promote("ann").await;
+    let (mut mine, mut other) = (Jar::default(), Jar::default());
+    assert_eq!(node.get(&mut mine, login).await, 200);
+    assert_eq!(node.get(&mut other, login).await, 200);
+    let sessions = node.layer.sessions();
+    let status = node.get(&mut mine, async |session: Session| {
+        let own = session.key();
+        assert!(sessions.list("ann").await?.iter().any(|entry| Some(entry.key) == own));
+        assert_eq!(sessions.end_others("ann", own).await?, 1);
+        Ok(())
+    });
+    assert_eq!(status.await, 200);
+    assert_eq!((node.status(&mine).await, node.status(&other).await), ("live ann".to_owned(), "ended -".to_owned()));
+    node.get(&mut Jar::default(), async |session: Session| {
+        assert_eq!(session.key(), None);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_increment_whose_answer_was_lost_counts_once() {
+    for (fault, counted) in [(Fault::FailAfter(ErrorKind::Interrupted), 1), (Fault::FailBefore(ErrorKind::Unavailable), 0)] {
+        let node = Node::new();
+        let mut jar = node.visited().await;
+        node.faults.always(Op::Apply, fault);
+        let status = node.get(&mut jar, async |session: Session| {
+            let error = session.update("n", more).await.unwrap_err();
+            assert_eq!(error.is_outcome_unknown(), counted == 1);
+            Err(error)
+        });
+        assert_eq!(status.await, 503);
+        assert_eq!(node.faults.calls(Op::Apply), 1, "not repeated: it may have counted");
+        node.faults.heal();
+        assert_eq!(node.values(&jar, ["n"]).await, [(counted == 1).then_some(1)]);
+    }
+}
+
+#[tokio::test]
+async fn failures_of_the_index_are_told() {
+    let node = Node::with(Some(2));
+    let mut jar = Jar::default();
+    let login = async |session: Session| session.promote("ann").await;
+    assert_eq!(node.get(&mut jar, login).await, 200);
+    node.faults.always_all(Fault::FailBefore(ErrorKind::Unavailable));
+    let sessions = node.layer.sessions();
+    assert_eq!(sessions.list("ann").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(sessions.end_others("ann", None).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    node.faults.heal();
+    node.faults.always(Op::Reserve, Fault::FailBefore(ErrorKind::Unavailable));
+    let answer = node.send(&Jar::default(), login).await;
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("set-cookie")), (503, false));
+    node.faults.heal();
+    assert_eq!(sessions.list("ann").await.unwrap().len(), 1, "nobody was logged in by it");
+    assert_eq!(node.status(&jar).await, "live ann");
 }
