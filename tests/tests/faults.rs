@@ -6,7 +6,7 @@ use axum::{Router, body::Body};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use unstick_core::{ErrorKind, EventKind, Events, Key, KeyRing, Lifetimes, Runtime, Store};
+use unstick_core::{BoxFuture, ErrorKind, EventKind, Events, Key, KeyRing, Lifetimes, Runtime, Store};
 use unstick_memory::MemoryStore;
 use unstick_session::{Session, SessionError, SessionLayer};
 use unstick_sql::sqlite::SqliteStore;
@@ -14,7 +14,7 @@ use unstick_stories::{App, cookies, keep};
 use unstick_testkit::{
     client::Jar,
     clock::ManualClock,
-    faults::{Fault, FaultStore},
+    faults::{Fault, FaultStore, Op},
     observe::EventLog,
 };
 
@@ -24,6 +24,10 @@ const DEADLINE: Duration = Duration::from_secs(2);
 trait Faults {
     fn set(&self, fault: Option<Fault>);
     fn release(&self);
+    /// Waits until an operation is held.
+    fn until_held(&self) -> BoxFuture<'_, ()>;
+    /// The fault of `apply` alone: the read before it succeeds.
+    fn set_apply(&self, fault: Fault);
 }
 
 impl<S: Store> Faults for FaultStore<S> {
@@ -36,6 +40,14 @@ impl<S: Store> Faults for FaultStore<S> {
 
     fn release(&self) {
         Self::release(self);
+    }
+
+    fn until_held(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Self::until_held(self, 1))
+    }
+
+    fn set_apply(&self, fault: Fault) {
+        self.always(Op::Apply, fault);
     }
 }
 
@@ -88,18 +100,23 @@ impl Node {
         told
     }
 
-    /// Sends a request and lets time pass while it waits: it must be answered when its deadline has passed.
+    /// Sends a request and lets time pass once its operation is held: it must be answered when its deadline has passed.
     async fn while_time_passes(&self, path: &str) -> Told {
         let mut request = tokio::spawn(self.send(path));
         loop {
             tokio::select! {
                 told = &mut request => return told.unwrap(),
-                () = async {
-                    while self.clock.sleepers() == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                } => self.clock.advance(DEADLINE),
+                () = self.held_and_timed() => self.clock.advance(DEADLINE),
             }
+        }
+    }
+}
+
+impl Node {
+    async fn held_and_timed(&self) {
+        self.faults.until_held().await;
+        while self.clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -159,15 +176,43 @@ async fn at_every_operation(make: impl AsyncFn(ManualClock) -> Node) {
 
 /// An increment whose answer was lost counts once or not at all, and the next one is right.
 async fn nothing_is_applied_twice(make: impl AsyncFn(ManualClock) -> Node) {
-    for fault in [Fault::FailBefore(ErrorKind::Unavailable), Fault::FailAfter(ErrorKind::Interrupted), Fault::Hang, Fault::AnswerLate] {
+    for (fault, next) in [
+        (Fault::FailBefore(ErrorKind::Unavailable), 2),
+        (Fault::FailAfter(ErrorKind::Interrupted), 3),
+        (Fault::Hang, 2),
+        (Fault::AnswerLate, 3),
+    ] {
         let mut node = make(ManualClock::default()).await;
         node.get("/count").await;
+        node.faults.set_apply(fault);
+        assert_unavailable(&node.while_time_passes("/count").await, "count");
+        node.faults.set(None);
+        node.faults.release();
+        assert_eq!(node.get("/count").await.body, next.to_string(), "{fault:?} of the write");
         node.faults.set(Some(fault));
         assert_unavailable(&node.while_time_passes("/count").await, "count");
         node.faults.set(None);
-        let next: u64 = node.get("/count").await.body.parse().unwrap();
-        assert_eq!(next, 2, "{fault:?} met the read already, so nothing was written");
+        assert_eq!(node.get("/count").await.body, (next + 1).to_string(), "{fault:?} of the read");
     }
+}
+
+/// An answer that comes, but late in its deadline, is reported.
+#[tokio::test]
+async fn a_slow_backend_is_reported() {
+    let mut node = memory(ManualClock::default()).await;
+    node.get("/set?k=v").await;
+    node.faults.set(Some(Fault::AnswerLate));
+    let request = tokio::spawn(node.send("/get?k=k"));
+    while node.clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    node.clock.advance(DEADLINE * 3 / 4);
+    node.faults.release();
+    assert_eq!(request.await.unwrap().body, "v");
+    assert_eq!(node.log.count(EventKind::BackendSlow), 1);
+    node.faults.set(None);
+    node.get("/get?k=k").await;
+    assert_eq!(node.log.count(EventKind::BackendSlow), 1, "not when it is fast");
 }
 
 /// The real session must survive a handler that makes the best of a failed read.

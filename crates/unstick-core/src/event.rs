@@ -67,6 +67,8 @@ pub enum EventKind {
     CommitUnknown,
     /// A read failed.
     LoadFailed,
+    /// The backend answered, but took more than half of the deadline.
+    BackendSlow,
     /// The backend failed to answer, after having answered before.
     BackendDown,
     /// The backend answered again after failures.
@@ -110,6 +112,7 @@ impl EventKind {
             Self::CommitFailed => "commit_failed",
             Self::CommitUnknown => "commit_unknown",
             Self::LoadFailed => "load_failed",
+            Self::BackendSlow => "backend_slow",
             Self::BackendDown => "backend_down",
             Self::BackendHealed => "backend_healed",
             Self::SweepFailed => "sweep_failed",
@@ -128,6 +131,7 @@ impl EventKind {
             self,
             Self::SessionLost
                 | Self::SessionUnreadable
+                | Self::BackendSlow
                 | Self::BackendDown
                 | Self::ClockSkew
                 | Self::CommitFailed

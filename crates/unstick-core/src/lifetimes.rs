@@ -64,7 +64,8 @@ impl Lifetimes {
     }
 
     /// How long requests that carry the old id are served after `renew_id`; after a login they are anonymous at once, and for
-    /// so long start no session that would take the new one's place. Default 30 seconds; not shorter than the longest request.
+    /// so long start no session that would take the new one's place. Default 30 seconds; not shorter than the longest request,
+    /// nor than the nodes' clocks may be apart: each node judges it by its own.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

@@ -74,7 +74,7 @@ pub(crate) fn apply<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: 
         let op = env.op();
         let Some(ticket) = &attempt.ticket else { return Outcome::new(op.op_id) };
         let trip = backend.apply(op, attempt.carriage, ticket, &attempt.intent.change);
-        let answer = within(&env.runtime, env.deadline, trip).await;
+        let answer = within(&env, env.deadline, trip).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
             // A trip of its own, and rare.
@@ -89,7 +89,7 @@ pub(crate) fn run<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: At
     async move {
         let op = env.op();
         let trip = backend.commit(op, attempt.carriage, attempt.ticket.as_ref(), &attempt.intent);
-        let answer = within(&env.runtime, env.deadline, trip).await;
+        let answer = within(&env, env.deadline, trip).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
             Err((outcome, status)) => Box::pin(start_over(&*backend, &env, attempt, outcome, status)).await,
@@ -169,7 +169,7 @@ async fn start_over<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt,
     let op = env.op();
     outcome.op_id = op.op_id;
     outcome.status = Some(status);
-    let answer = within(&env.runtime, env.deadline, backend.commit(op, attempt.carriage, None, &intent)).await;
+    let answer = within(env, env.deadline, backend.commit(op, attempt.carriage, None, &intent)).await;
     env.answered(&answer);
     outcome.result = match answer {
         Ok(Committed::Done { carrier, ticket }) => {

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use unstick_core::{Error, ErrorKind, Runtime, Sleep};
+use unstick_core::{Error, ErrorKind, EventKind, Sleep};
+
+use crate::env::Env;
 
 pin_project_lite::pin_project! {
     pub(crate) struct Deadline<'a, F> {
@@ -15,14 +17,16 @@ pin_project_lite::pin_project! {
         future: F,
         #[pin]
         sleep: Option<Sleep>,
-        runtime: &'a Runtime,
+        // When the wait began; set with the timer, so that an answer that is there at once costs no clock.
+        began: Duration,
+        env: &'a Env,
         limit: Duration,
     }
 }
 
-/// Runs `future` for at most `limit`.
-pub(crate) fn within<F>(runtime: &Runtime, limit: Duration, future: F) -> Deadline<'_, F> {
-    Deadline { future, sleep: None, runtime, limit }
+/// Runs `future` for at most `limit`, and reports an answer that took more than half of it.
+pub(crate) fn within<F>(env: &Env, limit: Duration, future: F) -> Deadline<'_, F> {
+    Deadline { future, sleep: None, began: Duration::ZERO, env, limit }
 }
 
 impl<F: Future<Output = Result<T, Error>>, T> Future for Deadline<'_, F> {
@@ -30,11 +34,16 @@ impl<F: Future<Output = Result<T, Error>>, T> Future for Deadline<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
+        let runtime = &this.env.runtime;
         if let Poll::Ready(output) = this.future.poll(cx) {
+            if this.sleep.is_some() && runtime.monotonic().saturating_sub(*this.began) > *this.limit / 2 {
+                this.env.events.emit(EventKind::BackendSlow, None, "more than half of the deadline");
+            }
             return Poll::Ready(output);
         }
         if this.sleep.is_none() {
-            this.sleep.set(Some(this.runtime.sleep(*this.limit)));
+            *this.began = runtime.monotonic();
+            this.sleep.set(Some(runtime.sleep(*this.limit)));
         }
         match this.sleep.as_pin_mut().map(|sleep| sleep.poll(cx)) {
             Some(Poll::Ready(())) => {

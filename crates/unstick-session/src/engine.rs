@@ -55,7 +55,7 @@ impl<B: SessionBackend> Engine for B {
         Box::pin(async move {
             let op = env.op();
             let renew = SessionBackend::is_renewal_due(self, &ticket, op.now);
-            let answer = within(&env.runtime, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
+            let answer = within(env, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
             env.answered(&answer);
             if let Err(error) = &answer {
                 env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
@@ -78,11 +78,11 @@ impl<B: SessionBackend> Engine for B {
         ticket: Ticket,
         decide: BoxedDecide<'a>,
     ) -> BoxFuture<'a, Result<Option<Applied>, Error>> {
-        Box::pin(async move { within(&env.runtime, op.budget(), SessionBackend::update_locked(self, op, &ticket, decide)).await })
+        Box::pin(async move { within(env, op.budget(), SessionBackend::update_locked(self, op, &ticket, decide)).await })
     }
 
     fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>> {
-        Box::pin(async move { within(&env.runtime, env.deadline, SessionBackend::end_by_key(self, env.op(), key)).await })
+        Box::pin(async move { within(env, env.deadline, SessionBackend::end_by_key(self, env.op(), key)).await })
     }
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {

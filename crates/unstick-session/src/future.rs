@@ -71,6 +71,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
+    #[inline]
     pub(crate) fn new(inner: F, session: Session, grpc: bool) -> Self {
         Self { step: Step::Handler { inner }, session, grpc }
     }

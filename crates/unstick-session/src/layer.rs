@@ -82,7 +82,7 @@ impl Sessions {
     /// When the backend could not answer, or keeps no index ([`ErrorKind::Unsupported`]).
     pub async fn list(&self, principal: &str) -> Result<Vec<SessionEntry>, SessionError> {
         let env = &self.shared.env;
-        Ok(within(&env.runtime, env.deadline, self.index()?.list(env.op(), principal)).await?)
+        Ok(within(env, env.deadline, self.index()?.list(env.op(), principal)).await?)
     }
 
     /// Ends one session; whether it was live.
@@ -101,7 +101,7 @@ impl Sessions {
     pub async fn end_others(&self, principal: &str, keep: Option<RecordKey>) -> Result<u64, SessionError> {
         let env = &self.shared.env;
         let ended = self.index()?.end_others(env.op(), principal, keep, env.lifetimes.tolerated_skew());
-        Ok(within(&env.runtime, env.deadline, ended).await?)
+        Ok(within(env, env.deadline, ended).await?)
     }
 
     fn index(&self) -> Result<&dyn unstick_core::PrincipalIndex, SessionError> {

@@ -43,6 +43,7 @@ struct Inner {
 }
 
 impl Session {
+    #[inline]
     pub(crate) fn new(
         shared: Arc<Shared>,
         carriage: Carriage,

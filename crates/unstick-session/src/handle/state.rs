@@ -54,6 +54,7 @@ pub(crate) struct Finished {
 }
 
 impl State {
+    #[inline]
     pub(super) fn new(ticket: Option<Ticket>, status: Status, presented: bool) -> Self {
         Self {
             ticket,

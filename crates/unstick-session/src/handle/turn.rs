@@ -60,7 +60,7 @@ impl Session {
             end.await;
             Ok(())
         };
-        within(&env.runtime, env.deadline, end).await.map_err(|_| {
+        within(env, env.deadline, end).await.map_err(|_| {
             SessionError::new(ErrorKind::Contended, "another operation of the same request kept the session until the deadline")
         })
     }
