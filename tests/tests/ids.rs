@@ -80,6 +80,27 @@ async fn a_planted_cookie_is_worthless_after_the_login(backend: Backend) {
     assert!(victim.get(1, "/status").await.body.starts_with("live ann planted"));
 }
 
+/// Two idle renewals and a new id, all overlapping, delivered in every order.
+async fn three_answers_in_any_order(backend: Backend) {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let cluster = cluster(backend).await;
+        let mut client = logged_in(&cluster).await;
+        cluster.clock.advance(IDLE / 2);
+        let mut answers = Vec::new();
+        for path in ["/get?k=cart", "/none", "/renew"] {
+            answers.push(client.send(answers.len(), path).await);
+            cluster.clock.advance(Duration::from_millis(5));
+        }
+        assert!(answers.iter().all(|answer| answer.set_cookies().len() == 1));
+        order.iter().for_each(|at| client.keep(&answers[*at]));
+        cluster.clock.advance(GRACE + Duration::from_secs(1));
+        for node in 0..2 {
+            let told = client.get(node, "/status").await.body;
+            assert!(told.starts_with("live ann"), "{order:?}, on node {node} after the grace: {told}");
+        }
+    }
+}
+
 /// Delivers two overlapping answers in both orders.
 async fn in_both_orders(cluster: &Cluster, before: &Client, first: &Answer, second: &Answer, what: &str) {
     for (order, answers) in [("as sent", [first, second]), ("swapped", [second, first])] {
@@ -157,5 +178,6 @@ on_both! {
     a_renewal_and_a_new_id_in_either_order;
     a_new_id_and_then_a_renewal;
     two_renewals;
+    three_answers_in_any_order;
     requests_just_behind_a_login;
 }

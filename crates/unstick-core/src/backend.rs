@@ -45,7 +45,7 @@ pub enum Carriage {
 }
 
 /// An authentic carrier.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ticket {
     /// Which session, which id, signed deadlines.
     pub credential: Credential,
@@ -53,6 +53,13 @@ pub struct Ticket {
     pub reissue: bool,
     /// What a token backend carries besides; empty for server-side stores.
     pub payload: Bytes,
+}
+
+/// Leaves the payload out: it may hold the session's values.
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("credential", &self.credential).field("reissue", &self.reissue).finish_non_exhaustive()
+    }
 }
 
 /// What a carrier turned out to be, without asking any backend.

@@ -57,7 +57,7 @@ fn live() -> Record {
     record.previous = Some(PreviousSecret {
         secret: SecretHash::from_bytes([0x22; 16]),
         grace_until: ms(1_700_000_030_000),
-        reissued: ms(1_699_999_999_999),
+        reissued_since: ms(1_699_999_999_999),
     });
     record.rotated = ms(1_700_000_000_500);
     record.reissued = ms(1_700_000_000_700);

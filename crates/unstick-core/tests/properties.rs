@@ -40,7 +40,7 @@ prop_compose! {
         let [rotated, reissued, created, idle_deadline, absolute_deadline] = times;
         Record {
             life: ended.map_or(Life::Live, |(at, until)| Life::Ended { at, until }),
-            previous: previous.map(|(secret, grace_until, reissued)| PreviousSecret { secret, grace_until, reissued }),
+            previous: previous.map(|(secret, grace_until, reissued_since)| PreviousSecret { secret, grace_until, reissued_since }),
             principal: principal.map(Arc::from),
             applied: applied.into_iter().map(|(op, deadline)| (OpId::from_u128(op), deadline)).collect(),
             secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields,

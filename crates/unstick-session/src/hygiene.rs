@@ -36,6 +36,7 @@ fn remove_cdn_headers(headers: &mut HeaderMap) {
         let name = name.as_str();
         match name.len() {
             7 => name == "expires",
+            12 => name == "edge-control",
             15 => name == "x-accel-expires",
             17 => name == "surrogate-control" || name == "cdn-cache-control",
             18.. => name.ends_with("cdn-cache-control"),

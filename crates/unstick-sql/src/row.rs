@@ -60,7 +60,7 @@ impl RawRow {
             Some(bytes) => Some(PreviousSecret {
                 secret: secret(&bytes)?,
                 grace_until: at(self.previous_until.ok_or_else(corrupt)?),
-                reissued: at(self.previous_reissued.unwrap_or(0)),
+                reissued_since: at(self.previous_reissued.unwrap_or(0)),
             }),
         };
         Ok(Record {

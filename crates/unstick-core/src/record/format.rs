@@ -1,7 +1,7 @@
 //! Records as bytes, format 1, for backends that keep a session as one value. Golden bytes are kept in `tests/golden.rs`.
 //!
 //! ```text
-//! "uS" 1 | life u8 [ended i64, until i64] | secret 16 | previous u8 [secret 16, grace i64, reissued i64]
+//! "uS" 1 | life u8 [ended i64, until i64] | secret 16 | previous u8 [secret 16, grace i64, reissued since i64]
 //!        | rotated i64 | reissued i64 | created i64 | idle i64 | absolute i64 | principal u8 [len u32, bytes]
 //!        | fields u32 { name len u32, name, version u64, value len u32, value }* | applied u32 { op u128, deadline i64 }*
 //! ```
@@ -45,7 +45,7 @@ pub fn encode_record(record: &Record) -> Bytes {
             to.put_u8(1);
             to.put_slice(previous.secret.as_bytes());
             to.put_i64(previous.grace_until.as_millis());
-            to.put_i64(previous.reissued.as_millis());
+            to.put_i64(previous.reissued_since.as_millis());
         }
     }
     for time in [record.rotated, record.reissued, record.created, record.idle_deadline, record.absolute_deadline] {
@@ -140,7 +140,7 @@ pub fn decode_record(bytes: Bytes) -> Result<Record, Error> {
     let life = if from.flag()? { Life::Ended { at: from.time()?, until: from.time()? } } else { Life::Live };
     let secret = from.secret()?;
     let previous = if from.flag()? {
-        Some(PreviousSecret { secret: from.secret()?, grace_until: from.time()?, reissued: from.time()? })
+        Some(PreviousSecret { secret: from.secret()?, grace_until: from.time()?, reissued_since: from.time()? })
     } else {
         None
     };

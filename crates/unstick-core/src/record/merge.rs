@@ -1,5 +1,7 @@
 //! Merging a change into a record: the reference behaviour of every store.
 
+use std::time::Duration;
+
 use super::{Change, Field, FieldChange, FieldVersion, Life, PreviousSecret, Proof, Record, Rotation, Standing};
 use crate::{Applied, OpCtx, Presented, Rotated, Timestamp};
 
@@ -75,7 +77,11 @@ impl Record {
         self.previous = rotation.grace_until.map(|grace_until| PreviousSecret {
             secret: self.secret,
             grace_until,
-            reissued: if self.reissued >= rotation.overlap_since { self.reissued } else { Timestamp::ZERO },
+            reissued_since: if self.reissued >= rotation.overlap_since {
+                rotation.overlap_since.max(self.rotated + Duration::from_millis(1))
+            } else {
+                Timestamp::ZERO
+            },
         });
         self.secret = rotation.secret;
         self.rotated = op.now;

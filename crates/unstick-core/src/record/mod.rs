@@ -45,11 +45,12 @@ pub struct PreviousSecret {
     pub secret: SecretHash,
     /// Until when requests that still carry it are served.
     pub grace_until: Timestamp,
-    /// When this secret was last sent again to the client (renewal or key re-issue), if that overlapped the rotation.
+    /// From which time of issue on this secret's credentials were sent to the client again (renewal or key re-issue) in
+    /// answers that may have overlapped the rotation; [`Timestamp::ZERO`] when there were none.
     ///
-    /// Such a client may have received the two answers in the other order, so the credential issued at exactly this
-    /// time is accepted after the grace too, and replaced. [`Timestamp::ZERO`] when it was not.
-    pub reissued: Timestamp,
+    /// Such a client may have received the answers in another order, so a credential issued then is accepted after the
+    /// grace too, and replaced. The secret's first issue is always older.
+    pub reissued_since: Timestamp,
 }
 
 /// Whether the session lives.

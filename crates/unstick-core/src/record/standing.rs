@@ -27,7 +27,7 @@ pub enum Proof {
     Current,
     /// The previous one, within its grace: served, but never given the new credential, nor allowed to rotate or log in.
     Grace,
-    /// The previous one after its grace, in the very credential that was issued again while the rotation was under way:
+    /// The previous one after its grace, in a credential that was issued again while the rotation was under way:
     /// the client received the two answers in the other order. Served, and rotated to a fresh id.
     Reordered,
 }
@@ -68,7 +68,7 @@ impl Record {
             Some(previous) if presented.secret == previous.secret => {
                 if now < previous.grace_until {
                     Standing::Live(Proof::Grace)
-                } else if previous.reissued != Timestamp::ZERO && presented.issued == previous.reissued {
+                } else if previous.reissued_since != Timestamp::ZERO && presented.issued >= previous.reissued_since {
                     Standing::Live(Proof::Reordered)
                 } else {
                     Standing::Superseded { at: self.rotated }

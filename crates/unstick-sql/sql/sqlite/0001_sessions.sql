@@ -11,7 +11,7 @@ CREATE TABLE unstick_sessions (
     secret            BLOB    NOT NULL,             -- one-way hash of the current id
     previous          BLOB,                         -- one-way hash of the id before it
     previous_until    INTEGER,                      -- until when the id before is served
-    previous_reissued INTEGER,                      -- when the id before was sent again while it was being replaced; 0: it was not
+    previous_reissued INTEGER,                      -- from when on it was sent again while it was being replaced; 0: it was not
     rotated           INTEGER NOT NULL,
     reissued          INTEGER NOT NULL,             -- when the current id was last sent again; 0: never
     principal         TEXT,

@@ -17,7 +17,7 @@ const COLUMNS: &str = "format, secret, previous, previous_until, previous_reissu
      idle_deadline, absolute_deadline, fields, applied, ended_at, ended_until";
 
 /// Whether `?3` and `?4` are good for the row at `?2`.
-const PROVEN: &str = "(secret = ?3 OR (previous = ?3 AND (?2 < previous_until OR (previous_reissued <> 0 AND previous_reissued = ?4))))";
+const PROVEN: &str = "(secret = ?3 OR (previous = ?3 AND (?2 < previous_until OR (previous_reissued <> 0 AND previous_reissued <= ?4))))";
 
 /// Whether the row was proven by something else than a previous secret in its grace.
 const MAY_ROTATE: &str = "(secret = ?3 OR previous_until <= ?2)";
@@ -141,7 +141,7 @@ fn rotate(sessions: &str, writable: &str, remembered: &str) -> String {
          previous = CASE WHEN NOT {MAY_ROTATE} THEN previous WHEN ?15 IS NULL THEN NULL ELSE secret END, \
          previous_until = CASE WHEN {MAY_ROTATE} THEN ?15 ELSE previous_until END, \
          previous_reissued = CASE WHEN NOT {MAY_ROTATE} THEN previous_reissued WHEN ?15 IS NULL THEN NULL \
-             WHEN max(reissued, ?13) >= ?18 THEN max(reissued, ?13) ELSE 0 END, \
+             WHEN max(reissued, ?13) >= ?18 THEN max(?18, rotated + 1) ELSE 0 END, \
          secret = CASE WHEN {MAY_ROTATE} THEN ?14 ELSE secret END, \
          rotated = CASE WHEN {MAY_ROTATE} THEN ?2 ELSE rotated END, \
          reissued = CASE WHEN {MAY_ROTATE} THEN 0 ELSE max(reissued, ?13) END, \
