@@ -53,6 +53,7 @@ impl Default for Options {
 struct StoryTime {
     clock: ManualClock,
     ahead: Duration,
+    began: std::time::Instant,
 }
 
 impl RuntimeOps for StoryTime {
@@ -61,7 +62,7 @@ impl RuntimeOps for StoryTime {
     }
 
     fn monotonic(&self) -> Duration {
-        Runtime::tokio().monotonic()
+        self.began.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -111,7 +112,7 @@ impl Cluster {
         let (mut layers, mut routers) = (Vec::new(), Vec::new());
         for node in 0..options.nodes {
             let ahead = options.skew * u32::try_from(node).unwrap_or(0);
-            let runtime = Runtime::custom(StoryTime { clock: clock.clone(), ahead });
+            let runtime = Runtime::custom(StoryTime { clock: clock.clone(), ahead, began: std::time::Instant::now() });
             let events = Events::new(&format!("node-{node}")).observer(log.clone());
             let keys = KeyRing::new(key.clone());
             let layer = match backend {

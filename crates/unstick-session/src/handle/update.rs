@@ -32,11 +32,11 @@ impl Session {
         Fields::check_name(key)?;
         self.state().writable()?;
         let env = self.0.shared.env.clone();
-        let give_up = env.now() + env.deadline;
+        let give_up = env.runtime.monotonic() + env.deadline;
         for lost in 0.. {
             if lost > 0 {
                 self.back_off(lost).await;
-                if env.now() >= give_up {
+                if env.runtime.monotonic() >= give_up {
                     break;
                 }
             }
