@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::SET_COOKIE};
-use unstick_core::{BoxFuture, Carriage, Carrier, EventKind, HeaderBudget, Lifecycle, Runtime};
+use unstick_core::{BoxFuture, Carriage, Carrier, EventKind, HeaderBudget, Lifecycle};
 
 use crate::{
     ResponseBody, Session, SessionError,
@@ -25,7 +25,7 @@ use crate::{
 /// A commit that goes on in the background when the connection that waits for it goes away.
 struct Detached {
     commit: Option<BoxFuture<'static, Outcome>>,
-    runtime: Runtime,
+    env: Arc<Env>,
 }
 
 impl Detached {
@@ -40,7 +40,7 @@ impl Detached {
 impl Drop for Detached {
     fn drop(&mut self) {
         if let Some(commit) = self.commit.take() {
-            self.runtime.spawn(Box::pin(async move {
+            self.env.runtime.spawn(Box::pin(async move {
                 drop(commit.await);
             }));
         }
@@ -155,7 +155,7 @@ fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
     let ends = intent.lifecycle == Lifecycle::End;
     let attempt = session.attempt(ticket, intent, seen_live);
     let (engine, env) = (session.engine().clone(), env.clone());
-    let commit = Detached { runtime: env.runtime.clone(), commit: Some(engine.commit(env, attempt)) };
+    let commit = Detached { commit: Some(engine.commit(env.clone(), attempt)), env };
     Next::Commit { commit, ends, only_renewal }
 }
 

@@ -1,5 +1,6 @@
 //! The handle that handlers work with.
 
+mod buffer;
 mod read;
 mod state;
 mod turn;

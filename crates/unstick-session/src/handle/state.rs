@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use unstick_core::{Applied, Carrier, Change, ErrorKind, FieldChange, Fields, Intent, Lifecycle, LiveSession, OpId, Ticket};
 
-use super::turn::Trip;
+use super::{buffer::Buffer, turn::Trip};
 use crate::{SessionError, Status, commit::Outcome};
 
 pub(super) struct State {
@@ -18,7 +18,7 @@ pub(super) struct State {
     /// The id was replaced so recently that the client may have its replacement by now: a new session must not displace it.
     pub(super) stale: bool,
     pub(super) lifecycle: Lifecycle,
-    pub(super) change: Change,
+    pub(super) change: Buffer,
     pub(super) pending_size: usize,
     pub(super) carrier: Carrier,
     pub(super) touched: bool,
@@ -65,7 +65,7 @@ impl State {
             failed: None,
             stale: false,
             lifecycle: Lifecycle::Keep,
-            change: Change::default(),
+            change: Buffer::default(),
             pending_size: 0,
             carrier: Carrier::Unchanged,
             touched: false,
@@ -140,7 +140,7 @@ impl State {
         let lifecycle = if self.lifecycle == Lifecycle::End { Lifecycle::End } else { Lifecycle::Keep };
         let dropped = !self.change.is_empty() || self.lifecycle != lifecycle;
         self.lifecycle = lifecycle;
-        self.change = Change::default();
+        self.change = Buffer::default();
         self.pending_size = 0;
         dropped
     }
@@ -155,7 +155,7 @@ impl State {
     /// Takes the buffered intent out, for the last commit.
     pub(super) fn take_intent(&mut self, max_size: usize) -> Intent {
         self.pending_size = 0;
-        let mut change = std::mem::take(&mut self.change);
+        let mut change = self.change.take();
         change.max_size = max_size;
         Intent { lifecycle: std::mem::replace(&mut self.lifecycle, Lifecycle::Keep), change }
     }

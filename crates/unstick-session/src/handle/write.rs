@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use unstick_core::{Change, ErrorKind, EventKind, FieldChange, Fields, Lifecycle};
 
-use super::{Finished, Plan, Session};
+use super::{Finished, Plan, Session, buffer::Buffer};
 use crate::{
     SessionError, Status,
     commit::{Attempt, Outcome},
@@ -59,7 +59,7 @@ impl Session {
         let mut state = self.state();
         state.writable()?;
         state.touched = true;
-        state.change = Change { clear: true, ..Change::default() };
+        state.change = Change { clear: true, ..Change::default() }.into();
         state.cleared_again = true;
         state.pending_size = 0;
         Ok(())
@@ -120,7 +120,7 @@ impl Session {
             return state.writable();
         }
         state.touched = true;
-        state.change = Change::default();
+        state.change = Buffer::default();
         state.pending_size = 0;
         state.lifecycle = Lifecycle::End;
         Ok(())
