@@ -196,6 +196,22 @@ async fn nothing_is_applied_twice(make: impl AsyncFn(ManualClock) -> Node) {
     }
 }
 
+/// A due renewal holds an untouched request up at most once: while the backend is known to fail, nobody waits for it.
+#[tokio::test]
+async fn a_failing_backend_is_not_asked_for_renewals() {
+    let mut node = memory(ManualClock::default()).await;
+    node.get("/set?k=v").await;
+    node.clock.advance(Duration::from_secs(400));
+    node.faults.set(Some(Fault::Hang));
+    assert_eq!(node.while_time_passes("/none").await.status, 200, "the one that finds out");
+    let told = node.send("/none").await; // would hang: nobody moves the clock
+    assert_eq!((told.status, told.headers.contains_key("set-cookie")), (200, false));
+    node.faults.set(None);
+    assert_eq!(node.get("/get?k=k").await.body, "v");
+    assert_eq!(node.log.count(EventKind::BackendHealed), 1);
+    assert_eq!(node.log.count(EventKind::SessionRenewed), 1, "and the read has renewed it");
+}
+
 /// An answer that comes, but late in its deadline, is reported.
 #[tokio::test]
 async fn a_slow_backend_is_reported() {

@@ -57,6 +57,11 @@ impl Env {
         }
     }
 
+    /// Whether the backend's last answer was a failure.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn emit(&self, kind: EventKind, ticket: Option<&Ticket>, detail: &str) {
         self.events.emit_with(kind, || ticket.map(|ticket| ticket.credential.lineage().record_key().tag()), detail);
     }

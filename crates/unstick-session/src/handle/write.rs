@@ -203,7 +203,9 @@ impl Session {
             return Plan::Untouched; // and anonymous: the clock is not even read
         }
         let engine = &self.0.shared.engine;
-        let plan = state.plan(env.max_size, |ticket| !server_error && engine.is_renewal_due(ticket, env.now()));
+        // While the backend is failing, requests that do not need it are not held up for a renewal.
+        let may_renew = !server_error && !env.is_failing();
+        let plan = state.plan(env.max_size, |ticket| may_renew && engine.is_renewal_due(ticket, env.now()));
         if let Plan::Fail(error) = &plan {
             self.report_unsavable(error, state.status);
         }

@@ -110,9 +110,9 @@ impl<S: Store> FaultStore<S> {
                 call.await
             }
             Some(Fault::AnswerLate) => {
-                let held = self.script.hold();
+                // Held only once it is done, so that whoever waits for that can rely on it.
                 let answer = call.await;
-                held.await;
+                self.script.hold().await;
                 answer
             }
             Some(Fault::Delay(duration)) => {
