@@ -72,13 +72,17 @@ pub(crate) fn react(refused: &Applied, started: Timestamp, seen_live: bool, over
 pub(crate) fn apply<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: Attempt) -> impl Future<Output = Outcome> + Send {
     async move {
         let op = env.op();
-        let Some(ticket) = &attempt.ticket else { return Outcome::new(op.op_id) };
+        let Some(ticket) = &attempt.ticket else {
+            // Never taken for success: a change without a session would be acknowledged and lost.
+            let error = SessionError::new(ErrorKind::Internal, "a change was to be applied without a session");
+            return Outcome { result: Err(error), ..Outcome::new(op.op_id) };
+        };
         let trip = backend.apply(op, attempt.carriage, ticket, &attempt.intent.change);
         let answer = within(&env, env.deadline, trip).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
             // A trip of its own, and rare.
-            Err((outcome, status)) => Box::pin(start_over(&*backend, &env, attempt, outcome, status)).await,
+            Err(outcome) => Box::pin(start_over(&*backend, &env, attempt, outcome)).await,
         }
     }
 }
@@ -92,14 +96,14 @@ pub(crate) fn run<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: At
         let answer = within(&env, env.deadline, trip).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
-            Err((outcome, status)) => Box::pin(start_over(&*backend, &env, attempt, outcome, status)).await,
+            Err(outcome) => Box::pin(start_over(&*backend, &env, attempt, outcome)).await,
         }
     }
 }
 
 /// What an answer comes to; `Err`: the session was gone before the request began.
 #[allow(clippy::result_large_err, reason = "neither side is an error")]
-fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Error>) -> Result<Outcome, (Outcome, Status)> {
+fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Error>) -> Result<Outcome, Outcome> {
     env.answered(&answer);
     let ticket = attempt.ticket.as_ref();
     let lifecycle = &attempt.intent.lifecycle;
@@ -130,7 +134,7 @@ fn judge(env: &Env, attempt: &Attempt, op_id: OpId, answer: Result<Committed, Er
             outcome.status = Some(status);
             gone(env, ticket, status);
             if *lifecycle != Lifecycle::End {
-                return Err((outcome, status));
+                return Err(outcome);
             }
             outcome.result = Ok((Carrier::Remove, None));
         }
@@ -163,12 +167,11 @@ pub(crate) fn too_large<'a>(env: &Env, ticket: Option<&Ticket>, keys: impl Itera
 }
 
 /// The record is gone for good: the change starts a new session under a new id; the old one is never adopted.
-async fn start_over<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt, mut outcome: Outcome, status: Status) -> Outcome {
+async fn start_over<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt, mut outcome: Outcome) -> Outcome {
     let change = Change { preconditions: Vec::new(), renewal: None, ..attempt.intent.change };
     let intent = Intent { change, ..attempt.intent };
     let op = env.op();
     outcome.op_id = op.op_id;
-    outcome.status = Some(status);
     let answer = within(env, env.deadline, backend.commit(op, attempt.carriage, None, &intent)).await;
     env.answered(&answer);
     outcome.result = match answer {
