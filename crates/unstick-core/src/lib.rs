@@ -11,6 +11,7 @@
 //! | [`level`], [`bus`] | a shared cache level and an invalidation bus |
 //! | [`lifetimes`] | idle and absolute timeouts as arithmetic |
 //! | [`runtime`], [`time`] | clocks, timers and tasks |
+//! | [`engine_clock`] | the clock of a server, as far as a node can know it |
 //! | [`event`] | what happened |
 //! | [`budget`] | bytes of response headers that layers share |
 //! | [`order`] | the order of layers |
@@ -22,6 +23,7 @@ pub mod backend;
 pub mod budget;
 pub mod bus;
 pub mod credential;
+pub mod engine_clock;
 pub mod error;
 pub mod event;
 pub mod index;
@@ -46,6 +48,7 @@ pub use self::{
         CREDENTIAL_FORMAT, Credential, Key, KeyRing, Lineage, OpenedCredential, RecordKey, SEALED_LEN, Sealer, Secret, SecretHash,
         SessionTag, Verdict,
     },
+    engine_clock::EngineClock,
     error::{ConfigError, Error, ErrorKind},
     event::{Event, EventKind, Events, Observer},
     index::{PrincipalIndex, Reservation, SessionEntry},

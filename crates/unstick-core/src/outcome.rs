@@ -42,6 +42,8 @@ pub struct LiveSession {
     pub idle_deadline: Timestamp,
     /// The absolute deadline.
     pub absolute_deadline: Timestamp,
+    /// Until when requests with the id before the current one are served, if there was one.
+    pub grace_until: Option<Timestamp>,
 }
 
 /// Answer of [`Store::load`](crate::Store::load).
@@ -80,6 +82,7 @@ impl Loaded {
                 created: record.created,
                 idle_deadline: record.idle_deadline,
                 absolute_deadline: record.absolute_deadline,
+                grace_until: record.previous.as_ref().map(|previous| previous.grace_until),
             }),
             Standing::Superseded { at } => Self::Superseded { at },
             Standing::Ended { at } => Self::Ended { at },

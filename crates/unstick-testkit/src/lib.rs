@@ -9,6 +9,7 @@
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, and calls with it |
 //! | [`observe`] | collected events |
+//! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
 pub mod client;
 pub mod clock;
@@ -17,3 +18,5 @@ pub mod faults;
 pub mod mutants;
 pub mod observe;
 pub mod races;
+#[cfg(feature = "servers")]
+pub mod servers;

@@ -1,0 +1,1 @@
+//! Session store of the unstick family on Redis: standalone, Sentinel and Cluster.
