@@ -11,7 +11,7 @@ use std::{
 
 use unstick_testkit::{
     require_server,
-    servers::{MariaDbServer, PostgresServer, RedisCluster, RedisServer, poll, slot_of},
+    servers::{MariaDbServer, PostgresServer, RedisCluster, RedisServer, SeenCommand, poll, slot_of},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,17 @@ fn redis_survives_faults() {
     let port = redis.port();
     faults!(&redis, || redis.command(&["GET", "kept"]).is_ok_and(|reply| reply.text() == "yes"));
     assert_eq!(redis.url(), format!("redis://127.0.0.1:{port}"));
+
+    let before = redis.command_counts().unwrap();
+    let mut monitor = redis.monitor().unwrap();
+    redis.command(&["EVAL", "return redis.call('get', KEYS[1])", "1", "kept"]).unwrap();
+    let seen = monitor.read().unwrap();
+    let sent: Vec<String> = seen.iter().filter(|command| command.was_sent()).map(SeenCommand::name).collect();
+    assert_eq!((seen.len(), sent), (2, vec!["eval".to_owned()]), "on the wire it is one");
+    assert_eq!(monitor.read().unwrap(), []);
+    let counts = redis.command_counts().unwrap().since(&before);
+    assert_eq!((counts["eval"], counts["get"]), (1, 1), "carried out are two");
+
     redis.stop();
     assert!(redis.command(&["PING"]).is_err(), "a stopped server does not answer");
 }
