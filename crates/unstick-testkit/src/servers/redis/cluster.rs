@@ -126,8 +126,9 @@ impl RedisOptions {
     /// Starts a cluster of six nodes with these settings.
     ///
     /// # Errors
-    /// When the program is missing or does not start.
+    /// When the program is missing or does not start, or with [`RedisOptions::tls`].
     pub fn start_cluster(&self) -> Result<RedisCluster, StartError> {
+        self.refuse_tls()?;
         let dir = Arc::new(Dir::new(None)?);
         let nodes = (0..NODES).map(|_| RedisServer::launch(self, CONFIG, Arc::clone(&dir))).collect::<Result<Vec<_>, _>>()?;
         let cluster = RedisCluster { nodes };
