@@ -18,6 +18,7 @@
 //! ```
 
 mod foreign;
+pub mod migrate;
 #[cfg(any(feature = "memory", test))]
 mod options;
 mod url;
