@@ -5,3 +5,5 @@ mod contract;
 mod faults;
 mod nodes;
 mod races;
+#[cfg(feature = "axum-08")]
+mod story;
