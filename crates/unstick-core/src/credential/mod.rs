@@ -33,7 +33,7 @@ mod format;
 mod key;
 
 pub use format::{CREDENTIAL_FORMAT, SEALED_LEN};
-pub use key::{Key, KeyRing, Sealer};
+pub use key::{Key, KeyRing, KeyRole, Sealer};
 
 use std::fmt;
 
