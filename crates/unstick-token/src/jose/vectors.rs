@@ -79,7 +79,7 @@ fn rfc_7520_5_6_dir() {
         "DB2n0cRDIHAzFVeJUDxkUwVAE7_YGRPdcqMyiBoCO-FBdE-Nceb4h3-FtBP-c_",
         "BIwCPTjb9o0SbdcdREEMJMyZBH8ySWMVi1gPD9yxi-aQpGbSv_F9N4IZAxscj5",
         "g-NJsUPbjk29-s7LJAGb15wEBtXphVCgyy53CoIKLHHeJHXex45Uz9aKZSRSIn",
-        "ZI-wjsY0yu3cT4_aQ3i1o-tiE-F8Os61EKgyIQ4CWao8PFMj8TTnp",
+        "ZI-wjsY0yu3cT4_aQ3i1o-tiE-F8Ios61EKgyIQ4CWao8PFMj8TTnp",
     ]);
     let tag = "vbb32Xvllea2OtmHAdccRQ";
     let sealed = encrypt(&cipher, header, bytes(iv), message.as_bytes().to_vec()).unwrap();
