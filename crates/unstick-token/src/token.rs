@@ -65,7 +65,11 @@ impl Token {
 
     /// Seals the session under `credential`; nothing has happened yet when it turns out too large.
     fn seal(&self, op: OpCtx, carriage: Carriage, credential: Credential, claims: Claims) -> Result<(Carrier, Ticket), Error> {
-        let mut claims = Claims { credential, not_before: size::whole_seconds(op.now - self.lifetimes.tolerated_skew()), ..claims };
+        if !claims::is_nameable(credential.issued()) || !claims::is_nameable(credential.absolute_deadline()) {
+            return Err(Error::new(ErrorKind::Unavailable, "this node's clock is centuries off; no token it seals could be read"));
+        }
+        let not_before = claims::whole_seconds(op.now - self.lifetimes.tolerated_skew());
+        let mut claims = Claims { credential, not_before, ..claims };
         claims.record.secret = credential.secret().hash();
         claims.record.idle_deadline = credential.idle_deadline();
         claims.record.applied.clear();
