@@ -109,7 +109,19 @@ pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
         applied.push((OpId::from_u128(from.take(16)?.get_u128()), from.time()?));
     }
     let fields = fields(&mut from)?;
-    Ok(Record { life: Life::Live, secret, previous, rotated, reissued, principal, created, idle_deadline, absolute_deadline, fields, applied })
+    Ok(Record {
+        life: Life::Live,
+        secret,
+        previous,
+        rotated,
+        reissued,
+        principal,
+        created,
+        idle_deadline,
+        absolute_deadline,
+        fields,
+        applied,
+    })
 }
 
 fn fields(from: &mut Reader) -> Result<Fields, Error> {

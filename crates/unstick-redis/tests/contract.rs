@@ -1,11 +1,14 @@
 //! The store contract on a real server, with a second set of connections as another node.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use unstick_redis::RedisStore;
+use unstick_redis::{RedisClient, RedisStore};
 use unstick_testkit::{
     clock::{ManualClock, TestClock},
     contract::StoreFactory,
@@ -29,14 +32,12 @@ impl Prefixes {
     }
 
     async fn at(&self, prefix: &str) -> RedisStore {
-        let builder = RedisStore::builder(&self.server.url()).prefix(prefix);
-        match &self.clock {
+        let builder = RedisClient::builder(&self.server.url()).prefix(prefix).deadline(Duration::from_secs(30));
+        let builder = match &self.clock {
             Some(clock) => builder.runtime(clock.runtime()),
             None => builder,
-        }
-        .connect()
-        .await
-        .unwrap()
+        };
+        RedisStore::new(&builder.connect().await.unwrap()).unwrap()
     }
 }
 

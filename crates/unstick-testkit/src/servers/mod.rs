@@ -34,6 +34,6 @@ mod wait;
 pub use error::StartError;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use postgres::{PostgresOptions, PostgresServer};
-pub use redis::{Info, RedisOptions, RedisServer, Reply};
+pub use redis::{Info, RedisCluster, RedisOptions, RedisSentinel, RedisServer, Reply, slot_of};
 pub use require::{Outcome, Shared, missing, skip};
 pub use wait::poll;

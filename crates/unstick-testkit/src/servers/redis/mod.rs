@@ -1,10 +1,14 @@
 //! Redis servers.
 
+mod cluster;
 mod options;
 mod resp;
+mod sentinel;
 mod server;
 mod tls;
 
+pub use cluster::{RedisCluster, slot_of};
 pub use options::RedisOptions;
 pub use resp::Reply;
+pub use sentinel::RedisSentinel;
 pub use server::{Info, RedisServer};
