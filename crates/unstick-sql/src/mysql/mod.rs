@@ -1,0 +1,4 @@
+//! Sessions in MySQL or MariaDB.
+
+mod numbered;
+mod statements;
