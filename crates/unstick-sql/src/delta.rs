@@ -11,7 +11,9 @@ use serde::{
     Deserializer as _, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
 };
-use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpCtx, OpId, Precondition, Timestamp};
+use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Precondition, Timestamp};
+
+use crate::engine::Call;
 
 /// A marker in front of a text, written without joining them first.
 struct Marked<'a>(char, &'a str);
@@ -90,8 +92,8 @@ pub(crate) fn operation(op: OpId) -> String {
 
 /// How long an operation must be remembered on the engine's clock: one budget to hand the same operation in again, and
 /// another for that delivery to arrive.
-pub(crate) fn remembered_until(op: &OpCtx, engine_deadline: Timestamp) -> Timestamp {
-    engine_deadline + op.budget()
+pub(crate) fn remembered_until(call: Call<'_>) -> Timestamp {
+    call.deadline + call.op.budget()
 }
 
 /// The `applied` object of one operation.
