@@ -19,6 +19,8 @@ mod prefix;
 mod row;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod schema;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod store;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
