@@ -1,6 +1,7 @@
 //! Statements with numbered parameters, which this dialect does not have: each use of a number becomes a parameter of its own.
 
 use sqlx::{Arguments as _, AssertSqlSafe, MySql, SqlSafeStr, SqlStr, mysql::MySqlArguments, query::Query};
+use unstick_core::Timestamp;
 
 /// A value for a parameter.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +10,12 @@ pub(super) enum Value<'a> {
     Number(i64),
     Bytes(&'a [u8]),
     Text(&'a str),
+}
+
+impl From<Timestamp> for Value<'_> {
+    fn from(at: Timestamp) -> Self {
+        Self::Number(at.as_millis())
+    }
 }
 
 impl<'a> From<Option<&'a [u8]>> for Value<'a> {
@@ -52,6 +59,15 @@ impl Numbered {
             };
         }
         sqlx::query_with(self.text.clone(), arguments)
+    }
+
+    /// Bytes of all texts that go with it.
+    pub(super) fn size(&self, values: &[Value<'_>]) -> usize {
+        let one = |number: &usize| match values.get(*number) {
+            Some(Value::Text(text)) => text.len(),
+            _ => 0,
+        };
+        self.uses.iter().map(one).sum()
     }
 
     #[cfg(test)]

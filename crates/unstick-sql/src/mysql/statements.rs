@@ -181,7 +181,8 @@ impl Statements {
                  AND NOT EXISTS (SELECT 1 FROM {sessions} AS s WHERE s.`key` = r.`key` AND s.ended_at IS NOT NULL)) AS taken"
             )),
             reserve: Numbered::new(&format!(
-                "INSERT INTO {reservations} (principal, `key`, until) VALUES (?1, ?2, ?3) ON DUPLICATE KEY UPDATE until = GREATEST(until, ?3)"
+                "INSERT INTO {reservations} (principal, `key`, until) SELECT ?1, ?2, ?3 FROM DUAL WHERE {CLOCK} < ?4 \
+                 ON DUPLICATE KEY UPDATE until = GREATEST(until, ?3)"
             )),
         }
     }

@@ -9,6 +9,6 @@ mod lease;
 mod pooled;
 mod settings;
 
-pub(crate) use lease::{Dialect, Lease, Locked, Statement};
+pub(crate) use lease::{Answer, Dialect, Lease, Locked, Statement};
 pub(crate) use pooled::{Broken, Pooled, outcome, pool_options};
 pub(crate) use settings::{Settings, server_store_builder};
