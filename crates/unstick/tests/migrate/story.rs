@@ -117,7 +117,8 @@ async fn change_stores<Old: Store, New: Store>(old: FaultStore<Old>, new: FaultS
             away.push((user, jar));
         }
     }
-    let migrate = |step| Migrate::new(old.clone(), new.clone(), step).quiet(Duration::ZERO).events(Events::new("node").observer(log.clone()));
+    let migrate =
+        |step| Migrate::new(old.clone(), new.clone(), step).quiet(Duration::ZERO).events(Events::new("node").observer(log.clone()));
     fleet.roll(|| migrate(Step::PreferOld)).await;
     assert_eq!(log.count(EventKind::SessionMoved), 0, "not before every node knows where to look");
     fleet.roll(|| migrate(Step::Move)).await;

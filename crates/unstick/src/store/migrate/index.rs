@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use unstick_core::{
-    BoxFuture, Ended, Error, ErrorKind, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Store, Timestamp,
-};
+use unstick_core::{BoxFuture, Ended, Error, ErrorKind, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Store, Timestamp};
 
 use super::Migrate;
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use unstick_core::{
-    Change, Created, Error, ErrorKind, EventKind, Fields, LiveSession, Loaded, NewRecord, OpCtx, OpId, Presented, Proof, RecordKey, Rotated,
-    Rotation, SecretHash, Store, Timestamp,
+    Change, Created, Error, ErrorKind, EventKind, Fields, LiveSession, Loaded, NewRecord, OpCtx, OpId, Presented, Proof, RecordKey,
+    Rotated, Rotation, SecretHash, Store, Timestamp,
 };
 
 use super::{
