@@ -230,8 +230,19 @@ impl<K> SessionLayerBuilder<K> {
     }
 }
 
+/// All settings but hooks and clocks.
 impl<K: fmt::Debug> fmt::Debug for SessionLayerBuilder<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayerBuilder").field("kind", &self.kind).field("cookie", &self.cookie).finish_non_exhaustive()
+        f.debug_struct("SessionLayerBuilder")
+            .field("kind", &self.kind)
+            .field("lifetimes", &self.lifetimes)
+            .field("cookie", &self.cookie)
+            .field("header", &self.header)
+            .field("deadline", &self.deadline)
+            .field("max_size", &self.max_size)
+            .field("header_budget", &self.budget)
+            .field("commit_on_server_error", &self.commit_on_server_error)
+            .field("clear_site_data_on_end", &self.clear_site_data)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "serde")]
+pub mod config;
 pub mod store;
 
 #[doc(no_inline)]
