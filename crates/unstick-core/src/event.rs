@@ -47,6 +47,8 @@ pub enum EventKind {
     SessionIdRenewed,
     /// A principal was logged in, and the id replaced.
     SessionPromoted,
+    /// A session was moved from one store to another, with all it holds.
+    SessionMoved,
     /// A credential with a wrong signature.
     SessionForged,
     /// A credential signed by a key that is not in the ring.
@@ -73,6 +75,12 @@ pub enum EventKind {
     BackendDown,
     /// The backend answered again after failures.
     BackendHealed,
+    /// Connections to a backend that had stopped answering were given up for fresh ones.
+    BackendReconnected,
+    /// The backend is set up to drop sessions when its memory is full, instead of refusing new ones.
+    EvictionPolicy,
+    /// The backend has dropped data because its memory is full: sessions may be among it.
+    BackendEvicted,
     /// A sweep of expired records failed; it will be tried again.
     SweepFailed,
     /// Two layers are in an order that weakens their promises.
@@ -102,6 +110,7 @@ impl EventKind {
             Self::SessionRenewed => "session_renewed",
             Self::SessionIdRenewed => "session_id_renewed",
             Self::SessionPromoted => "session_promoted",
+            Self::SessionMoved => "session_moved",
             Self::SessionForged => "session_forged",
             Self::SessionUnknownKey => "session_unknown_key",
             Self::SessionMalformed => "session_malformed",
@@ -115,6 +124,9 @@ impl EventKind {
             Self::BackendSlow => "backend_slow",
             Self::BackendDown => "backend_down",
             Self::BackendHealed => "backend_healed",
+            Self::BackendReconnected => "backend_reconnected",
+            Self::EvictionPolicy => "eviction_policy",
+            Self::BackendEvicted => "backend_evicted",
             Self::SweepFailed => "sweep_failed",
             Self::LayerOrder => "layer_order",
             Self::HostScope => "host_scope",
@@ -133,6 +145,8 @@ impl EventKind {
                 | Self::SessionUnreadable
                 | Self::BackendSlow
                 | Self::BackendDown
+                | Self::EvictionPolicy
+                | Self::BackendEvicted
                 | Self::ClockSkew
                 | Self::CommitFailed
                 | Self::CommitUnknown

@@ -1,0 +1,319 @@
+//! Commands, each within its deadline.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use fred::{
+    interfaces::ClientLike,
+    types::{ClusterHash, CustomCommand, Resp3Frame, Value, cluster::ClusterRouting, config::Options},
+};
+use futures_util::future::{Either, join_all, select};
+use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
+
+use super::{
+    failure,
+    link::Link,
+    nodes::Node,
+    reply::{self, Reply},
+    script::Script,
+    watchdog::Suspicion,
+    wire::{Shared, Wire},
+};
+
+/// How often a command is sent on to another node of a cluster that is being changed.
+const REDIRECTIONS: u32 = 3;
+
+/// The narrow client that stores, buses and cache levels are written against. Clones share their connections.
+#[derive(Clone)]
+pub(crate) struct Client(pub(super) Arc<Shared>);
+
+/// When a call has to be over, by the runtime's monotonic clock.
+#[derive(Clone, Copy)]
+pub(super) struct Due(Duration);
+
+impl Due {
+    pub(super) fn within(runtime: &Runtime, time: Duration) -> Self {
+        Self(runtime.monotonic().saturating_add(time))
+    }
+
+    fn left(self, runtime: &Runtime) -> Duration {
+        self.0.saturating_sub(runtime.monotonic())
+    }
+}
+
+/// A call that is counted as unanswered unless it says otherwise before it is dropped.
+struct Flight<'a>(Option<&'a Node>);
+
+impl<'a> Flight<'a> {
+    fn start(node: &'a Node, now: Duration) -> Self {
+        node.silence().sent(now);
+        Self(Some(node))
+    }
+
+    fn answered(mut self, now: Duration) {
+        if let Some(node) = self.0.take() {
+            node.silence().answered(now);
+        }
+    }
+
+    fn broken(mut self) {
+        if let Some(node) = self.0.take() {
+            node.silence().broken();
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(node) = self.0.take() {
+            node.silence().given_up();
+        }
+    }
+}
+
+impl Client {
+    /// Reads a string.
+    pub(crate) async fn get(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        match self.read(op, "GET", key).await? {
+            Reply::Nil => Ok(None),
+            value => value.into_bytes().map(Some),
+        }
+    }
+
+    /// Reads all fields of a hash, in no order; none when there is no such key.
+    pub(crate) async fn hgetall(&self, op: &OpCtx, key: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        let Reply::Many(flat) = self.read(op, "HGETALL", key).await? else { return Err(reply::unexpected()) };
+        let mut pairs = Vec::with_capacity(flat.len() / 2);
+        let mut flat = flat.into_iter();
+        while let (Some(field), Some(value)) = (flat.next(), flat.next()) {
+            pairs.push((field.into_bytes()?, value.into_bytes()?));
+        }
+        Ok(pairs)
+    }
+
+    /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
+    pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
+        let due = self.begin(op)?;
+        self.run_until(due, script, &Bytes::copy_from_slice(key), &args).await
+    }
+
+    /// Runs a script on many keys, which may belong to different nodes: sent in order, without waiting for answers in between.
+    pub(crate) async fn run_each(&self, op: &OpCtx, script: &Script, calls: Vec<(Bytes, Vec<Bytes>)>) -> Vec<Result<Vec<Reply>, Error>> {
+        let due = match self.begin(op) {
+            Ok(due) => due,
+            Err(error) => return calls.iter().map(|_| Err(error.clone())).collect(),
+        };
+        // asking for the time first, so that nothing has to wait in between
+        for (key, _) in &calls {
+            let wire = self.0.wire();
+            if let Ok((_, node)) = owner(&wire, key)
+                && node.clock.at(Timestamp::system_now()).is_none()
+            {
+                _ = self.learn_clock(&wire, &node, due).await; // the call itself will say what is wrong
+            }
+        }
+        join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args))).await
+    }
+
+    /// Sends to every subscriber; tells how many of one node got it.
+    pub(crate) async fn publish(&self, op: &OpCtx, channel: &str, payload: Bytes) -> Result<u64, Error> {
+        let due = self.begin(op)?;
+        let channel = Bytes::copy_from_slice(channel.as_bytes());
+        let wire = self.0.wire();
+        let (slot, node) = owner(&wire, &channel)?;
+        let args = vec![Value::Bytes(channel), Value::Bytes(payload)];
+        let reply = Reply::read(self.send(&wire, &wire.link, &node, "PUBLISH", slot, args, due).await?)?;
+        reply.number().and_then(|count| u64::try_from(count).ok()).ok_or_else(reply::unexpected)
+    }
+
+    /// The time that the operation has, by its own clock and budget and by the configured maximum.
+    fn begin(&self, op: &OpCtx) -> Result<Due, Error> {
+        let settings = &self.0.settings;
+        let left = op.deadline.since(settings.runtime.wall()).min(op.budget()).min(settings.deadline);
+        if left.is_zero() { Err(failure::late()) } else { Ok(Due::within(&settings.runtime, left)) }
+    }
+
+    /// Asks again once when the connection broke: a read changes nothing.
+    async fn read(&self, op: &OpCtx, command: &'static str, key: &[u8]) -> Result<Reply, Error> {
+        let due = self.begin(op)?;
+        let key = Bytes::copy_from_slice(key);
+        let first = self.read_once(due, command, &key).await;
+        match first {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                let runtime = &self.0.settings.runtime;
+                let wire = self.0.wire();
+                select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
+                if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, command, &key).await }
+            }
+            other => other,
+        }
+    }
+
+    async fn read_once(&self, due: Due, command: &'static str, key: &Bytes) -> Result<Reply, Error> {
+        let wire = self.0.wire();
+        let (slot, node) = owner(&wire, key)?;
+        Reply::read(self.send(&wire, &wire.link, &node, command, slot, vec![Value::Bytes(key.clone())], due).await?)
+    }
+
+    async fn run_until(&self, due: Due, script: &Script, key: &Bytes, args: &[Bytes]) -> Result<Vec<Reply>, Error> {
+        let mut again = true;
+        loop {
+            let wire = self.0.wire();
+            let (slot, node) = owner(&wire, key)?;
+            let link = if self.0.settings.wait.is_some() { wire.waiter() } else { &wire.link };
+            if node.clock.at(Timestamp::system_now()).is_none() {
+                self.learn_clock(&wire, &node, due).await?;
+            }
+            let (reply, deadline) = self.evaluate(&wire, link, &node, slot, script, key, args, due).await?;
+            let mut reply = reply.into_iter();
+            let (Some(_time), Some(status)) = (reply.next(), reply.next()) else { return Err(reply::unexpected()) };
+            if !matches!(&status, Reply::Bytes(word) if word == "LATE") {
+                self.wait_for_replicas(&wire, link, &node, slot, due).await?;
+                return Ok(std::iter::once(status).chain(reply).collect());
+            }
+            // the refusal told the server's time: is there more of it than was thought?
+            let now = Timestamp::system_now();
+            let corrected = node.clock.at(now + due.left(&self.0.settings.runtime));
+            let there = node.clock.at(now);
+            if !again || due.left(&self.0.settings.runtime).is_zero() || corrected <= Some(deadline) || corrected <= there {
+                return Err(failure::late());
+            }
+            again = false;
+        }
+    }
+
+    /// The array that the script returned, and the deadline that it was given.
+    #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
+    async fn evaluate(
+        &self,
+        wire: &Arc<Wire>,
+        link: &Link,
+        node: &Arc<Node>,
+        slot: u16,
+        script: &Script,
+        key: &Bytes,
+        args: &[Bytes],
+        due: Due,
+    ) -> Result<(Vec<Reply>, Timestamp), Error> {
+        let mut by = ("EVALSHA", &script.digest);
+        loop {
+            let sent = Timestamp::system_now();
+            let left = due.left(&self.0.settings.runtime);
+            let Some(deadline) = node.clock.at(sent + left) else { return Err(failure::not_connected()) };
+            let mut values = Vec::with_capacity(args.len() + 4);
+            values.extend([Value::Bytes(by.1.clone()), Value::Integer(1), Value::Bytes(key.clone()), Value::Integer(deadline.as_millis())]);
+            values.extend(args.iter().cloned().map(Value::Bytes));
+            let frame = self.send(wire, link, node, by.0, slot, values, due).await?;
+            if by.0 == "EVALSHA" && error_text(&frame).is_some_and(|text| failure::is_no_script(&text)) {
+                by = ("EVAL", &script.source); // and from then on the server knows it
+                continue;
+            }
+            let Reply::Many(reply) = Reply::read(frame)? else { return Err(reply::unexpected()) };
+            let time = reply.first().and_then(Reply::number).ok_or_else(reply::unexpected)?;
+            node.clock.learn(sent, Timestamp::system_now(), Timestamp::from_millis(time));
+            return Ok((reply, deadline));
+        }
+    }
+
+    async fn wait_for_replicas(&self, wire: &Arc<Wire>, link: &Link, node: &Arc<Node>, slot: u16, due: Due) -> Result<(), Error> {
+        let Some((replicas, time)) = self.0.settings.wait else { return Ok(()) };
+        let time = time.min(due.left(&self.0.settings.runtime));
+        // zero would mean for ever
+        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1);
+        let args = vec![Value::Integer(replicas.into()), Value::Integer(millis)];
+        let confirmed = Reply::read(self.send(wire, link, node, "WAIT", slot, args, due).await?)?;
+        if confirmed.number().is_some_and(|confirmed| confirmed >= i64::from(replicas)) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Interrupted, format!("applied, but not on {replicas} replicas in time (`wait_replicas`)")))
+    }
+
+    /// Asks the server for its time.
+    pub(super) async fn learn_clock(&self, wire: &Arc<Wire>, node: &Arc<Node>, due: Due) -> Result<(), Error> {
+        let sent = Timestamp::system_now();
+        let reply = Reply::read(self.send(wire, &wire.link, node, "TIME", node.slot, Vec::new(), due).await?)?;
+        let received = Timestamp::system_now();
+        let Reply::Many(parts) = &reply else { return Err(reply::unexpected()) };
+        let (Some(seconds), Some(micros)) = (parts.first().and_then(Reply::number), parts.get(1).and_then(Reply::number)) else {
+            return Err(reply::unexpected());
+        };
+        node.clock.learn(sent, received, Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(micros / 1000)));
+        Ok(())
+    }
+
+    /// One command, sent at most once but for redirections, given up when it is due.
+    #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
+    pub(super) async fn send(
+        &self,
+        wire: &Arc<Wire>,
+        link: &Link,
+        node: &Arc<Node>,
+        command: &'static str,
+        slot: u16,
+        args: Vec<Value>,
+        due: Due,
+    ) -> Result<Resp3Frame, Error> {
+        let runtime = &self.0.settings.runtime;
+        let left = due.left(runtime);
+        if left.is_zero() {
+            return Err(failure::late());
+        }
+        if !link.is_connected() {
+            node.silence().refused(runtime.monotonic());
+            self.suspect(wire, node);
+            return Err(failure::not_connected());
+        }
+        let flight = Flight::start(node, runtime.monotonic());
+        self.suspect(wire, node);
+        let options = Options {
+            // the library counts a redirection as an attempt; it never repeats after a loss of connection what is to fail fast
+            max_attempts: Some(if link.fred.is_clustered() { 1 + REDIRECTIONS } else { 1 }),
+            max_redirections: Some(REDIRECTIONS),
+            // a little earlier, so that the library learns that nobody waits and does not send what is still in its queue
+            timeout: Some(left.saturating_sub(Duration::from_millis(1)).max(Duration::from_millis(1))),
+            fail_fast: true,
+            ..Options::default()
+        };
+        let fred = link.fred.with_options(&options);
+        let call = fred.custom_raw(CustomCommand::new_static(command, ClusterHash::Custom(slot), false), args);
+        match select(pin!(call), pin!(runtime.sleep(left))).await {
+            Either::Left((Ok(frame), _)) => {
+                flight.answered(runtime.monotonic());
+                if error_text(&frame).is_some_and(|text| failure::is_demoted(&text)) {
+                    self.probe(wire, node, Suspicion::Demoted);
+                }
+                Ok(frame)
+            }
+            Either::Left((Err(error), _)) => {
+                let error = failure::unanswered(&error);
+                if error.kind() == ErrorKind::Timeout {
+                    drop(flight);
+                    self.suspect(wire, node);
+                } else {
+                    flight.broken();
+                }
+                Err(error)
+            }
+            Either::Right(_) => {
+                drop(flight);
+                self.suspect(wire, node);
+                Err(failure::timeout())
+            }
+        }
+    }
+}
+
+/// The slot of a key and its owner.
+fn owner(wire: &Wire, key: &[u8]) -> Result<(u16, Arc<Node>), Error> {
+    let slot = if wire.link.fred.is_clustered() { ClusterRouting::hash_key(key) } else { 0 };
+    let node = wire.nodes().owner(slot).cloned();
+    node.map(|node| (slot, node)).ok_or_else(failure::not_connected)
+}
+
+fn error_text(frame: &Resp3Frame) -> Option<std::borrow::Cow<'_, str>> {
+    match frame {
+        Resp3Frame::SimpleError { data, .. } => Some(std::borrow::Cow::Borrowed(data)),
+        Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data)),
+        _ => None,
+    }
+}
