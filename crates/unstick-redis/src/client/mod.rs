@@ -19,6 +19,8 @@ mod nodes;
 mod pushes;
 mod reply;
 mod script;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod watchdog;
