@@ -338,6 +338,8 @@ impl RedisClientBuilder {
             internal_command_timeout: timeout,
             // every command says for itself how often it may be sent; this is for those of the library
             max_command_attempts: 1,
+            // the library repeats an asked command at the wrong node; with 0 it reports redirections, and they are followed here
+            max_redirections: 0,
             tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
             // its check looks at the time of the last write, which busy connections renew all the time
             unresponsive: UnresponsiveConfig { max_timeout: None, interval: Duration::from_secs(60) },

@@ -82,7 +82,7 @@ impl Client {
         wire.look_around();
         let due = Due::within(&self.0.settings.runtime, self.0.settings.connect_timeout);
         for node in &wire.nodes().all {
-            _ = self.learn_clock(wire, node, due).await; // the first call tries again
+            _ = self.learn_clock(wire, &wire.link, node, due).await; // the first call tries again
         }
         self.check_health(wire).await;
     }

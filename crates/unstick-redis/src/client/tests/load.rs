@@ -47,7 +47,13 @@ impl Outcome {
 }
 
 /// Writes to the keys in turn: a second before the fault, and `after` it.
-pub(super) async fn under_load(client: &RedisClient, keys: &[String], deadline: Duration, fault: impl FnOnce(), after: Duration) -> Outcome {
+pub(super) async fn under_load(
+    client: &RedisClient,
+    keys: &[String],
+    deadline: Duration,
+    fault: impl FnOnce(),
+    after: Duration,
+) -> Outcome {
     let start = Instant::now();
     let (mut calls, mut fault, mut fault_at) = (tokio::task::JoinSet::new(), Some(fault), Duration::MAX);
     let mut ticks = tokio::time::interval(EVERY);

@@ -66,7 +66,8 @@ async fn a_client_of_the_applications_own_will_do() {
 #[tokio::test]
 async fn databases_are_chosen() {
     let redis = require_server!(RedisServer::start());
-    let (zero, one) = (RedisClient::connect(&redis.url()).await.unwrap(), RedisClient::connect(&format!("{}/1", redis.url())).await.unwrap());
+    let (zero, one) =
+        (RedisClient::connect(&redis.url()).await.unwrap(), RedisClient::connect(&format!("{}/1", redis.url())).await.unwrap());
     set(&zero, "k", "zero").await.unwrap();
     assert_eq!(value(&one, "k").await.unwrap(), None);
 }
