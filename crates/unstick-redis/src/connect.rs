@@ -265,12 +265,11 @@ impl RedisClientBuilder {
                 }
             }
         }
-        if address.arrangement == Arrangement::Cluster || address.arrangement == Arrangement::Single {
-            if self.sentinel_user.is_some() || self.sentinel_password.is_some() {
-                return Err(ConfigError::new(
-                    "`sentinel_user` and `sentinel_password` are for `redis-sentinel` addresses; leave them out, or write `redis-sentinel://`",
-                ));
-            }
+        let has_sentinels = matches!(address.arrangement, Arrangement::Sentinel { .. });
+        if !has_sentinels && (self.sentinel_user.is_some() || self.sentinel_password.is_some()) {
+            return Err(ConfigError::new(
+                "`sentinel_user` and `sentinel_password` are for `redis-sentinel` addresses; leave them out, or write `redis-sentinel://`",
+            ));
         }
         if self.sentinel_user.is_some() && self.sentinel_password.is_none() {
             return Err(ConfigError::new("`sentinel_user` needs `sentinel_password`"));

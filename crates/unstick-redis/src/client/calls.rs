@@ -93,17 +93,6 @@ impl Client {
         }
     }
 
-    /// Reads all fields of a hash, in no order; none when there is no such key.
-    pub(crate) async fn hgetall(&self, op: &OpCtx, key: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Error> {
-        let Reply::Many(flat) = self.read(op, "HGETALL", key).await? else { return Err(reply::unexpected()) };
-        let mut pairs = Vec::with_capacity(flat.len() / 2);
-        let mut flat = flat.into_iter();
-        while let (Some(field), Some(value)) = (flat.next(), flat.next()) {
-            pairs.push((field.into_bytes()?, value.into_bytes()?));
-        }
-        Ok(pairs)
-    }
-
     /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
     pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
         let due = self.begin(op)?;

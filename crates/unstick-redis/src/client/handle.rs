@@ -40,7 +40,7 @@ use crate::connect::RedisClientBuilder;
 /// [`BackendEvicted`](unstick_core::EventKind::BackendEvicted).
 ///
 /// # Permissions
-/// A user of its own needs at least: `+hello +evalsha +eval +get +hgetall +time +client|id` and the commands that the scripts use, on
+/// A user of its own needs at least: `+hello +evalsha +eval +get +time +client|id` and the commands that the scripts use, on
 /// `~prefix*`; `+info` for the events about memory; `+wait` with `wait_replicas`; `+cluster|slots +cluster|info` in a cluster; `+role` behind
 /// sentinels; `+publish +subscribe +ping` and `&channel` for messages; `+select` with a database number.
 ///

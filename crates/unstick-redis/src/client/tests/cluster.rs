@@ -31,7 +31,7 @@ async fn keys_of_all_slots_are_reached_and_moved_slots_are_followed() {
         set(&client, &key, &n.to_string()).await.unwrap();
         assert_eq!(value(&client, &key).await.unwrap(), Some(n.to_string().into()));
     }
-    let calls = (0..100).map(|n| (format!("each{n}").into(), vec!["f".into(), Bytes::from(n.to_string())])).collect();
+    let calls = (0..100).map(|n| (format!("each{n}").into(), vec![Bytes::from(n.to_string())])).collect();
     for reply in client.client.run_each(&op(seconds(2)), &Script::new(SET), calls).await {
         assert_eq!(reply.unwrap()[0], Reply::Bytes("DONE".into()));
     }

@@ -31,6 +31,13 @@ impl Outcome {
         first.map(|call| call.sent + call.took).min().map(|at| at.saturating_sub(self.fault))
     }
 
+    pub(super) fn assert_no_failure(&self, what: &str) {
+        let failed = self.calls.iter().filter_map(|call| call.failed).count();
+        let longest = self.calls.iter().map(|call| call.took).max().unwrap_or_default();
+        println!("{what}: {} calls, {failed} failed, the longest took {longest:?}", self.calls.len());
+        assert_eq!(failed, 0, "{what}");
+    }
+
     pub(super) fn assert_recovered(&self, what: &str, keys: &[usize], within: Duration) {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for call in &self.calls {

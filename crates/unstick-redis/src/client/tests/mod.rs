@@ -24,12 +24,12 @@ use unstick_testkit::observe::EventLog;
 use super::{Reply, Script};
 use crate::RedisClient;
 
-/// Sets a field of a hash, unless it is late.
+/// Sets a value, unless it is late.
 pub(super) const SET: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now >= tonumber(ARGV[1]) then return {now, 'LATE'} end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('SET', KEYS[1], ARGV[2])
 return {now, 'DONE', ARGV[1] - now}";
 
 pub(super) fn op(time: Duration) -> OpCtx {
@@ -52,15 +52,14 @@ pub(super) async fn set(client: &RedisClient, key: &str, value: &str) -> Result<
 }
 
 pub(super) async fn set_by(client: &RedisClient, op: OpCtx, key: &str, value: &str) -> Result<i64, Error> {
-    let args = vec![Bytes::from_static(b"f"), Bytes::copy_from_slice(value.as_bytes())];
+    let args = vec![Bytes::copy_from_slice(value.as_bytes())];
     let reply = client.client.run(&op, &Script::new(SET), key.as_bytes(), args).await?;
     assert_eq!(reply[0], Reply::Bytes("DONE".into()));
     Ok(reply[1].number().unwrap())
 }
 
 pub(super) async fn value(client: &RedisClient, key: &str) -> Result<Option<Bytes>, Error> {
-    let fields = client.client.hgetall(&op(seconds(2)), key.as_bytes()).await?;
-    Ok(fields.into_iter().find(|(name, _)| &name[..] == b"f").map(|(_, value)| value))
+    client.client.get(&op(seconds(2)), key.as_bytes()).await
 }
 
 pub(super) fn log() -> (Arc<EventLog>, Events) {

@@ -42,7 +42,8 @@ async fn a_wrong_password_is_told_at_once_and_not_repeated() {
 #[tokio::test]
 async fn the_documented_permissions_are_enough() {
     let redis = require_server!(RedisServer::start());
-    let rights = "on >word resetkeys ~app:* resetchannels &app:* -@all +hello +evalsha +eval +get +hgetall +time +client|id +publish +subscribe +ping +hset";
+    let rights =
+        "on >word resetkeys ~app:* resetchannels &app:* -@all +hello +evalsha +eval +get +time +client|id +publish +subscribe +ping +set";
     let words: Vec<&str> = ["ACL", "SETUSER", "app"].into_iter().chain(rights.split(' ')).collect();
     redis.command(&words).unwrap();
     let (log, events) = log();

@@ -80,6 +80,8 @@ async fn tls_trusts_the_named_authority_alone() {
     let ca = redis.tls_authority().unwrap();
     let client = RedisClient::builder(&address).ca(ca).connect().await.unwrap();
     assert!(works(&client).await);
+    let chosen = rustls::crypto::CryptoProvider::get_default();
+    assert!(chosen.is_none(), "rustls was given its provider and had none to choose");
     let said = refused(&format!("{address}?connect_timeout_ms=500")).await;
     assert!(said.contains("no connection"), "not signed by anybody known: {said}");
     let said = refused(&format!("rediss://:word@{}?connect_timeout_ms=500", redis.address())).await;

@@ -16,7 +16,6 @@ async fn values_come_back_as_they_were_sent() {
     assert_eq!(reply, [Reply::Bytes(odd.clone()), Reply::Nil, Reply::Int(7), many]);
     assert_eq!(client.client.get(&op(seconds(2)), &odd).await.unwrap(), Some(odd));
     assert_eq!(client.client.get(&op(seconds(2)), b"nothing").await.unwrap(), None);
-    assert_eq!(client.client.hgetall(&op(seconds(2)), b"nothing").await.unwrap(), []);
 }
 
 #[tokio::test]
