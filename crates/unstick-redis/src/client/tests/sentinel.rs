@@ -52,3 +52,18 @@ async fn replicas_are_waited_for() {
     assert!(error.to_string().contains("3 replicas"), "{error}");
     assert_eq!(value(&client, "k").await.unwrap(), Some("1".into()), "it is in all the same");
 }
+
+#[tokio::test]
+async fn sentinels_have_a_login_of_their_own() {
+    let sentinel = require_server!(RedisSentinel::start());
+    for one in sentinel.sentinels() {
+        one.command(&["ACL", "SETUSER", "watch", "on", ">word", "+@all", "~*", "&*"]).unwrap();
+        one.command(&["ACL", "SETUSER", "default", "off"]).unwrap();
+    }
+    let client = RedisClient::builder(&sentinel.url()).sentinel_login("watch", "word").connect().await.unwrap();
+    assert!(works(&client).await, "the servers themselves want none");
+    let client = RedisClient::connect(&format!("{}?sentinel_user=watch&sentinel_password=word", sentinel.url())).await.unwrap();
+    assert!(works(&client).await);
+    let error = RedisClient::builder(&sentinel.url()).connect_timeout(seconds(1)).connect().await.unwrap_err().to_string();
+    assert!(error.contains("no sentinel answers"), "{error}");
+}
