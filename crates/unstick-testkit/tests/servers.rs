@@ -11,7 +11,7 @@ use std::{
 
 use unstick_testkit::{
     require_server,
-    servers::{MariaDbServer, PostgresServer, RedisCluster, RedisServer, poll, slot_of},
+    servers::{MariaDbServer, PostgresServer, RedisCluster, RedisServer, SeenCommand, poll, slot_of},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,17 @@ fn redis_survives_faults() {
     let port = redis.port();
     faults!(&redis, || redis.command(&["GET", "kept"]).is_ok_and(|reply| reply.text() == "yes"));
     assert_eq!(redis.url(), format!("redis://127.0.0.1:{port}"));
+
+    let before = redis.command_counts().unwrap();
+    let mut monitor = redis.monitor().unwrap();
+    redis.command(&["EVAL", "return redis.call('get', KEYS[1])", "1", "kept"]).unwrap();
+    let seen = monitor.read().unwrap();
+    let sent: Vec<String> = seen.iter().filter(|command| command.was_sent()).map(SeenCommand::name).collect();
+    assert_eq!((seen.len(), sent), (2, vec!["eval".to_owned()]), "on the wire it is one");
+    assert_eq!(monitor.read().unwrap(), []);
+    let counts = redis.command_counts().unwrap().since(&before);
+    assert_eq!((counts["eval"], counts["get"]), (1, 1), "carried out are two");
+
     redis.stop();
     assert!(redis.command(&["PING"]).is_err(), "a stopped server does not answer");
 }
@@ -143,7 +154,9 @@ fn a_cluster_replaces_a_dead_and_a_hung_master() {
     assert_eq!(cluster.url().matches("127.0.0.1:").count(), 6);
     let old = cluster.master_of_key("k");
     old.command(&["SET", "k", "1"]).unwrap();
-    assert_eq!(old.command(&["CLUSTER", "KEYSLOT", "a{b}"]).unwrap().int(), Some(i64::from(slot_of("a{b}"))));
+    for key in ["", "k", "a{b}", "a{}b", "{{x}}y", "ä"] {
+        assert_eq!(old.command(&["CLUSTER", "KEYSLOT", key]).unwrap().int(), Some(i64::from(slot_of(key))), "{key}");
+    }
     old.kill();
     let new = replaced(&cluster, old);
     old.restart();

@@ -77,12 +77,12 @@ impl Client {
         self.0.settings.runtime.spawn(Box::pin(unless_dropped(self.0.alive.subscribe(), news.listen())));
     }
 
-    /// Learns who owns what, where the clocks stand, and whether a server is set up to drop keys.
+    /// After a connection was made: learns who owns what, where the clocks stand, and whether a server is set up to drop keys.
     pub(super) async fn settle(&self, wire: &Arc<Wire>) {
         wire.look_around();
         let due = Due::within(&self.0.settings.runtime, self.0.settings.connect_timeout);
         for node in &wire.nodes().all {
-            _ = self.learn_clock(wire, node, due).await; // the first call tries again
+            _ = self.learn_clock(wire, &wire.link, node, due).await; // the first call tries again
         }
         self.check_health(wire).await;
     }
@@ -217,9 +217,13 @@ impl News {
             match item {
                 Item::Connected(server) => {
                     client.0.healed(&server);
+                    // another machine may answer there now
+                    for node in wire.nodes().all.iter().filter(|node| node.name() == server) {
+                        node.clock.forget();
+                    }
                     client.settle(&wire).await;
                 }
-                Item::Changed => client.settle(&wire).await,
+                Item::Changed => wire.look_around(), // clocks of new nodes are learnt when they are needed
                 Item::Failed(server) => client.0.went_down(&format!("the connection to {server} failed")),
                 Item::Checkup => client.check_health(&wire).await,
             }

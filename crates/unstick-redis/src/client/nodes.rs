@@ -42,7 +42,7 @@ impl Notes {
 }
 
 impl Node {
-    fn new(server: Option<Server>, slot: u16, clock: Arc<EngineClock>) -> Arc<Self> {
+    pub(super) fn new(server: Option<Server>, slot: u16, clock: Arc<EngineClock>) -> Arc<Self> {
         Arc::new(Self { server, slot, clock, silence: Mutex::default(), notes: Mutex::default() })
     }
 
@@ -126,7 +126,7 @@ impl Nodes {
         Self { ranges, all }
     }
 
-    fn find(&self, server: &Server) -> Option<Arc<Node>> {
+    pub(super) fn find(&self, server: &Server) -> Option<Arc<Node>> {
         self.all.iter().find(|node| node.server.as_ref() == Some(server)).cloned()
     }
 

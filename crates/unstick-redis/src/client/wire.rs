@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use unstick_core::{EventKind, Events, Runtime};
 
 use super::{
+    detour::Direct,
     link::{Link, Recipe},
     nodes::{Node, Nodes},
     pushes::Pushes,
@@ -44,12 +45,14 @@ pub(crate) struct Wire {
     waiters: Vec<Link>,
     turn: AtomicUsize,
     nodes: RwLock<Arc<Nodes>>,
+    /// To single nodes, while slots are moving.
+    pub(super) direct: tokio::sync::Mutex<Vec<(Server, Arc<Direct>)>>,
 }
 
 impl Wire {
     fn new(link: Link, waiters: Vec<Link>) -> Self {
         let nodes = current_nodes(&link, None);
-        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)) }
+        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)), direct: tokio::sync::Mutex::default() }
     }
 
     pub(crate) async fn open(recipe: &Recipe, hosts: Option<Vec<Server>>, waits: bool) -> Result<Self, FredError> {

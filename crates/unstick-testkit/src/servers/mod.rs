@@ -5,7 +5,7 @@
 //!
 //! No server outlives the process that started it, even if that is killed. Waits are bounded: what takes longer than a minute has failed.
 //!
-//! ```
+//! ```no_run
 //! use unstick_testkit::{require_server, servers::RedisServer};
 //!
 //! fn a_crash_loses_what_was_not_written() {
@@ -27,6 +27,7 @@ mod ports;
 mod postgres;
 mod process;
 mod program;
+mod proxy;
 mod redis;
 mod require;
 mod wait;
@@ -34,6 +35,7 @@ mod wait;
 pub use error::StartError;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use postgres::{PostgresOptions, PostgresServer};
-pub use redis::{Info, RedisCluster, RedisOptions, RedisSentinel, RedisServer, Reply, slot_of};
+pub use proxy::{Counts, Direction, Mode, Proxy};
+pub use redis::{CommandCounts, Info, Monitor, RedisCluster, RedisOptions, RedisSentinel, RedisServer, Reply, SeenCommand, slot_of};
 pub use require::{Outcome, Shared, missing, skip};
 pub use wait::poll;

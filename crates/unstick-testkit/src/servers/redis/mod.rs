@@ -1,6 +1,7 @@
 //! Redis servers.
 
 mod cluster;
+mod count;
 mod options;
 mod resp;
 mod sentinel;
@@ -8,6 +9,7 @@ mod server;
 mod tls;
 
 pub use cluster::{RedisCluster, slot_of};
+pub use count::{CommandCounts, Monitor, SeenCommand};
 pub use options::RedisOptions;
 pub use resp::Reply;
 pub use sentinel::RedisSentinel;
