@@ -182,7 +182,7 @@ async fn schedule(store: &RedisStore, seed: u64, seen: &mut Seen) {
             _ => {}
         }
         for by in &presented {
-            let op = OpCtx { now, ..op };
+            let op = OpCtx { now, deadline: now + 10 * SECOND, ..op };
             assert_eq!(store.load(op, key, *by, None).await.unwrap(), Loaded::judge(&record, by, now), "{say} afterwards");
         }
     }
