@@ -42,6 +42,12 @@ impl Recipe {
         Fred::new(config, Some(self.performance.clone()), Some(self.connection.clone()), Some(self.policy.clone()))
     }
 
+    /// To one node of a cluster.
+    pub(super) fn to(mut self, server: &Server) -> Self {
+        self.config.server = ServerConfig::Centralized { server: server.clone() };
+        self
+    }
+
     pub(super) fn is_clustered(&self) -> bool {
         self.config.server.is_clustered()
     }

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub enum Push {
     /// A message.
     Message(Bytes),
-    /// So many messages were dropped because they were not taken in time. Later ones arrive.
+    /// At least so many messages were dropped because they were not taken in time. Later ones arrive.
     Lagged(u64),
     /// The connection is lost: messages are being missed.
     Lost,
