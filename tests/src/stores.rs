@@ -97,5 +97,5 @@ pub async fn open(url: &str, events: Events) -> AnyStore {
 /// # Panics
 /// As [`open`].
 pub async fn open_with(url: &str, events: Events, runtime: Runtime) -> AnyStore {
-    unstick::store::options(url).events(events).runtime(runtime).open().await.expect("a store")
+    unstick::store::options(url).events(events).runtime(runtime).open().await.and_then(|source| Ok(source.into_store()?)).expect("a store")
 }

@@ -168,7 +168,7 @@ fn request(
     leaving: &AtomicUsize,
     client: Client,
     ledger: Arc<Ledger>,
-) -> impl Future<Output = Result<(), String>> + Send + 'static {
+) -> impl Future<Output = Result<(), String>> + Send + use<> {
     let at = n / 2 % ledger.shoppers();
     let node = n.wrapping_mul(7) / 3;
     let leaver = (n % 20 == 19).then(|| leaving.fetch_add(1, Ordering::Relaxed)).filter(|leaver| *leaver < ledger.leavers());

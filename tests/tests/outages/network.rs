@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use unstick_testkit::{
     require_server,
-    servers::{
-        MariaDbServer, PostgresServer, RedisServer,
-        proxy::{Mode, Proxy},
-    },
+    servers::{MariaDbServer, Mode, PostgresServer, Proxy, RedisServer},
 };
 
 use super::{A_WHILE, broken_for};

@@ -56,7 +56,7 @@ async fn loses_sessions(fault: &str, outage: Outage) {
     outage.lasts(A_WHILE).await;
     let counts: Vec<_> = outage.layers.iter().map(|layer| layer.continuity()).collect();
     assert!(counts.iter().any(|count| count.lost > 0 && count.rate() < 1.0), "{counts:?}");
-    assert!(outage.log.count(EventKind::Lost) > 0);
+    assert!(outage.log.count(EventKind::SessionLost) > 0);
     let (report, _) = outage.finish().await;
     println!("{}", Row { fault, report: &report, losses: None });
     answered_in_time(&report);
