@@ -6,6 +6,7 @@ pub mod revocations;
 mod builder;
 mod claims;
 mod deny;
+mod index;
 mod jose;
 mod size;
 mod token;
