@@ -1,4 +1,4 @@
-//! A deny-list and principal epochs in any [`Store`](unstick_core::Store), next to its sessions or alone.
+//! A deny-list and principal epochs in any [`Store`], next to its sessions or alone.
 //!
 //! | asked for | is looked for in | trips |
 //! |---|---|---|
