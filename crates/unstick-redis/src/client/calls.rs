@@ -58,9 +58,10 @@ pub(super) type Build<'a> = &'a mut (dyn FnMut(&Node) -> Result<Vec<Value>, Erro
 struct Flight<'a>(Option<&'a Node>);
 
 impl<'a> Flight<'a> {
-    fn start(node: &'a Node, now: Duration) -> Self {
-        node.silence().sent(now);
-        Self(Some(node))
+    fn start(node: &'a Node, now: Duration) -> (Self, Option<Suspicion>) {
+        let mut silence = node.silence();
+        silence.sent(now);
+        (Self(Some(node)), silence.suspicion(now))
     }
 
     fn answered(mut self, now: Duration) {
@@ -226,7 +227,7 @@ impl Client {
             }
             match self.send(wire, link, &node, command, slot, build(&node)?, due).await {
                 Ok(frame) => return Ok((frame, node)),
-                Err(Failed::Redirected) => wire.look_around(),
+                Err(Failed::Redirected) => _ = wire.look_around(),
                 Err(Failed::Error(error)) => return Err(error),
             }
         }
@@ -297,8 +298,8 @@ impl Client {
             self.suspect(wire, node);
             return Err(failure::not_connected().into());
         }
-        let flight = Flight::start(node, runtime.monotonic());
-        self.suspect(wire, node);
+        let (flight, suspicion) = Flight::start(node, runtime.monotonic());
+        self.follow(wire, node, suspicion);
         let options = Options {
             // one, so that nothing is repeated silently; the library counts a redirection as one more, so it may follow none
             max_attempts: Some(1),
@@ -312,6 +313,7 @@ impl Client {
         match select(pin!(call), pin!(runtime.sleep(left))).await {
             Either::Left((Ok(frame), _)) => {
                 flight.answered(runtime.monotonic());
+                self.0.healed(node, "answers");
                 if error_text(&frame).is_some_and(|text| failure::is_demoted(&text)) {
                     self.probe(wire, node, Suspicion::Demoted);
                 }

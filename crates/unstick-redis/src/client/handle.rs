@@ -40,9 +40,21 @@ use crate::connect::RedisClientBuilder;
 /// [`BackendEvicted`](unstick_core::EventKind::BackendEvicted).
 ///
 /// # Permissions
-/// A user of its own needs at least: `+hello +evalsha +eval +get +time +client|id` and the commands that the scripts use, on
-/// `~prefix*`; `+info` for the events about memory; `+wait` with `wait_replicas`; `+cluster|slots +cluster|info` in a cluster; `+role` behind
-/// sentinels; `+publish +subscribe +ping` and `&channel` for messages; `+select` with a database number.
+/// A user of its own needs, for a store, on its keys (`~unstick:*`):
+/// ```text
+/// +hello +client|id +time +evalsha +eval +get +set +del +getrange +setrange +pttl +pexpireat
+/// +hget +hgetall +hset +hvals +hdel +zadd +zscore +zremrangebyscore
+/// ```
+/// and besides:
+///
+/// | for | rights |
+/// |---|---|
+/// | messages | `+publish +subscribe +ping` and `&channel` |
+/// | the events about memory | `+info` |
+/// | `wait_replicas` | `+wait` |
+/// | a database number | `+select` |
+/// | a cluster | `+cluster\|slots +cluster\|info +asking` |
+/// | behind sentinels | `+role`; at the sentinels themselves `+sentinel\|get-master-addr-by-name +sentinel\|sentinels` |
 ///
 /// # Example
 /// ```no_run

@@ -94,3 +94,32 @@ async fn a_hung_master_is_left_behind_by_a_single_caller() {
     until("a success", || async { set(&client, "key", "2").await.is_ok() }).await;
     println!("cluster, master stopped, one caller: works after {:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn an_applications_own_client_is_told_to_leave_a_hung_master_behind() {
+    use fred::{
+        interfaces::ClientLike,
+        types::config::{ClusterDiscoveryPolicy, Config, ReconnectPolicy},
+    };
+    let cluster = require_server!(RedisCluster::start());
+    let nodes = cluster.nodes().iter().map(|node| ("127.0.0.1", node.port())).collect();
+    let mut config = Config { server: fred::types::config::ServerConfig::new_clustered(nodes), ..Config::default() };
+    config.version = fred::types::RespVersion::RESP3;
+    config.server.set_cluster_discovery_policy(ClusterDiscoveryPolicy::UseCache).unwrap();
+    let fred = fred::types::Builder::from_config(config)
+        .with_connection_config(|connection| {
+            (connection.connection_timeout, connection.internal_command_timeout) = (seconds(1), seconds(1));
+            connection.max_redirections = 0;
+        })
+        .set_policy(ReconnectPolicy::new_constant(0, 100))
+        .build()
+        .unwrap();
+    let connection = fred.init().await.unwrap();
+    let client = RedisClient::from_fred(fred.clone());
+    let keys = keys(&cluster);
+    let victim = cluster.master_of_key(&keys[0]);
+    let outcome = under_load(&client, &keys, seconds(2), || victim.stop(), seconds(14)).await;
+    outcome.assert_recovered("cluster, master stopped, the application's own client", &[0], seconds(14));
+    drop(client);
+    connection.abort();
+}
