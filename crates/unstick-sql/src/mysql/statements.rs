@@ -172,7 +172,7 @@ impl Statements {
                  ON DUPLICATE KEY UPDATE until = LAST_INSERT_ID({CLOCK}) + {LOCK_KEPT}"
             )),
             end_live: Numbered::new(&format!("{} AND {LIVES}", end_own(&sessions))),
-            end_expired: Numbered::new(&end_own(&sessions)),
+            end_expired: Numbered::new(&format!("{} AND (?2 >= idle_deadline OR ?2 >= absolute_deadline)", end_own(&sessions))),
             end_reserved_live: Numbered::new(&end_reserved_live(&sessions, &reservations)),
             end_reserved: Numbered::new(&end_reserved(&sessions, &reservations)),
             places_taken: Numbered::new(&format!(
@@ -228,22 +228,30 @@ fn qualified(table: &str) -> String {
     BURIED.split(", ").map(|one| format!("{table}.{one}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Tombstones for what is not published yet, longer ones for what has ended. Parameters as for [`end_own`].
+/// Tombstones for what is not published yet, so that it will not be, and longer ones for what has ended. Live sessions are left
+/// to [`end_reserved_live`], which counts them. Parameters as for [`end_own`].
 fn end_reserved(sessions: &str, reservations: &str) -> String {
-    let buried = BURIED.split(", ").filter_map(|one| one.split_once(" = ")).fold(String::new(), |all, (column, value)| {
-        all + &format!("{sessions}.{column} = CASE WHEN {sessions}.format = {ROW_FORMAT} THEN {value} ELSE {sessions}.{column} END, ")
-    });
-    let still_open = format!("{sessions}.format = {ROW_FORMAT} AND {sessions}.ended_at IS NULL");
+    let dead = format!(
+        "{sessions}.format = {ROW_FORMAT} \
+         AND ({sessions}.ended_at IS NOT NULL OR ?2 >= {sessions}.idle_deadline OR ?2 >= {sessions}.absolute_deadline)"
+    );
+    let open = format!("{dead} AND {sessions}.ended_at IS NULL");
+    let set = |column: &str, when: &str, value: &str| {
+        format!("{sessions}.{column} = CASE WHEN {when} THEN {value} ELSE {sessions}.{column} END")
+    };
+    let buried = BURIED.split(", ").filter_map(|one| one.split_once(" = ")).map(|(column, value)| set(column, &dead, value));
+    let ended = [
+        set("ended_op", &open, "?6"),
+        set("ended_live", &open, "1"),
+        set("ended_until", &dead, &format!("GREATEST(COALESCE({sessions}.ended_until, 0), r.until + ?4)")),
+        set("ended_at", &open, "?2"),
+    ];
     format!(
         "INSERT INTO {sessions} (`key`, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
          ended_at, ended_until, ended_op, ended_live) SELECT r.`key`, {ROW_FORMAT}, X'00000000000000000000000000000000', ?2, 0, ?2, ?2, ?2, \
          '{{}}', '{{}}', ?2, GREATEST(r.until, ?2) + ?4, ?6, 0 FROM {reservations} AS r \
          WHERE r.principal = ?1 AND r.until > ?2 AND r.`key` <> {LOCK} AND (?3 IS NULL OR r.`key` <> ?3) AND {CLOCK} < ?5 \
-         ON DUPLICATE KEY UPDATE {buried}\
-         {sessions}.ended_op = CASE WHEN {still_open} THEN ?6 ELSE {sessions}.ended_op END, \
-         {sessions}.ended_live = CASE WHEN {still_open} THEN 1 ELSE {sessions}.ended_live END, \
-         {sessions}.ended_until = CASE WHEN {sessions}.format = {ROW_FORMAT} \
-             THEN GREATEST(COALESCE({sessions}.ended_until, 0), r.until + ?4) ELSE {sessions}.ended_until END, \
-         {sessions}.ended_at = CASE WHEN {still_open} THEN ?2 ELSE {sessions}.ended_at END"
+         ON DUPLICATE KEY UPDATE {}",
+        buried.chain(ended).collect::<Vec<_>>().join(", ")
     )
 }
