@@ -38,6 +38,7 @@ impl RedisOptions {
     }
 
     /// A second port that speaks TLS, with a certificate for `localhost` and 127.0.0.1 made by the program `openssl`.
+    /// For a single server only. Default: none.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -55,6 +56,11 @@ impl RedisOptions {
     /// When the program is missing or does not start.
     pub fn start(&self) -> Result<RedisServer, StartError> {
         RedisServer::launch(self, "", Dir::new(None)?.into())
+    }
+
+    /// Groups of servers talk to each other, which would need TLS of its own.
+    pub(crate) fn refuse_tls(&self) -> Result<(), StartError> {
+        if self.tls { Err(StartError::failed("TLS is for a single server here: start without `tls()`")) } else { Ok(()) }
     }
 
     /// The configuration file's text.
