@@ -19,6 +19,14 @@ pub(crate) struct Call<'a> {
     pub(crate) give_up: Duration,
 }
 
+impl Call<'_> {
+    /// How much longer an answer is waited for.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn left(&self, runtime: &Runtime) -> Duration {
+        self.give_up.saturating_sub(runtime.monotonic())
+    }
+}
+
 /// What a writing statement came to.
 #[derive(Debug)]
 pub(crate) enum Outcome<T> {

@@ -3,6 +3,7 @@
 //! | feature | store | scope | acknowledged changes survive |
 //! |---|---|---|---|
 //! | `sqlite` | `sqlite::SqliteStore` | one host | process death; power loss only with `synchronous = full` |
+//! | `postgres` | `postgres::PostgresStore` | shared | what the server's commits survive |
 //!
 //! Without a feature this crate is empty. Each dialect is a module of its own with the same files; how a change becomes
 //! one statement, and what its promises are, is said there. The `sqlx` crate is re-exported for those who bring their own pool.
@@ -30,6 +31,8 @@ mod url;
 
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

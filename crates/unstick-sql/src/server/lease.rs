@@ -52,7 +52,7 @@ impl<DB: Dialect> fmt::Debug for Lease<DB> {
 
 /// The answer of `future`, or `None` when the call is given up before.
 async fn in_time<T>(runtime: &Runtime, call: Call<'_>, future: impl Future<Output = T>) -> Option<T> {
-    let left = call.give_up.saturating_sub(runtime.monotonic());
+    let left = call.left(runtime);
     if left.is_zero() {
         return None;
     }
