@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgQueryResult, PgRow},
 };
 use unstick_core::{
-    Change, ConfigError, Error, ErrorKind, Events, Fields, NewRecord, OpCtx, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime,
+    Change, ConfigError, Error, ErrorKind, Events, Fields, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime,
     SessionEntry, Timestamp,
 };
 
@@ -192,8 +192,8 @@ impl Engine for Inner {
         &self.pooled.runtime
     }
 
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        self.pooled.deadline(op)
+    fn deadline(&self, here: Timestamp) -> Timestamp {
+        self.pooled.deadline(here)
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {
