@@ -312,3 +312,6 @@ pub(crate) async fn sweep<E: Engine>(engine: &E, op: &OpCtx, limit: usize) -> Re
 pub(crate) async fn claim<E: Engine>(engine: &E, op: &OpCtx, lease: Duration) -> Result<bool, Error> {
     engine.claim(Deliveries::new(engine, op).call, lease).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr,
-    postgres::{PgQueryResult, PgRow},
-};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, postgres::PgRow};
 use unstick_core::{
     Change, ConfigError, Error, ErrorKind, Events, Fields, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime,
     SessionEntry, Timestamp,
@@ -93,7 +90,8 @@ impl Dialect for Postgres {
         connection.fetch_all(statement)
     }
 
-    fn execute(connection: &mut PgConnection, statement: Statement<Self>) -> Answer<'_, PgQueryResult> {
+    #[cfg(feature = "mysql")]
+    fn execute(connection: &mut PgConnection, statement: Statement<Self>) -> Answer<'_, sqlx::postgres::PgQueryResult> {
         connection.execute(statement)
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Pool, SqlStr,
+    Connection, Pool,
     pool::{PoolConnectionMetadata, PoolOptions},
 };
 use unstick_core::{EngineClock, Error, ErrorKind, Runtime, Timestamp};
@@ -84,14 +84,9 @@ impl<DB: Dialect> Pooled<DB> {
     }
 
     /// As [`Lease::execute`], in a transaction of its own.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "of engines whose statements return no rows"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn execute(&self, call: Call<'_>, statement: Statement<DB>) -> Result<DB::QueryResult, Error> {
         self.lease(call).await?.execute(call, statement).await
-    }
-
-    /// As [`Lease::raw`].
-    pub(crate) async fn raw(&self, call: Call<'_>, sql: SqlStr) -> Result<Vec<DB::Row>, Error> {
-        self.lease(call).await?.raw(call, sql).await
     }
 }
 
