@@ -59,7 +59,7 @@ impl Serialize for Entry<'_> {
 }
 
 /// The field deltas as a JSON merge patch.
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(feature = "sqlite")]
 pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Error> {
     struct Patch<'a>(&'a Change, FieldVersion);
     impl Serialize for Patch<'_> {

@@ -239,7 +239,7 @@ impl Statements {
 fn end(sessions: &str) -> String {
     format!(
         "UPDATE {sessions} SET ended_live = LAST_INSERT_ID(CASE WHEN ended_at IS NULL THEN 3 WHEN ended_op = ?6 THEN ended_live * 3 \
-         ELSE ended_live END) % 2, \
+         ELSE ended_live END) MOD 2, \
          ended_op = CASE WHEN ended_at IS NULL THEN ?6 ELSE ended_op END, ended_until = GREATEST(COALESCE(ended_until, 0), ?7), \
          ended_at = COALESCE(ended_at, ?2), {BURIED} \
          WHERE `key` = ?1 AND format = {ROW_FORMAT} AND {CLOCK} < ?5 \

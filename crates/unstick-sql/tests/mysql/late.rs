@@ -40,12 +40,14 @@ async fn blocked<T>(place: &Place, wait: Duration, (hold, release): (&str, &str)
     let mut holder = place.connection().await;
     sqlx::raw_sql(place.sql(&format!("START TRANSACTION; {hold}"))).execute(&mut holder).await.unwrap();
     let release = async {
-        let waiting = format!(
-            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{}%'",
-            place.prefix
-        );
+        let maria = place.number("SELECT VERSION() LIKE '%MariaDB%'").await == 1;
+        let waiting = if maria {
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%unstick_%'"
+        } else {
+            "SELECT COUNT(*) FROM performance_schema.data_locks WHERE lock_status = 'WAITING' AND object_name LIKE 'unstick_%'"
+        };
         let end = Timestamp::system_now() + 20 * SECOND;
-        while place.number(&waiting).await == 0 {
+        while place.number(waiting).await == 0 {
             assert!(Timestamp::system_now() < end, "the operation does not wait for {hold}");
             // this table is made anew only when it was not read for a tenth of a second
             tokio::time::sleep(Duration::from_millis(120)).await;
