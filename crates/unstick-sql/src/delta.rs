@@ -11,7 +11,7 @@ use serde::{
     Deserializer as _, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
 };
-use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Precondition, Timestamp};
+use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Timestamp};
 
 use crate::engine::Call;
 
@@ -105,7 +105,8 @@ pub(crate) fn removals(change: &Change) -> Vec<String> {
 }
 
 /// Preconditions as `[["name",version],..]`; `None` when there are none.
-pub(crate) fn preconditions(all: &[Precondition]) -> Result<Option<String>, Error> {
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn preconditions(all: &[unstick_core::Precondition]) -> Result<Option<String>, Error> {
     if all.is_empty() {
         return Ok(None);
     }
