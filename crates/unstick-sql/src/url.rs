@@ -1,10 +1,13 @@
 //! `scheme:path?option=value` taken apart, without any driver.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::borrow::Cow;
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
 
 use unstick_core::ConfigError;
 
 /// A file database's address.
+#[cfg(feature = "sqlite")]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FileUrl {
     pub(crate) path: PathBuf,
@@ -12,6 +15,7 @@ pub(crate) struct FileUrl {
 }
 
 /// Takes `sqlite:path`, `sqlite:///absolute` (percent-encoded, with options) or a plain path (taken as it is).
+#[cfg(feature = "sqlite")]
 pub(crate) fn file(text: &str, scheme: &str) -> Result<FileUrl, ConfigError> {
     let rest = match text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) {
         Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
@@ -23,17 +27,57 @@ pub(crate) fn file(text: &str, scheme: &str) -> Result<FileUrl, ConfigError> {
         }
     };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let options = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name)?.into_owned(), decode(value)?.into_owned()))
-        })
-        .collect::<Result<_, ConfigError>>()?;
+    let options = pairs(query).map(|(name, value)| Ok((decode(name)?.into_owned(), decode(value)?.into_owned())));
+    let options = options.collect::<Result<_, ConfigError>>()?;
     checked(decode(path)?.into_owned().into(), options, scheme)
 }
 
+/// The address of a database server, apart from our own options.
+#[derive(PartialEq, Eq)]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) struct NetworkUrl {
+    /// For the driver; may hold a password.
+    pub(crate) address: String,
+    pub(crate) options: Vec<(String, String)>,
+}
+
+/// Takes `scheme://user:password@host:port/database?option=value`. Options in `driver` stay in the address. No message repeats
+/// the address: it may hold a password.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<NetworkUrl, ConfigError> {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !schemes.contains(&scheme) {
+        return Err(ConfigError::new(format!(
+            "the address must start with `{}://`, as in {}://user:password@host/database",
+            schemes[0], schemes[0]
+        )));
+    }
+    let (start, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut url = NetworkUrl { address: start.to_owned(), options: Vec::new() };
+    let mut joint = '?';
+    for (name, value) in pairs(query) {
+        let plain = decode(name)?;
+        if driver.contains(&&*plain) {
+            url.address.extend([joint.encode_utf8(&mut [0; 4]), name, "=", value]);
+            joint = '&';
+        } else {
+            url.options.push((plain.into_owned(), decode(value)?.into_owned()));
+        }
+    }
+    Ok(url)
+}
+
+/// A whole number out of an address.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn number(name: &str, value: &str) -> Result<u32, ConfigError> {
+    value.parse().map_err(|_| ConfigError::new(format!("`{name}` in the address must be a whole number")))
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+#[cfg(feature = "sqlite")]
 fn checked(path: PathBuf, options: Vec<(String, String)>, scheme: &str) -> Result<FileUrl, ConfigError> {
     if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
         return Err(ConfigError::new(format!(
@@ -68,6 +112,21 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ConfigError> {
 mod tests {
     use super::*;
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[test]
+    fn servers() {
+        let parse = |text| network(text, &["postgres", "postgresql"], &["sslmode"]);
+        let url = parse("postgres://a:p%40w@h:1/d?sslmode=require&prefix=shop%5F&sslmode=disable").unwrap();
+        assert_eq!(url.address, "postgres://a:p%40w@h:1/d?sslmode=require&sslmode=disable");
+        assert_eq!(url.options, [("prefix".into(), "shop_".into())]);
+        assert_eq!(parse("postgresql:///d").unwrap().address, "postgresql:///d");
+        for wrong in ["mysql://u:secret@h/d", "u:secret@h/d", "postgres:secret", ""] {
+            let error = parse(wrong).map(|url| url.address).unwrap_err().to_string();
+            assert!(error.contains("postgres://") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
     #[test]
     fn addresses() {
         let path = |text| file(text, "sqlite").map(|url| url.path.display().to_string());
