@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Credential, Error, ErrorKind, FieldChange, Fields, HeaderBudget, Intent, Lifecycle,
-    Lifetimes, Loaded, OpCtx, Opening, Presented, RecordKey, Scope, SessionBackend, Ticket, Timestamp,
+    Lifetimes, Loaded, OpCtx, Opening, Presented, PrincipalIndex, RecordKey, Scope, SessionBackend, Ticket, Timestamp,
 };
 
 use crate::{
@@ -290,6 +290,11 @@ impl SessionBackend for Token {
             Lifecycle::Promote(principal) => self.promote(op, carriage, ticket, principal.clone(), &intent.change).await,
             Lifecycle::End => self.end(op, ticket).await,
         }
+    }
+
+    /// Only to end all sessions of a principal, and only with a deny-list.
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
+        self.deny.as_ref().map(|_| self as &dyn PrincipalIndex)
     }
 }
 

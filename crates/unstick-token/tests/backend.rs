@@ -275,6 +275,21 @@ async fn sealing_the_same_twice_gives_nothing_away() {
     assert!(parts(&first).iter().all(|part| !String::from_utf8_lossy(&unb64(part)).contains("secret")));
 }
 
+#[tokio::test]
+async fn no_two_tokens_share_key_and_nonce() {
+    let token = token(a256gcm());
+    let mut seen = std::collections::HashSet::new();
+    let mut salts = std::collections::HashSet::new();
+    for _ in 0..5_000 {
+        let text = create(&token, NOW, &[("a", "1")]).await;
+        let mut parts = text.split('.').map(str::to_owned);
+        let (header, nonce) = (parts.next().unwrap(), parts.nth(1).unwrap());
+        salts.insert(header.clone());
+        assert!(seen.insert((header, nonce)));
+    }
+    assert_eq!(salts.len(), 5_000, "of 2^72 salts none comes twice so soon");
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let refusal = |builder: unstick_token::TokenBuilder| builder.build().unwrap_err().to_string();

@@ -95,7 +95,7 @@ async fn a_raised_epoch_ends_what_was_begun_before_and_no_clock_matters() {
     let before = login(&token, fast, "ann").await;
     let bob = login(&token, slow, "bob").await;
     let held = ticket(&token, &before);
-    store.revoke_principal(at(slow), "ann", until).await.unwrap();
+    store.revoke_principal(at(slow), "ann", None, until).await.unwrap();
     assert!(matches!(load(&token, slow, &before).await, Loaded::Ended { .. }));
     assert!(matches!(load(&token, fast, &before).await, Loaded::Ended { .. }));
     let late = token.apply(at(fast + seconds(1)), COOKIE, &held, &change(&[("a", "1")])).await;
@@ -109,7 +109,7 @@ async fn a_raised_epoch_ends_what_was_begun_before_and_no_clock_matters() {
     // And raised again by the slow one: higher all the same.
     let again = login(&token, fast, "ann").await;
     let behind = OpCtx { now: slow - seconds(60), ..at(slow) };
-    store.revoke_principal(behind, "ann", until).await.unwrap();
+    store.revoke_principal(behind, "ann", None, until).await.unwrap();
     assert!(matches!(load(&token, slow, &again).await, Loaded::Ended { .. }));
 }
 
@@ -124,6 +124,30 @@ async fn a_denial_outlives_the_period_it_was_written_in() {
         assert!(matches!(load(&token, day(later), &text).await, Loaded::Ended { .. }), "on day {later}");
         assert!(matches!(load(&token, day(later), &other).await, Loaded::Live(_)));
     }
+}
+
+#[tokio::test]
+async fn signing_out_elsewhere_keeps_the_session_that_asks() {
+    let (token, _) = node(builder(hs256()));
+    let index = token.principal_index().unwrap();
+    let (mine, other) = (login(&token, NOW, "ann").await, login(&token, NOW, "ann").await);
+    let key = ticket(&token, &mine).credential.lineage().record_key();
+    assert_eq!(index.end_others(at(NOW), "ann", Some(key), seconds(300)).await.unwrap(), 0, "nobody knows how many");
+    assert!(matches!(load(&token, NOW, &other).await, Loaded::Ended { .. }));
+    let Loaded::Live(_) = load(&token, NOW, &mine).await else { panic!("live") };
+    let (newer, _) = text(token.apply(at(NOW), COOKIE, &ticket(&token, &mine), &change(&[("a", "1")])).await);
+    assert!(matches!(load(&token, NOW, &newer).await, Loaded::Live(_)));
+    end(&token, NOW, &newer).await;
+    assert!(matches!(load(&token, NOW, &mine).await, Loaded::Ended { .. }), "kept, and ended by itself");
+    let mine = login(&token, NOW, "ann").await;
+    let key = ticket(&token, &mine).credential.lineage().record_key();
+    index.end_others(at(NOW), "ann", Some(key), seconds(300)).await.unwrap();
+    index.end_others(at(NOW), "ann", None, seconds(300)).await.unwrap();
+    assert!(matches!(load(&token, NOW, &mine).await, Loaded::Ended { .. }), "kept by one, ended by the next");
+    assert_eq!(index.list(at(NOW), "ann").await.unwrap_err().kind(), ErrorKind::Unsupported);
+    let one = std::num::NonZeroU32::MIN;
+    assert_eq!(index.reserve(at(NOW), "ann", key, one, NOW).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(token.end_by_key(at(NOW), key).await.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[tokio::test]
@@ -174,6 +198,22 @@ async fn a_list_that_is_down_closes_the_door() {
     }
     store.heal();
     assert!(matches!(load(&token, NOW, &ann).await, Loaded::Live(_)), "and opens by itself");
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_answered_takes_nothing_away() {
+    let (token, store) = node(builder(a256gcm()).max_token(1200));
+    let before = create(&token, NOW, &[("cart", "[1]")]).await;
+    let held = ticket(&token, &before);
+    let big = "1".repeat(1000);
+    let login = Intent { lifecycle: Lifecycle::Promote("ann".into()), change: change(&[("big", &big)]) };
+    assert_eq!(token.commit(at(NOW), COOKIE, Some(&held), &login).await.unwrap_err().kind(), ErrorKind::TooLarge);
+    store.always(Op::End, Fault::FailBefore(ErrorKind::Unavailable));
+    let login = token.commit(at(NOW), COOKIE, Some(&held), &intent(Lifecycle::Promote("ann".into()))).await;
+    assert_eq!(login.unwrap_err().kind(), ErrorKind::Unavailable, "the session before it could not be ended");
+    store.heal();
+    assert_eq!(value(&fields(&token, NOW, &before).await, "cart"), "[1]", "it lives on");
+    text(token.commit(at(NOW), COOKIE, Some(&held), &intent(Lifecycle::Promote("ann".into()))).await);
 }
 
 #[tokio::test]
@@ -249,7 +289,7 @@ async fn denials_of_several_nodes_at_once_are_all_kept() {
             tokio::spawn(async move {
                 list.revoke(at(NOW), RecordKey::from_bytes([number; 32]), Some("ann"), NOW + seconds(60)).await.unwrap();
                 if number % 8 == 0 {
-                    list.revoke_principal(at(NOW), "ann", NOW + seconds(60)).await.unwrap();
+                    list.revoke_principal(at(NOW), "ann", None, NOW + seconds(60)).await.unwrap();
                 }
             })
         })

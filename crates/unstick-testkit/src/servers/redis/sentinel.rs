@@ -115,8 +115,7 @@ impl RedisOptions {
     /// # Errors
     /// When the program is missing or does not start, or with [`RedisOptions::tls`].
     pub fn start_sentinel(&self) -> Result<RedisSentinel, StartError> {
-        self.refuse_tls()?;
-        let dir = Arc::new(Dir::new(None)?);
+        let dir = self.home_of_group()?;
         let master = RedisServer::launch(self, "", Arc::clone(&dir))?;
         let follow = format!("replicaof 127.0.0.1 {}\n", master.port());
         let replicas = (0..2).map(|_| RedisServer::launch(self, &follow, Arc::clone(&dir))).collect::<Result<Vec<_>, _>>()?;
