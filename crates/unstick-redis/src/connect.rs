@@ -209,7 +209,7 @@ impl RedisClientBuilder {
         let mut last = "it does not answer";
         let places = address.places();
         loop {
-            let attempt = pin!(Wire::open(recipe, None, settings.wait.is_some()));
+            let attempt = pin!(Wire::open(recipe, settings.wait.is_some(), runtime));
             match select(attempt, limit.as_mut()).await {
                 Either::Left((Ok(wire), _)) => return Ok(wire),
                 Either::Left((Err(error), _)) => match error.kind() {
@@ -265,12 +265,11 @@ impl RedisClientBuilder {
                 }
             }
         }
-        if address.arrangement == Arrangement::Cluster || address.arrangement == Arrangement::Single {
-            if self.sentinel_user.is_some() || self.sentinel_password.is_some() {
-                return Err(ConfigError::new(
-                    "`sentinel_user` and `sentinel_password` are for `redis-sentinel` addresses; leave them out, or write `redis-sentinel://`",
-                ));
-            }
+        let has_sentinels = matches!(address.arrangement, Arrangement::Sentinel { .. });
+        if !has_sentinels && (self.sentinel_user.is_some() || self.sentinel_password.is_some()) {
+            return Err(ConfigError::new(
+                "`sentinel_user` and `sentinel_password` are for `redis-sentinel` addresses; leave them out, or write `redis-sentinel://`",
+            ));
         }
         if self.sentinel_user.is_some() && self.sentinel_password.is_none() {
             return Err(ConfigError::new("`sentinel_user` needs `sentinel_password`"));
@@ -338,6 +337,8 @@ impl RedisClientBuilder {
             internal_command_timeout: timeout,
             // every command says for itself how often it may be sent; this is for those of the library
             max_command_attempts: 1,
+            // the library repeats an asked command at the wrong node; with 0 it reports redirections, and they are followed here
+            max_redirections: 0,
             tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
             // its check looks at the time of the last write, which busy connections renew all the time
             unresponsive: UnresponsiveConfig { max_timeout: None, interval: Duration::from_secs(60) },

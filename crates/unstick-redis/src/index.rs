@@ -145,7 +145,11 @@ impl PrincipalIndex for RedisStore {
                 match answer.status() {
                     b"ENDED" => ended += u64::from(answer.flag()?),
                     b"GONE" => {}
-                    _ => continue,
+                    // of a newer release: not ended, and the caller must know
+                    _ => {
+                        failed.get_or_insert_with(error::unknown_format);
+                        continue;
+                    }
                 }
                 gone.push(entry);
             }

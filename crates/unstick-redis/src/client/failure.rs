@@ -7,6 +7,11 @@ use unstick_core::{Error, ErrorKind};
 const NOT_SENT: &[&str] =
     &["Connection closed unexpectedly.", "Failed to route command.", "Client is not initialized.", "Failed to send command to router."];
 
+/// The node that was asked named another one. So says fred 10.1 when it may not follow.
+pub(super) fn is_redirection(error: &fred::error::Error) -> bool {
+    *error.kind() == FredKind::Routing && error.details() == "Too many redirections."
+}
+
 /// The command got no answer, and fred says why.
 pub(super) fn unanswered(error: &fred::error::Error) -> Error {
     if NOT_SENT.contains(&error.details()) {
@@ -64,6 +69,18 @@ pub(super) fn is_demoted(text: &str) -> bool {
     text.starts_with("READONLY") || text.starts_with("MASTERDOWN")
 }
 
+/// Which node an `ASK` names. Without a host it is that of the node that was asked.
+pub(super) fn asked(text: &str, host: &str) -> Option<(String, u16)> {
+    let (_slot, place) = text.strip_prefix("ASK ")?.split_once(' ')?;
+    let (named, port) = place.rsplit_once(':')?;
+    let named = if named.is_empty() { host } else { named };
+    Some((named.to_owned(), port.parse().ok()?))
+}
+
+pub(super) fn moving() -> Error {
+    refused("TRYAGAIN")
+}
+
 pub(super) fn not_connected() -> Error {
     Error::new(ErrorKind::Unavailable, "not connected to redis")
 }
@@ -90,6 +107,15 @@ mod tests {
         assert_eq!(refused("OOM command not allowed when used memory > 'maxmemory'.").kind(), ErrorKind::Full);
         assert_eq!(refused("LOADING Redis is loading the dataset in memory").kind(), ErrorKind::Unavailable);
         assert_eq!(refused("ERR wrong number").kind(), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn an_ask_names_a_node() {
+        assert_eq!(asked("ASK 3999 10.0.0.1:6381", "h"), Some(("10.0.0.1".into(), 6381)));
+        assert_eq!(asked("ASK 3999 ::1:6381", "h"), Some(("::1".into(), 6381)));
+        assert_eq!(asked("ASK 3999 :6381", "h"), Some(("h".into(), 6381)));
+        assert_eq!(asked("MOVED 3999 10.0.0.1:6381", "h"), None);
+        assert_eq!(asked("ASK 3999", "h"), None);
     }
 
     #[test]

@@ -40,9 +40,21 @@ use crate::connect::RedisClientBuilder;
 /// [`BackendEvicted`](unstick_core::EventKind::BackendEvicted).
 ///
 /// # Permissions
-/// A user of its own needs at least: `+hello +evalsha +eval +get +hgetall +time +client|id` and the commands that the scripts use, on
-/// `~prefix*`; `+info` for the events about memory; `+wait` with `wait_replicas`; `+cluster|slots +cluster|info` in a cluster; `+role` behind
-/// sentinels; `+publish +subscribe +ping` and `&channel` for messages; `+select` with a database number.
+/// A user of its own needs, for a store, on its keys (`~unstick:*`):
+/// ```text
+/// +hello +client|id +time +evalsha +eval +get +set +del +getrange +setrange +pttl +pexpireat
+/// +hget +hgetall +hset +hvals +hdel +zadd +zscore +zremrangebyscore
+/// ```
+/// and besides:
+///
+/// | for | rights |
+/// |---|---|
+/// | messages | `+publish +subscribe +ping` and `&channel` |
+/// | the events about memory | `+info` |
+/// | `wait_replicas` | `+wait` |
+/// | a database number | `+select` |
+/// | a cluster | `+cluster\|slots +cluster\|info +asking` |
+/// | behind sentinels | `+role`; at the sentinels themselves `+sentinel\|get-master-addr-by-name +sentinel\|sentinels` |
 ///
 /// # Example
 /// ```no_run
@@ -78,7 +90,8 @@ impl RedisClient {
     /// this crate's interface.
     ///
     /// The application starts and stops that client. Give it RESP3, a reconnect policy without a limit, a `connection_timeout` and
-    /// `internal_command_timeout` of a few seconds, and `ClusterDiscoveryPolicy::UseCache` in a cluster. When a server hangs, the client
+    /// `internal_command_timeout` of a few seconds, and in a cluster
+    /// `ClusterDiscoveryPolicy::UseCache` and `max_redirections: 0` (redirections are followed here; otherwise they fail). When a server hangs, the client
     /// is told to look at the cluster again and then to reconnect; it cannot be replaced, so a connection that takes no more bytes holds up
     /// everything. Prefer [`connect`](Self::connect).
     #[must_use]

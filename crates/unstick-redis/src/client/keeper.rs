@@ -9,7 +9,7 @@ use std::{
 
 use fred::{
     interfaces::{ClientLike, EventInterface},
-    types::Value,
+    types::{Value, config::Server},
 };
 use futures_util::future::select;
 use tokio::sync::{broadcast::error::RecvError, watch};
@@ -18,9 +18,9 @@ use unstick_core::EventKind;
 use super::{
     calls::{Client, Due},
     link::Recipe,
-    nodes::{Node, name},
+    nodes::Node,
     reply::Reply,
-    watchdog::{Suspicion, Verdict},
+    watchdog::{ATTEMPTS, Suspicion, Verdict},
     wire::{Settings, Shared, Wire},
 };
 
@@ -43,6 +43,10 @@ impl Client {
     /// Starts an attempt if the node is suspicious and the last attempt is long enough ago.
     pub(super) fn suspect(&self, wire: &Arc<Wire>, node: &Arc<Node>) {
         let suspicion = node.silence().suspicion(self.0.now());
+        self.follow(wire, node, suspicion);
+    }
+
+    pub(super) fn follow(&self, wire: &Arc<Wire>, node: &Arc<Node>, suspicion: Option<Suspicion>) {
         if let Some(suspicion) = suspicion {
             self.probe(wire, node, suspicion);
         } else if wire.link.is_dead() {
@@ -53,14 +57,16 @@ impl Client {
     pub(super) fn probe(&self, wire: &Arc<Wire>, node: &Arc<Node>, suspicion: Suspicion) {
         let mut dice = [0];
         _ = getrandom::fill(&mut dice); // without chance it is merely less spread
-        if !self.0.gate().enter(self.0.now(), dice[0]) {
+        // where only the library can repair, requests to do so would queue up behind each other
+        let attempts = if self.0.recipe.is_some() { ATTEMPTS } else { 1 };
+        if !self.0.gate().enter(self.0.now(), dice[0], attempts) {
             return;
         }
         if let Suspicion::Silent(_) = suspicion {
-            self.0.went_down(&format!("{} does not answer", node.name()));
+            self.0.went_down(node, "does not answer");
         }
         let alive = self.0.alive.subscribe();
-        let attempt = attempt(Arc::downgrade(&self.0), Arc::downgrade(wire), node.clone(), suspicion, self.0.now());
+        let attempt = attempt(Arc::downgrade(&self.0), Arc::downgrade(wire), node.clone(), suspicion, self.0.now(), dice[0]);
         self.0.settings.runtime.spawn(Box::pin(unless_dropped(alive, attempt)));
     }
 
@@ -77,14 +83,24 @@ impl Client {
         self.0.settings.runtime.spawn(Box::pin(unless_dropped(self.0.alive.subscribe(), news.listen())));
     }
 
-    /// Learns who owns what, where the clocks stand, and whether a server is set up to drop keys.
+    /// After a connection was made: learns who owns what, where the clocks stand, and whether a server is set up to drop keys.
     pub(super) async fn settle(&self, wire: &Arc<Wire>) {
-        wire.look_around();
+        self.look_around(wire);
         let due = Due::within(&self.0.settings.runtime, self.0.settings.connect_timeout);
         for node in &wire.nodes().all {
-            _ = self.learn_clock(wire, node, due).await; // the first call tries again
+            _ = self.learn_clock(wire, &wire.link, node, due).await; // the first call tries again
         }
         self.check_health(wire).await;
+    }
+
+    fn look_around(&self, wire: &Wire) {
+        self.note_gone(wire.look_around());
+    }
+
+    fn note_gone(&self, gone: Vec<Arc<Node>>) {
+        for node in gone {
+            self.0.healed(&node, "has been replaced by others");
+        }
     }
 
     async fn check_health(&self, wire: &Arc<Wire>) {
@@ -107,6 +123,23 @@ impl Client {
                 events.emit(EventKind::BackendEvicted, None, &format!("{}: {evicted} keys since its start", node.name()));
             }
         }
+    }
+
+    /// The library has made a connection, and will say so to itself in a moment.
+    async fn connected(&self, wire: &Arc<Wire>, server: &Server) {
+        self.note_gone(wire.look_at(server));
+        for node in wire.nodes().all.iter().filter(|node| node.server.as_ref() == Some(server)) {
+            // another machine may answer there now
+            node.clock.forget();
+            self.0.healed(node, "is connected again");
+        }
+        let settings = &self.0.settings;
+        select(pin!(wire.link.fred.wait_for_connect()), pin!(settings.runtime.sleep(settings.connect_timeout))).await;
+        let due = Due::within(&settings.runtime, settings.connect_timeout);
+        for node in wire.nodes().all.iter().filter(|node| node.server.as_ref() == Some(server)) {
+            _ = self.learn_clock(wire, &wire.link, node, due).await; // the first call tries again
+        }
+        self.check_health(wire).await;
     }
 
     async fn info(&self, wire: &Arc<Wire>, node: &Arc<Node>, section: &'static str) -> Option<String> {
@@ -138,31 +171,36 @@ impl Drop for UnderWay {
     }
 }
 
-async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspicion: Suspicion, asked: Duration) {
+async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspicion: Suspicion, asked: Duration, dice: u8) {
     let _under_way = UnderWay(shared.clone());
-    let (settings, recipe, hosts) = {
+    let (settings, recipe) = {
         let (Some(shared), Some(old)) = (shared.upgrade(), old.upgrade()) else { return };
-        let hosts = shared.other_hosts(&old, &node);
-        (shared.settings.clone(), shared.recipe.clone(), hosts)
+        // one other host each time: the next attempt asks another, should this one hang, too
+        let recipe = shared.recipe.as_ref().map(|recipe| {
+            let mut hosts = old.hosts(recipe);
+            if hosts.len() > 1 {
+                hosts.retain(|host| Some(host) != node.server.as_ref());
+            }
+            let host = hosts.get(usize::from(dice) % hosts.len().max(1)).cloned();
+            host.map_or_else(|| recipe.clone(), |host| recipe.asking(host))
+        });
+        (shared.settings.clone(), recipe)
     };
-    let limit = settings.runtime.sleep(settings.connect_timeout);
     let Some(recipe) = recipe else {
         let Some(old) = old.upgrade() else { return };
         let fred = old.link.fred.clone();
         drop(old);
         // not ours to replace: the library is told to look again itself
-        let repair = async {
-            if fred.is_clustered() && matches!(suspicion, Suspicion::Silent(_)) {
-                _ = fred::interfaces::ClusterInterface::sync_cluster(&fred).await;
-            } else {
-                _ = fred.force_reconnection().await;
-            }
-        };
-        select(pin!(repair), pin!(limit)).await;
+        if fred.is_clustered() && matches!(suspicion, Suspicion::Silent(_)) {
+            _ = fred::interfaces::ClusterInterface::sync_cluster(&fred).await;
+        } else {
+            _ = fred.force_reconnection().await;
+        }
         return;
     };
+    let limit = settings.runtime.sleep(settings.connect_timeout);
     let fresh = tokio::select! {
-        Ok(fresh) = Wire::open(&recipe, hosts, settings.wait.is_some()) => fresh,
+        Ok(fresh) = Wire::open_once(&recipe, settings.wait.is_some()) => fresh,
         () = limit => return,
         else => return,
     };
@@ -175,7 +213,7 @@ async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspici
                 let detail = format!("{} owed an answer for {} ms", node.name(), silent.as_millis());
                 settings.events.emit(EventKind::BackendSlow, None, &detail);
             }
-            shared.healed(&node.name());
+            shared.healed(&node, "answers");
         }
         Verdict::Replace => {
             let Some(wire) = shared.replace(&old, fresh) else { return };
@@ -185,7 +223,7 @@ async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspici
                 Suspicion::Demoted => "is no master any more",
             };
             settings.events.emit(EventKind::BackendReconnected, None, &format!("{} {why}: connected anew", node.name()));
-            shared.healed(&node.name());
+            shared.healed(&node, "was left for fresh connections");
             let client = Client(shared);
             client.mind(&wire);
             client.settle(&wire).await;
@@ -194,18 +232,18 @@ async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspici
 }
 
 struct News {
-    reconnected: tokio::sync::broadcast::Receiver<fred::types::config::Server>,
+    reconnected: tokio::sync::broadcast::Receiver<Server>,
     changed: tokio::sync::broadcast::Receiver<Vec<fred::types::ClusterStateChange>>,
-    failed: tokio::sync::broadcast::Receiver<(fred::error::Error, Option<fred::types::config::Server>)>,
+    failed: tokio::sync::broadcast::Receiver<(fred::error::Error, Option<Server>)>,
     shared: Weak<Shared>,
     wire: Weak<Wire>,
 }
 
 /// What there is to do.
 enum Item {
-    Connected(String),
+    Connected(Server),
     Changed,
-    Failed(String),
+    Failed(Option<Server>),
     Checkup,
 }
 
@@ -215,12 +253,15 @@ impl News {
             let (Some(shared), Some(wire)) = (self.shared.upgrade(), self.wire.upgrade()) else { return };
             let client = Client(shared);
             match item {
-                Item::Connected(server) => {
-                    client.0.healed(&server);
-                    client.settle(&wire).await;
+                Item::Connected(server) => client.connected(&wire, &server).await,
+                // clocks of new nodes are learnt when they are needed
+                Item::Changed => client.look_around(&wire),
+                Item::Failed(server) => {
+                    let is_it = |node: &&Arc<Node>| server.is_none() || node.server == server;
+                    for node in wire.nodes().all.iter().filter(is_it) {
+                        client.0.went_down(node, "is not connected");
+                    }
                 }
-                Item::Changed => client.settle(&wire).await,
-                Item::Failed(server) => client.0.went_down(&format!("the connection to {server} failed")),
                 Item::Checkup => client.check_health(&wire).await,
             }
         }
@@ -231,7 +272,7 @@ impl News {
         let runtime = self.shared.upgrade()?.settings.runtime.clone();
         Some(tokio::select! {
             news = self.reconnected.recv() => match news {
-                Ok(server) => Item::Connected(name(Some(&server))),
+                Ok(server) => Item::Connected(server),
                 Err(RecvError::Lagged(_)) => Item::Changed,
                 Err(RecvError::Closed) => return None,
             },
@@ -240,8 +281,8 @@ impl News {
                 Err(RecvError::Closed) => return None,
             },
             news = self.failed.recv() => match news {
-                Ok((_, server)) => Item::Failed(name(server.as_ref())),
-                Err(RecvError::Lagged(_)) => Item::Failed(name(None)),
+                Ok((_, server)) => Item::Failed(server),
+                Err(RecvError::Lagged(_)) => Item::Failed(None),
                 Err(RecvError::Closed) => return None,
             },
             () = runtime.sleep(HEALTH) => Item::Checkup,

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `calls` | commands and scripts, each within its deadline |
+//! | `detour` | slots that are on their way from one node to another |
 //! | `keeper` | fresh connections for silent ones, news, health |
 //! | `watchdog` | when a server is suspected; no I/O |
 //! | `nodes` | who owns which slot, and where each server's clock stands |
@@ -11,6 +12,7 @@
 //! | `handle` | the public handle |
 
 mod calls;
+mod detour;
 mod failure;
 mod handle;
 mod keeper;
@@ -19,6 +21,8 @@ mod nodes;
 mod pushes;
 mod reply;
 mod script;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 mod watchdog;

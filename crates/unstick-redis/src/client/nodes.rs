@@ -1,6 +1,9 @@
 //! Which server owns which slot, and what is known of each.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use fred::types::{cluster::ClusterRouting, config::Server};
 use unstick_core::EngineClock;
@@ -17,6 +20,7 @@ pub(super) struct Node {
     pub(super) clock: Arc<EngineClock>,
     silence: Mutex<Silence>,
     notes: Mutex<Notes>,
+    down: AtomicBool,
 }
 
 /// What was last told about a server, so that it is not told again and again.
@@ -42,8 +46,8 @@ impl Notes {
 }
 
 impl Node {
-    fn new(server: Option<Server>, slot: u16, clock: Arc<EngineClock>) -> Arc<Self> {
-        Arc::new(Self { server, slot, clock, silence: Mutex::default(), notes: Mutex::default() })
+    pub(super) fn new(server: Option<Server>, slot: u16, clock: Arc<EngineClock>) -> Arc<Self> {
+        Arc::new(Self { server, slot, clock, silence: Mutex::default(), notes: Mutex::default(), down: AtomicBool::new(false) })
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -52,6 +56,12 @@ impl Node {
 
     pub(super) fn silence(&self) -> MutexGuard<'_, Silence> {
         self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that it is down or up; whether that is news.
+    pub(super) fn is_news(&self, down: bool) -> bool {
+        // only read as a rule: answers ask this
+        self.down.load(Ordering::Relaxed) != down && self.down.swap(down, Ordering::Relaxed) != down
     }
 
     /// For messages; holds no credentials.
@@ -126,7 +136,7 @@ impl Nodes {
         Self { ranges, all }
     }
 
-    fn find(&self, server: &Server) -> Option<Arc<Node>> {
+    pub(super) fn find(&self, server: &Server) -> Option<Arc<Node>> {
         self.all.iter().find(|node| node.server.as_ref() == Some(server)).cloned()
     }
 

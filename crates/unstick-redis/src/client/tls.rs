@@ -55,5 +55,7 @@ mod tests {
     #[test]
     fn the_roots_that_are_compiled_in_do() {
         assert!(config(None).is_ok());
+        // where rustls is left to choose, it notes its choice for the process, and panics when there are two to choose from
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     }
 }

@@ -112,8 +112,8 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Whether an attempt may start now; `dice` in `0..=255` spreads the attempts of many nodes over [`PAUSE`] to 1.5 times of it.
-    pub(super) fn enter(&mut self, now: Duration, dice: u8) -> bool {
-        if now < self.next || self.under_way >= ATTEMPTS {
+    pub(super) fn enter(&mut self, now: Duration, dice: u8, attempts: u32) -> bool {
+        if now < self.next || self.under_way >= attempts {
             return false;
         }
         self.under_way += 1;
@@ -218,7 +218,7 @@ mod tests {
                     gate.leave();
                     under_way -= 1;
                 }
-                if gate.enter(ms(now), dice) {
+                if gate.enter(ms(now), dice, ATTEMPTS) {
                     under_way += 1;
                     started.push(now);
                 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use unstick_core::{EventKind, Events, Runtime};
 
 use super::{
-    link::{Link, Recipe},
+    detour::Direct,
+    link::{Link, Recipe, open_first},
     nodes::{Node, Nodes},
     pushes::Pushes,
     watchdog::Gate,
@@ -44,19 +45,32 @@ pub(crate) struct Wire {
     waiters: Vec<Link>,
     turn: AtomicUsize,
     nodes: RwLock<Arc<Nodes>>,
+    /// To single nodes, while slots are moving.
+    pub(super) direct: tokio::sync::Mutex<Vec<(Server, Arc<Direct>)>>,
 }
 
 impl Wire {
     fn new(link: Link, waiters: Vec<Link>) -> Self {
         let nodes = current_nodes(&link, None);
-        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)) }
+        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)), direct: tokio::sync::Mutex::default() }
     }
 
-    pub(crate) async fn open(recipe: &Recipe, hosts: Option<Vec<Server>>, waits: bool) -> Result<Self, FredError> {
-        let link = recipe.open(hosts.clone()).await?;
+    /// Asks all hosts of the recipe, one a moment after the other, and takes the first that leads to a connection.
+    pub(crate) async fn open(recipe: &Recipe, waits: bool, runtime: &Runtime) -> Result<Self, FredError> {
+        let recipes = recipe.hosts().into_iter().map(|host| recipe.asking(host)).collect();
+        let (recipe, link) = open_first(recipes, runtime).await?;
+        Self::complete(&recipe, link, waits).await
+    }
+
+    /// By this very recipe.
+    pub(super) async fn open_once(recipe: &Recipe, waits: bool) -> Result<Self, FredError> {
+        Self::complete(recipe, recipe.open().await?, waits).await
+    }
+
+    async fn complete(recipe: &Recipe, link: Link, waits: bool) -> Result<Self, FredError> {
         let mut waiters = Vec::new();
         for _ in 0..if waits { WAITERS } else { 0 } {
-            waiters.push(recipe.open(hosts.clone()).await?);
+            waiters.push(recipe.open().await?);
         }
         Ok(Self::new(link, waiters))
     }
@@ -75,11 +89,39 @@ impl Wire {
         self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what the library knows by now of who owns what.
-    pub(super) fn look_around(&self) {
+    /// Takes over what the library knows by now of who owns what; tells who owns nothing any more.
+    pub(super) fn look_around(&self) -> Vec<Arc<Node>> {
         let before = self.nodes();
-        let now = current_nodes(&self.link, Some(&before));
-        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+        self.take_over(&before, current_nodes(&self.link, Some(&before)))
+    }
+
+    /// As [`look_around`](Self::look_around), for a connection that was made right now and is not in the library's books yet.
+    pub(super) fn look_at(&self, server: &Server) -> Vec<Arc<Node>> {
+        if self.link.fred.is_clustered() {
+            return self.look_around();
+        }
+        let before = self.nodes();
+        self.take_over(&before, Nodes::single(Some(server.clone()), Some(&before)))
+    }
+
+    /// Every host there is to ask, known from the address or from the cluster.
+    pub(super) fn hosts(&self, recipe: &Recipe) -> Vec<Server> {
+        let mut hosts = recipe.hosts();
+        if recipe.is_clustered() {
+            for server in self.nodes().all.iter().filter_map(|node| node.server.clone()) {
+                if !hosts.contains(&server) {
+                    hosts.push(server);
+                }
+            }
+        }
+        hosts
+    }
+
+    fn take_over(&self, before: &Nodes, now: Nodes) -> Vec<Arc<Node>> {
+        let now = Arc::new(now);
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
+        let is_gone = |node: &&Arc<Node>| node.server.as_ref().is_some_and(|server| now.find(server).is_none());
+        before.all.iter().filter(is_gone).cloned().collect()
     }
 
     /// The next connection for a write that waits for replicas; the common one when there are none of their own.
@@ -105,7 +147,6 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     current: RwLock<Arc<Wire>>,
     gate: Mutex<Gate>,
-    down: AtomicBool,
     pub(super) pushes: Pushes,
     /// Dropped with the last clone; every task listens.
     pub(super) alive: watch::Sender<()>,
@@ -116,7 +157,7 @@ impl Shared {
         let (alive, _) = watch::channel(());
         let pushes = Pushes::default();
         let current = RwLock::new(Arc::new(wire));
-        Arc::new(Self { recipe, settings, current, gate: Mutex::default(), down: AtomicBool::new(false), pushes, alive })
+        Arc::new(Self { recipe, settings, current, gate: Mutex::default(), pushes, alive })
     }
 
     pub(super) fn wire(&self) -> Arc<Wire> {
@@ -143,32 +184,15 @@ impl Shared {
         Some(current.clone())
     }
 
-    pub(super) fn went_down(&self, detail: &str) {
-        if !self.down.swap(true, Ordering::Relaxed) {
-            self.settings.events.emit(EventKind::BackendDown, None, detail);
+    pub(super) fn went_down(&self, node: &Node, detail: &str) {
+        if node.is_news(true) {
+            self.settings.events.emit(EventKind::BackendDown, None, &format!("{} {detail}", node.name()));
         }
     }
 
-    pub(super) fn healed(&self, node: &str) {
-        if self.down.swap(false, Ordering::Relaxed) {
-            self.settings.events.emit(EventKind::BackendHealed, None, &format!("connected to {node}"));
+    pub(super) fn healed(&self, node: &Node, detail: &str) {
+        if node.is_news(false) {
+            self.settings.events.emit(EventKind::BackendHealed, None, &format!("{} {detail}", node.name()));
         }
-    }
-
-    /// Nodes of the current connections but `but`, to ask who took its place.
-    pub(super) fn other_hosts(&self, wire: &Wire, but: &Node) -> Option<Vec<Server>> {
-        let recipe = self.recipe.as_ref().filter(|recipe| recipe.is_clustered())?;
-        let mut hosts: Vec<Server> = recipe.config.server.hosts();
-        for node in &wire.nodes().all {
-            if let Some(server) = &node.server
-                && !hosts.contains(server)
-            {
-                hosts.push(server.clone());
-            }
-        }
-        if hosts.len() > 1 {
-            hosts.retain(|host| Some(host) != but.server.as_ref());
-        }
-        Some(hosts)
     }
 }
