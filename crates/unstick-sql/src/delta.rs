@@ -59,6 +59,7 @@ impl Serialize for Entry<'_> {
 }
 
 /// The field deltas as a JSON merge patch.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Error> {
     struct Patch<'a>(&'a Change, FieldVersion);
     impl Serialize for Patch<'_> {
@@ -79,7 +80,7 @@ pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Er
 }
 
 /// The fields that a change sets, as an object, for engines whose merge replaces whole members but cannot remove them.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn sets(change: &Change, version: FieldVersion) -> Result<String, Error> {
     struct Sets<'a>(&'a Change, FieldVersion);
     impl Serialize for Sets<'_> {

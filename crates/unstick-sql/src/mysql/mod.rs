@@ -1,5 +1,6 @@
 //! Sessions in MySQL or MariaDB.
 
+mod change;
 mod connect;
 mod dialect;
 mod error;

@@ -1,11 +1,11 @@
 //! Every statement, built once per store for its table prefix.
 //!
 //! Parameters of the writing statements: `?1` key, `?2` the operation's time, `?3` presented secret, `?4` its issue time,
-//! `?5` the deadline on the server's clock, `?6` the operation, `?7` its `applied` object, `?8` clear, `?9` patch, `?10` and `?11`
-//! preconditions (fields that must be there, as `{"name":[version]}`, and those that must not, as `{"name":null}`), `?12` size limit,
-//! `?13` and `?14` what the patch sets: bytes of names and values, and all its names as `{"name":null}`; `?15` and `?16` renewal (idle
-//! deadline, issue time; 0: none); for a rotation `?17` new secret, `?18` end of grace, `?19` principal, `?20` idle deadline,
-//! `?21` start of the overlap.
+//! `?5` the deadline on the server's clock, `?6` the operation, `?7` its `applied` object, `?8` clear, `?9` the fields to set, `?10` and
+//! `?11` preconditions (fields that must be there, as `{"name":[version]}`, and those that must not, as `{"name":0}`), `?12` size limit,
+//! `?13` bytes of the names and values to set, `?14` all names that the change touches, as `{"name":[0,"j"]}`, `?15` and `?16` renewal
+//! (idle deadline, issue time; 0: none); for a rotation `?17` new secret, `?18` end of grace, `?19` principal, `?20` idle deadline,
+//! `?21` start of the overlap; `?22` is `?13` without the names in `?14`; from `?23` on the fields to remove, as `{"name":null}` each.
 //!
 //! There is no RETURNING in MySQL: a statement answers with the count of the rows it matched and with the number that it gives to
 //! `LAST_INSERT_ID`. Assignments see the new values of the columns assigned before them, in MariaDB under
@@ -31,11 +31,34 @@ const MAY_ROTATE: &str = "(secret = ?3 OR previous_until <= ?2)";
 
 const LIVES: &str = "ended_at IS NULL AND ?2 < idle_deadline AND ?2 < absolute_deadline";
 
-/// The fields after the change.
-const MERGED: &str = "JSON_MERGE_PATCH(CASE WHEN ?8 THEN '{}' ELSE fields END, ?9)";
+/// The fields after the change. Each removal is a patch of its own: MariaDB (10.11) does not see what stands in a patch before a
+/// removal that matched, and would leave those fields as they were.
+fn merged(removals: usize) -> String {
+    let removals: String = (0..removals).map(|one| format!(", ?{}", 23 + one)).collect();
+    format!("JSON_MERGE_PATCH(CASE WHEN ?8 THEN '{{}}' ELSE fields END, ?9{removals})")
+}
 
-/// The fields that the change leaves as they are.
+/// The fields that the change leaves as they are, and empty ones under the names that it touches.
 const KEPT: &str = "JSON_MERGE_PATCH(CASE WHEN ?8 THEN '{}' ELSE fields END, ?14)";
+
+/// A statement for up to so many removals.
+const REMOVALS: [usize; 7] = [0, 1, 2, 4, 8, 16, 32];
+
+/// A statement in one shape for each number of removals, so that few are prepared.
+#[derive(Debug)]
+pub(crate) struct Shapes(Vec<Numbered>);
+
+impl Shapes {
+    fn new(shape: impl Fn(&str) -> String) -> Self {
+        Self(REMOVALS.into_iter().map(|removals| Numbered::new(&shape(&merged(removals)))).collect())
+    }
+
+    /// The statement for this many removals, and how many it takes; `None`: too many for a statement.
+    pub(super) fn of(&self, removals: usize) -> Option<(&Numbered, usize)> {
+        let at = REMOVALS.iter().position(|&most| removals <= most)?;
+        self.0.get(at).map(|sql| (sql, REMOVALS[at]))
+    }
+}
 
 /// The most that fits into an answer beside the proof; later deadlines are taken for it.
 const LAST_DEADLINE: i64 = (1 << 61) - 1;
@@ -76,8 +99,8 @@ fn writable() -> String {
          AND JSON_TYPE(fields) = 'OBJECT' AND JSON_TYPE(applied) = 'OBJECT' \
          AND JSON_EXTRACT(applied, CONCAT('$.\"', ?6, '\"')) IS NULL \
          AND (?10 IS NULL OR JSON_CONTAINS(fields, ?10)) \
-         AND (?11 IS NULL OR JSON_LENGTH(JSON_MERGE_PATCH(fields, ?11)) = JSON_LENGTH(fields)) \
-         AND (?12 = 0 OR LENGTH(fields) + ?13 <= ?12 OR {kept} + ?13 <= ?12 OR {kept} + ?13 <= {old})"
+         AND (?11 IS NULL OR JSON_LENGTH(JSON_MERGE_PATCH(fields, ?11)) = JSON_LENGTH(fields) + JSON_LENGTH(?11)) \
+         AND (?12 = 0 OR LENGTH(fields) + ?13 <= ?12 OR {kept} + ?22 <= ?12 OR {kept} + ?22 <= {old})"
     )
 }
 
@@ -96,9 +119,9 @@ pub(crate) struct Statements {
     pub(crate) read: Numbered,
     pub(crate) read_locking: Numbered,
     pub(crate) renew: Numbered,
-    pub(crate) apply: Numbered,
-    pub(crate) rotate: Numbered,
-    pub(crate) rotate_in_grace: Numbered,
+    pub(crate) apply: Shapes,
+    pub(crate) rotate: Shapes,
+    pub(crate) rotate_in_grace: Shapes,
     pub(crate) end: Numbered,
     pub(crate) end_missing: Numbered,
     pub(crate) sweep: Numbered,
@@ -120,10 +143,13 @@ impl Statements {
         let sessions = format!("{prefix}sessions");
         let reservations = format!("{prefix}reservations");
         let (writable, remembered) = (writable(), remembered());
-        let apply = format!(
-            "UPDATE {sessions} SET fields = {MERGED}, applied = {remembered}, reissued = GREATEST(reissued, ?16), {} WHERE {writable}",
-            answered("GREATEST(idle_deadline, ?15)")
-        );
+        let apply = |merged: &str| {
+            let answered = answered("GREATEST(idle_deadline, ?15)");
+            format!(
+                "UPDATE {sessions} SET fields = {merged}, applied = {remembered}, reissued = GREATEST(reissued, ?16), {answered} \
+                 WHERE {writable}"
+            )
+        };
         // a row in any case, for the sake of the clock
         let read = format!("SELECT {CLOCK}, {COLUMNS} FROM (SELECT 1) AS one LEFT JOIN {sessions} AS s ON s.`key` = ?1");
         Self {
@@ -138,16 +164,18 @@ impl Statements {
                  idle_deadline = LEAST(GREATEST(idle_deadline, ?6), absolute_deadline) \
                  WHERE `key` = ?1 AND format = {ROW_FORMAT} AND {LIVES} AND {PROVEN} AND {CLOCK} < ?5"
             )),
-            rotate: Numbered::new(&format!(
-                "UPDATE {sessions} SET fields = {MERGED}, applied = {remembered}, \
-                 previous_reissued = CASE WHEN ?18 IS NULL THEN NULL \
-                     WHEN GREATEST(reissued, ?16) >= ?21 THEN GREATEST(?21, rotated + 1) ELSE 0 END, \
-                 {}, previous_until = ?18, previous = CASE WHEN ?18 IS NULL THEN NULL ELSE secret END, secret = ?17, \
-                 rotated = ?2, reissued = 0, principal = COALESCE(?19, principal) WHERE {writable} AND {MAY_ROTATE}",
-                answered("GREATEST(idle_deadline, ?15, ?20)")
-            )),
-            rotate_in_grace: Numbered::new(&format!("{apply} AND NOT ({MAY_ROTATE})")),
-            apply: Numbered::new(&apply),
+            rotate: Shapes::new(|merged| {
+                let answered = answered("GREATEST(idle_deadline, ?15, ?20)");
+                format!(
+                    "UPDATE {sessions} SET fields = {merged}, applied = {remembered}, \
+                     previous_reissued = CASE WHEN ?18 IS NULL THEN NULL \
+                         WHEN GREATEST(reissued, ?16) >= ?21 THEN GREATEST(?21, rotated + 1) ELSE 0 END, \
+                     {answered}, previous_until = ?18, previous = CASE WHEN ?18 IS NULL THEN NULL ELSE secret END, secret = ?17, \
+                     rotated = ?2, reissued = 0, principal = COALESCE(?19, principal) WHERE {writable} AND {MAY_ROTATE}"
+                )
+            }),
+            rotate_in_grace: Shapes::new(|merged| format!("{} AND NOT ({MAY_ROTATE})", apply(merged))),
+            apply: Shapes::new(apply),
             end: Numbered::new(&end(&sessions)),
             end_missing: Numbered::new(&format!(
                 "INSERT INTO {sessions} (`key`, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
@@ -172,7 +200,7 @@ impl Statements {
                  ON DUPLICATE KEY UPDATE until = LAST_INSERT_ID({CLOCK}) + {LOCK_KEPT}"
             )),
             end_live: Numbered::new(&format!("{} AND {LIVES}", end_own(&sessions))),
-            end_expired: Numbered::new(&end_own(&sessions)),
+            end_expired: Numbered::new(&format!("{} AND (?2 >= idle_deadline OR ?2 >= absolute_deadline)", end_own(&sessions))),
             end_reserved_live: Numbered::new(&end_reserved_live(&sessions, &reservations)),
             end_reserved: Numbered::new(&end_reserved(&sessions, &reservations)),
             places_taken: Numbered::new(&format!(
@@ -228,22 +256,29 @@ fn qualified(table: &str) -> String {
     BURIED.split(", ").map(|one| format!("{table}.{one}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Tombstones for what is not published yet, longer ones for what has ended. Parameters as for [`end_own`].
+/// Tombstones for what is not published yet, so that it will not be, and longer ones for what has ended. Live sessions are left
+/// to [`end_reserved_live`], which counts them. Parameters as for [`end_own`].
 fn end_reserved(sessions: &str, reservations: &str) -> String {
-    let buried = BURIED.split(", ").filter_map(|one| one.split_once(" = ")).fold(String::new(), |all, (column, value)| {
-        all + &format!("{sessions}.{column} = CASE WHEN {sessions}.format = {ROW_FORMAT} THEN {value} ELSE {sessions}.{column} END, ")
-    });
-    let still_open = format!("{sessions}.format = {ROW_FORMAT} AND {sessions}.ended_at IS NULL");
+    let dead = format!(
+        "{sessions}.format = {ROW_FORMAT} \
+         AND ({sessions}.ended_at IS NOT NULL OR ?2 >= {sessions}.idle_deadline OR ?2 >= {sessions}.absolute_deadline)"
+    );
+    let open = format!("{dead} AND {sessions}.ended_at IS NULL");
+    let set =
+        |column: &str, when: &str, value: &str| format!("{sessions}.{column} = CASE WHEN {when} THEN {value} ELSE {sessions}.{column} END");
+    let buried = BURIED.split(", ").filter_map(|one| one.split_once(" = ")).map(|(column, value)| set(column, &dead, value));
+    let ended = [
+        set("ended_op", &open, "?6"),
+        set("ended_live", &open, "1"),
+        set("ended_until", &dead, &format!("GREATEST(COALESCE({sessions}.ended_until, 0), r.until + ?4)")),
+        set("ended_at", &open, "?2"),
+    ];
     format!(
         "INSERT INTO {sessions} (`key`, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
          ended_at, ended_until, ended_op, ended_live) SELECT r.`key`, {ROW_FORMAT}, X'00000000000000000000000000000000', ?2, 0, ?2, ?2, ?2, \
          '{{}}', '{{}}', ?2, GREATEST(r.until, ?2) + ?4, ?6, 0 FROM {reservations} AS r \
          WHERE r.principal = ?1 AND r.until > ?2 AND r.`key` <> {LOCK} AND (?3 IS NULL OR r.`key` <> ?3) AND {CLOCK} < ?5 \
-         ON DUPLICATE KEY UPDATE {buried}\
-         {sessions}.ended_op = CASE WHEN {still_open} THEN ?6 ELSE {sessions}.ended_op END, \
-         {sessions}.ended_live = CASE WHEN {still_open} THEN 1 ELSE {sessions}.ended_live END, \
-         {sessions}.ended_until = CASE WHEN {sessions}.format = {ROW_FORMAT} \
-             THEN GREATEST(COALESCE({sessions}.ended_until, 0), r.until + ?4) ELSE {sessions}.ended_until END, \
-         {sessions}.ended_at = CASE WHEN {still_open} THEN ?2 ELSE {sessions}.ended_at END"
+         ON DUPLICATE KEY UPDATE {}",
+        buried.chain(ended).collect::<Vec<_>>().join(", ")
     )
 }

@@ -14,8 +14,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use unstick_core::{
-    Change, ConfigError, Error, Events, NewRecord, OpCtx, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry,
-    Timestamp,
+    Change, ConfigError, Error, Events, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry, Timestamp,
 };
 
 use super::{
@@ -172,11 +171,6 @@ impl Engine for Inner {
 
     fn runtime(&self) -> &Runtime {
         &self.runtime
-    }
-
-    /// The engine's clock is this host's. It knows nothing of a clock that a test moves, so the time that is left is carried over.
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        Timestamp::system_now() + op.deadline.since(self.runtime.wall()).min(op.budget())
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {
