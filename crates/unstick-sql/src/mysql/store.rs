@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use sqlx::{MySql, MySqlPool, SqlStr};
 use unstick_core::{
-    Change, ConfigError, Error, ErrorKind, NewRecord, OpCtx, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry,
+    Change, ConfigError, Error, ErrorKind, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry,
     Timestamp,
 };
 
@@ -144,8 +144,8 @@ impl Engine for Inner {
         &self.pooled.runtime
     }
 
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        self.pooled.deadline(op)
+    fn deadline(&self, here: Timestamp) -> Timestamp {
+        self.pooled.deadline(here)
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {

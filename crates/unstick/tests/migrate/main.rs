@@ -4,6 +4,7 @@
 mod contract;
 mod faults;
 mod nodes;
+mod places;
 mod races;
 #[cfg(feature = "axum-08")]
 mod story;

@@ -149,3 +149,16 @@ async fn change_stores<Old: Store, New: Store>(old: FaultStore<Old>, new: FaultS
 async fn from_memory_to_memory() {
     change_stores(FaultStore::new(MemoryStore::new()), FaultStore::new(MemoryStore::new())).await;
 }
+
+#[cfg(all(feature = "sqlite", feature = "redis"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_sqlite_to_redis() {
+    use unstick::{redis::RedisStore, sql::sqlite::SqliteStore};
+    use unstick_testkit::{require_server, servers::RedisServer};
+
+    let server = require_server!(RedisServer::start());
+    let directory = tempfile::tempdir().unwrap();
+    let old = SqliteStore::connect(&format!("sqlite:{}", directory.path().join("sessions.sqlite").display())).await.unwrap();
+    let new = RedisStore::connect(&server.url()).await.unwrap();
+    change_stores(FaultStore::new(old), FaultStore::new(new)).await;
+}
