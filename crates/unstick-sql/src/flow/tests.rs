@@ -154,7 +154,7 @@ async fn an_outcome_that_is_unknown_stays_unknown() {
 async fn a_wrong_estimate_of_the_engines_clock_costs_one_delivery() {
     let engine = Scripted { truth: 60_000, ..Scripted::new([Answer::Late, Answer::Done]) };
     assert!(engine.apply().await.unwrap().is_done());
-    let delivered = engine.delivered.lock().unwrap();
+    let delivered = engine.delivered.lock().unwrap().clone();
     assert_eq!(delivered[1], delivered[0] + Duration::from_secs(60), "the same moment by the other clock");
 
     let engine = Scripted::new([Answer::Late]);

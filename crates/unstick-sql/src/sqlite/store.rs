@@ -124,7 +124,7 @@ impl SqliteStore {
     }
 
     /// Waits for statements under way, then closes the connections and merges the write-ahead log into the file.
-    /// Later operations answer [`ErrorKind::Unavailable`].
+    /// Later operations answer [`ErrorKind::Unavailable`](unstick_core::ErrorKind::Unavailable).
     pub async fn close(&self) {
         self.inner.reader.close().await;
         self.inner.writer.close().await;

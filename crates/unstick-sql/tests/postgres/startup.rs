@@ -38,7 +38,7 @@ async fn what_cannot_work_is_one_sentence() {
     refused(&format!("{url}?acquire_timeout_ms=x"), &["`acquire_timeout_ms`", "whole number"]).await;
     refused(&format!("{url}?sslmode=perhaps"), &["postgres://user:password@"]).await;
     refused("sqlite:secret.db", &["postgres://"]).await;
-    let other = format!("{}?options=-c%20default_transaction_isolation%3Dserializable&statement_timeout_ms=0", url);
+    let other = format!("{url}?options=-c%20default_transaction_isolation%3Dserializable&statement_timeout_ms=0");
     refused(&other, &["serializable", "read committed"]).await;
     server.sql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0").unwrap();
     refused(&format!("{}/latin", url.rsplit_once('/').unwrap().0), &["LATIN1", "UTF8"]).await;
