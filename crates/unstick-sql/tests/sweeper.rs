@@ -43,6 +43,9 @@ sweeper!(sqlite, crate::common::sqlite::Place::new());
 #[cfg(feature = "postgres")]
 sweeper!(postgres, crate::common::postgres::Place::new(require_server!(crate::common::postgres::SERVER.get())));
 
+#[cfg(feature = "mysql")]
+sweeper!(mysql, crate::common::mysql::Place::new(crate::common::mysql::url!()));
+
 #[cfg(feature = "sqlite")]
 impl cases::sweeper::Place for common::sqlite::Place {
     type Store = unstick_sql::sqlite::SqliteStore;
@@ -79,6 +82,30 @@ impl cases::sweeper::Place for common::postgres::Place {
 
     async fn run(&self, sql: &str) {
         Self::run(self, sql).await;
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        Self::number(self, sql).await
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl cases::sweeper::Place for common::mysql::Place {
+    type Store = unstick_sql::mysql::MySqlStore;
+
+    const MANY: &'static str = "INSERT INTO unstick_sessions (`key`, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied) \
+        SELECT UNHEX(SHA2(UUID(), 256)), 1, '', 0, 0, i.n % 10, 1000, 2000, '{}', '{}' FROM \
+        (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d AS n FROM digits AS a, digits AS b, digits AS c, digits AS e) AS i WHERE i.n < 1234; \
+        INSERT IGNORE INTO unstick_reservations VALUES ('ann', X'01', 5), ('ann', X'02', 9999999999999)";
+
+    async fn swept(&self, runtime: unstick_core::Runtime, events: unstick_core::Events) -> unstick_sql::mysql::MySqlStore {
+        self.builder().sweep_interval(std::time::Duration::from_secs(60)).runtime(runtime).events(events).connect().await.unwrap()
+    }
+
+    async fn run(&self, sql: &str) {
+        let digits = "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 \
+                      UNION SELECT 8 UNION SELECT 9)";
+        Self::run(self, &sql.replace("digits", digits)).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {

@@ -83,9 +83,9 @@ fn remembered() -> String {
 /// Bytes of all names and values, as the core counts them.
 fn size(fields: &str) -> String {
     format!(
-        "((SELECT COALESCE(SUM(LENGTH(n.name)), 0) FROM JSON_TABLE(JSON_KEYS({fields}), '$[*]' \
+        "((SELECT COALESCE(SUM(OCTET_LENGTH(n.name)), 0) FROM JSON_TABLE(JSON_KEYS({fields}), '$[*]' \
          COLUMNS (name LONGTEXT CHARACTER SET utf8mb4 PATH '$')) AS n) \
-         + (SELECT COALESCE(SUM(CASE LEFT(v.value, 1) WHEN 'b' THEN (LENGTH(v.value) - 1) * 3 DIV 4 ELSE LENGTH(v.value) - 1 END), 0) \
+         + (SELECT COALESCE(SUM(CASE LEFT(v.value, 1) WHEN 'b' THEN (OCTET_LENGTH(v.value) - 1) * 3 DIV 4 ELSE OCTET_LENGTH(v.value) - 1 END), 0) \
          FROM JSON_TABLE({fields}, '$.*' COLUMNS (value LONGTEXT CHARACTER SET utf8mb4 PATH '$[1]')) AS v))"
     )
 }
@@ -100,7 +100,7 @@ fn writable() -> String {
          AND JSON_EXTRACT(applied, CONCAT('$.\"', ?6, '\"')) IS NULL \
          AND (?10 IS NULL OR JSON_CONTAINS(fields, ?10)) \
          AND (?11 IS NULL OR JSON_LENGTH(JSON_MERGE_PATCH(fields, ?11)) = JSON_LENGTH(fields) + JSON_LENGTH(?11)) \
-         AND (?12 = 0 OR LENGTH(fields) + ?13 <= ?12 OR {kept} + ?22 <= ?12 OR {kept} + ?22 <= {old})"
+         AND (?12 = 0 OR OCTET_LENGTH(fields) + ?13 <= ?12 OR {kept} + ?22 <= ?12 OR {kept} + ?22 <= {old})"
     )
 }
 
@@ -110,6 +110,14 @@ fn answered(idle_deadline: &str) -> String {
         "idle_deadline = LAST_INSERT_ID(LEAST({idle_deadline}, absolute_deadline, {LAST_DEADLINE}) * 4 \
          + CASE WHEN secret = ?3 THEN 0 WHEN ?2 < previous_until THEN 1 ELSE 2 END) DIV 4"
     )
+}
+
+/// How far apart the transactions of a pool are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    ReadCommitted,
+    /// Or laxer. To look for a row with a lock would here lock the place between its neighbours, against other new rows.
+    Stricter,
 }
 
 /// All statements of one store.
@@ -139,10 +147,19 @@ pub(crate) struct Statements {
 
 impl Statements {
     /// For a prefix that was checked.
-    pub(crate) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str, isolation: Isolation) -> Self {
         let sessions = format!("{prefix}sessions");
         let reservations = format!("{prefix}reservations");
         let (writable, remembered) = (writable(), remembered());
+        // the row that is to be made may be another's that is not committed; what is waited for here is judged after the wait
+        let absent = match isolation {
+            Isolation::ReadCommitted => {
+                format!(
+                    "FROM (SELECT 1) AS one LEFT JOIN {sessions} AS s ON s.`key` = ?1 WHERE s.`key` IS NULL AND {CLOCK} < ?9 FOR UPDATE"
+                )
+            }
+            Isolation::Stricter => format!("FROM DUAL WHERE {CLOCK} < ?9"),
+        };
         let apply = |merged: &str| {
             let answered = answered("GREATEST(idle_deadline, ?15)");
             format!(
@@ -155,7 +172,7 @@ impl Statements {
         Self {
             create: Numbered::new(&format!(
                 "INSERT INTO {sessions} (`key`, format, secret, rotated, reissued, principal, created, idle_deadline, absolute_deadline, \
-                 fields, applied) SELECT ?1, {ROW_FORMAT}, ?2, ?3, 0, ?4, ?3, ?5, ?6, ?7, ?8 FROM DUAL WHERE {CLOCK} < ?9"
+                 fields, applied) SELECT ?1, {ROW_FORMAT}, ?2, ?3, 0, ?4, ?3, ?5, ?6, ?7, ?8 {absent}"
             )),
             read_locking: Numbered::new(&format!("{read} FOR UPDATE")),
             read: Numbered::new(&read),
@@ -180,7 +197,8 @@ impl Statements {
             end_missing: Numbered::new(&format!(
                 "INSERT INTO {sessions} (`key`, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
                  ended_at, ended_until, ended_op, ended_live) SELECT ?1, {ROW_FORMAT}, X'00000000000000000000000000000000', ?2, 0, ?2, ?2, ?2, \
-                 '{{}}', '{{}}', ?2, ?7, ?6, 0 FROM DUAL WHERE {CLOCK} < ?5"
+                 '{{}}', '{{}}', ?2, ?7, ?6, 0 {}",
+                absent.replace("?9", "?5")
             )),
             sweep: Numbered::new(&format!(
                 "DELETE FROM {sessions} WHERE forget_at <= ?1 AND format = {ROW_FORMAT} AND {CLOCK} < ?3 ORDER BY forget_at LIMIT ?2"
@@ -221,7 +239,7 @@ impl Statements {
 fn end(sessions: &str) -> String {
     format!(
         "UPDATE {sessions} SET ended_live = LAST_INSERT_ID(CASE WHEN ended_at IS NULL THEN 3 WHEN ended_op = ?6 THEN ended_live * 3 \
-         ELSE ended_live END) % 2, \
+         ELSE ended_live END) MOD 2, \
          ended_op = CASE WHEN ended_at IS NULL THEN ?6 ELSE ended_op END, ended_until = GREATEST(COALESCE(ended_until, 0), ?7), \
          ended_at = COALESCE(ended_at, ?2), {BURIED} \
          WHERE `key` = ?1 AND format = {ROW_FORMAT} AND {CLOCK} < ?5 \

@@ -28,7 +28,7 @@ use crate::{
 
 /// Sessions in MySQL or MariaDB. See the [module docs](super). Clones share one pool.
 ///
-/// The sweeper ends when the last clone is dropped, and so do the connections unless the pool is yours.
+/// The connections are closed and the sweeper ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct MySqlStore {
     pub(super) inner: Arc<Inner>,
@@ -40,8 +40,6 @@ pub(super) struct Inner {
     pub(super) pooled: Pooled<MySql>,
     pub(super) sql: Statements,
     packet: usize,
-    /// Whether the pool is not the user's.
-    ours: bool,
 }
 
 impl fmt::Debug for MySqlStore {
@@ -72,12 +70,9 @@ impl MySqlStore {
         Self::builder("").connect_pool(pool).await
     }
 
-    /// Waits for statements under way and closes the connections, unless the pool is yours. Later operations answer
-    /// [`ErrorKind::Unavailable`].
+    /// Waits for statements under way, then closes the connections. Later operations answer [`ErrorKind::Unavailable`].
     pub async fn close(&self) {
-        if self.inner.ours {
-            self.inner.pooled.pool.close().await;
-        }
+        self.inner.pooled.pool.close().await;
     }
 
     pub(super) fn start(
@@ -86,11 +81,11 @@ impl MySqlStore {
         pool: MySqlPool,
         broken: Arc<Broken>,
         server: Server,
-        ours: bool,
     ) -> Result<Self, ConfigError> {
         let pooled = Pooled::new(pool, settings.runtime.clone(), broken);
         pooled.learn(server.asked, server.clock);
-        let inner = Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix), packet: server.packet, ours });
+        let inner =
+            Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix, server.isolation), packet: server.packet });
         let sweeper = sweeper::start(&inner, settings.sweep_interval(), settings.events.clone());
         Ok(Self { inner, _sweeper: sweeper })
     }

@@ -74,7 +74,7 @@ impl Place {
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        self.rows(sql).await[0].get(0)
+        self.rows(sql).await[0].get_unchecked(0)
     }
 
     /// Everything that is in the tables, as text.
