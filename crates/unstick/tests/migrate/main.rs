@@ -2,6 +2,7 @@
 #![cfg(feature = "memory")]
 
 mod contract;
+mod cost;
 mod faults;
 mod nodes;
 mod places;
