@@ -91,7 +91,8 @@ pub type Decide<'a> = &'a mut (dyn FnMut(&Fields) -> Result<Change, Error> + Sen
 /// Dropping a future leaves the operation's outcome unknown: it is applied once or not at all, never in part.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session store",
-    note = "use `MemoryStore`, `SqlStore`, or implement `unstick_core::Store` and run the contract suite of `unstick-testkit`"
+    note = "use a store of the family, or implement `unstick_core::Store` and run the contract suite of `unstick-testkit`",
+    note = "what `unstick::store::from_url` returns may be no store: pass it to `SessionLayer::new`, or ask it for `into_store()`"
 )]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How far the sessions reach.

@@ -11,7 +11,8 @@ Usage: example-shop [OPTIONS]
 Options:
       --nodes N            nodes behind the balancer, 1 to 64 [default: 5] [env: UNSTICK_SHOP_NODES]
       --listen ADDR        the balancer's address [default: 127.0.0.1:8080] [env: UNSTICK_SHOP_LISTEN]
-      --sessions URL       where sessions live, such as sqlite:shop.sqlite [default: a fresh SQLite file] [env: UNSTICK_SHOP_SESSIONS]
+      --sessions URL       where sessions live, such as sqlite:shop.sqlite or redis://127.0.0.1 [default: a fresh SQLite file]
+                             [env: UNSTICK_SHOP_SESSIONS, which keeps a password out of the process list]
       --mode MODE          unstick, sticky or broken [default: unstick] [env: UNSTICK_SHOP_MODE]
                              unstick  one session store for all nodes, no stickiness: nothing is ever lost
                              sticky   a store in each node's memory, a balancer that pins: lost when the node stops
@@ -115,7 +116,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>, env: impl Fn(&str) -
             "--process-per-node" if !node => return Err("--process-per-node takes no value.".to_owned()),
             "--nodes" if !node => &mut flags.nodes,
             "--listen" if !node => &mut flags.listen,
-            "--sessions" => &mut flags.sessions,
+            "--sessions" if !node => &mut flags.sessions,
             "--mode" => &mut flags.mode,
             "--name" if node => &mut flags.name,
             other => return Err(format!("{other:?} is not an option of this program; try --help.")),
@@ -126,7 +127,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>, env: impl Fn(&str) -
         let value = inline.or_else(|| args.next()).ok_or_else(|| format!("{name} needs a value; try --help."))?;
         *slot = Some(value);
     }
-    if node { flags.node().map(Command::Node) } else { flags.shop(env).map(Command::Shop) }
+    if node { flags.node(env).map(Command::Node) } else { flags.shop(env).map(Command::Shop) }
 }
 
 #[derive(Debug, Default)]
@@ -177,11 +178,11 @@ impl Flags {
         Ok(Options { nodes, listen, sessions: sessions.map(|(_, url)| url), mode, process_per_node })
     }
 
-    fn node(self) -> Result<NodeOptions, String> {
+    fn node(self, env: impl Fn(&str) -> Option<String>) -> Result<NodeOptions, String> {
         let missing = |name: &str| format!("{name} is missing: the shop itself starts its nodes.");
         Ok(NodeOptions {
             name: self.name.ok_or_else(|| missing("--name"))?,
-            sessions: self.sessions.ok_or_else(|| missing("--sessions"))?,
+            sessions: env("UNSTICK_SHOP_SESSIONS").ok_or_else(|| missing("UNSTICK_SHOP_SESSIONS"))?,
             mode: self.mode.and_then(|text| text.parse().ok()).ok_or_else(|| missing("--mode"))?,
         })
     }

@@ -20,7 +20,7 @@ use crate::{
     events::{Entry, Ring},
     node::{DRAIN, Node},
     process::ChildNode,
-    sessions::{self, Plan},
+    sessions::Plan,
     slot::{Running, Slot, State},
 };
 
@@ -95,8 +95,8 @@ impl Fleet {
     }
 
     /// Where sessions live, as it may be printed.
-    pub(crate) fn sessions(&self) -> &str {
-        sessions::shown(&self.plan.sessions)
+    pub(crate) fn sessions(&self) -> String {
+        unstick::store::shown(&self.plan.sessions)
     }
 
     /// The balancer's own log, into which the nodes' events are collected.

@@ -21,7 +21,7 @@ use crate::{
     cli::NodeOptions,
     error::Failure,
     node::{DRAIN, Node},
-    sessions::{KEY_VARIABLE, Plan},
+    sessions::{KEY_VARIABLE, Plan, SESSIONS_VARIABLE},
 };
 
 /// How long a child may take to open its store and listen.
@@ -46,8 +46,9 @@ impl ChildNode {
         let failed = |why: &dyn std::fmt::Display| Failure::start(format!("the process of {name} could not be started: {why}."));
         let program = std::env::current_exe().map_err(|error| failed(&error))?;
         let mut child = Command::new(program)
-            .args(["node", "--name", name, "--mode", plan.mode.as_str(), "--sessions", &plan.sessions])
+            .args(["node", "--name", name, "--mode", plan.mode.as_str()])
             .env(KEY_VARIABLE, plan.key.hex())
+            .env(SESSIONS_VARIABLE, &plan.sessions)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

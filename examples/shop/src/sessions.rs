@@ -7,8 +7,9 @@ pub(crate) use unstick::session::{Session, SessionError};
 use unstick::{
     Events, Key, KeyRing,
     affinity::AffinityLayer,
-    core::{ConfigError, OpCtx, OpId, Store, Timestamp},
+    core::{ConfigError, OpCtx, OpId, Scope, Store, Timestamp},
     session::{SessionLayer, failure::Failure as Failed},
+    store::{self, Source, shown},
 };
 
 use crate::{
@@ -20,8 +21,11 @@ use crate::{
 /// Names the key that signs the session cookie; also how children are told.
 pub(crate) const KEY_VARIABLE: &str = "UNSTICK_SHOP_KEY";
 
+/// Names the URL of the sessions; also how children are told, as a command line can be read by everybody on the machine.
+pub(crate) const SESSIONS_VARIABLE: &str = "UNSTICK_SHOP_SESSIONS";
+
 /// What all nodes are told: the same URL and the same key, and nothing else in common.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Plan {
     /// Where sessions live and whether the balancer pins.
     pub(crate) mode: Mode,
@@ -29,6 +33,13 @@ pub(crate) struct Plan {
     pub(crate) sessions: String,
     /// What signs the cookie.
     pub(crate) key: SigningKey,
+}
+
+/// Redacts: the URL of a server may hold a password.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("mode", &self.mode).field("sessions", &shown(&self.sessions)).finish_non_exhaustive()
+    }
 }
 
 impl Plan {
@@ -66,18 +77,18 @@ pub(crate) struct Stack {
 /// Opens a node's own store and builds its layers.
 pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
     let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", shown(&plan.sessions)));
-    let store = unstick::store::from_url(&plan.sessions).await.map_err(|error| refused(&error))?;
-    probe(&store).await.map_err(|error| refused(&error))?;
-
     let events = Events::new(name).observer(ring);
+    let source = store::options(&plan.sessions).events(events.clone()).open().await.map_err(|error| refused(&error))?;
+    probe(&source).await.map_err(|error| refused(&error))?;
+
     let key = Key::from_hex(plan.key.hex()).map_err(|error| refused(&error))?;
-    let affinity = affinity(plan.mode, &store, &events).map_err(|error| refused(&error))?;
-    let sessions = SessionLayer::keyed(store, KeyRing::new(key)).events(events).on_failure(in_json).build();
+    let affinity = affinity(plan.mode, source.scope(), &events).map_err(|error| refused(&error))?;
+    let sessions = SessionLayer::new(source, KeyRing::new(key)).events(events).on_failure(in_json).build();
     Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, affinity })
 }
 
-fn affinity(mode: Mode, store: &impl Store, events: &Events) -> Result<Option<AffinityLayer>, ConfigError> {
-    let layer = AffinityLayer::builder().sessions(store.scope()).events(events.clone());
+fn affinity(mode: Mode, sessions: Scope, events: &Events) -> Result<Option<AffinityLayer>, ConfigError> {
+    let layer = AffinityLayer::builder().sessions(sessions).events(events.clone());
     match mode {
         Mode::Unstick => layer.build().map(Some),
         // The guardrail refuses this combination unless the risk is called by its name; this mode shows the risk.
@@ -86,16 +97,9 @@ fn affinity(mode: Mode, store: &impl Store, events: &Events) -> Result<Option<Af
     }
 }
 
-/// A store's URL as it may be printed: the URL of a server may hold a password.
-pub(crate) fn shown(url: &str) -> &str {
-    match url.split_once(':') {
-        Some(("memory" | "sqlite", _)) | None => url,
-        Some((kind, _)) => kind,
-    }
-}
-
 /// Writes once before anybody shops, so that a database that is locked or read-only is told at the start and not to the first customer.
-async fn probe(store: &impl Store) -> Result<(), unstick::core::Error> {
+async fn probe(source: &Source) -> Result<(), unstick::core::Error> {
+    let Some(store) = source.store() else { return Ok(()) }; // the clients carry the sessions
     let now = Timestamp::system_now();
     store.sweep(OpCtx { now, deadline: now + Duration::from_secs(5), op_id: OpId::from_u128(0) }, 1).await.map(drop)
 }

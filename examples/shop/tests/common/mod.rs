@@ -65,7 +65,16 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = program(&["--listen", "127.0.0.1:0"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(program(&["--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    /// With its sessions at a URL that the command line does not show.
+    pub(crate) fn start_in(sessions: &str, args: &[&str]) -> Self {
+        Self::run(program(&["--listen", "127.0.0.1:0"]).args(args).env("UNSTICK_SHOP_SESSIONS", sessions))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut addr, mut sessions, mut nodes) = (None, String::new(), Vec::new());
         for line in lines.by_ref().map_while(Result::ok) {

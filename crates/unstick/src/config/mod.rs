@@ -1,0 +1,67 @@
+//! Settings of the layers from a file or from the environment, through any format that serde has.
+//!
+//! | setting | what | default |
+//! |---|---|---|
+//! | `store` | a URL of [`store`](crate::store), a [secret](#secrets), or a [migration](#migrations) | must be given |
+//! | `keys` | the signing key as 64 hexadecimal digits, a [secret](#secrets), or `{ signing, previous, next }`, where the last two may be lists | must be given |
+//! | `cookie` | its name, or a table: `name`, `domain`, `path`, `same_site` (`strict`, `lax`, `none`), `partitioned`, `until_browser_closes`, `chunks`, and the risks `readable_by_scripts` and `insecure_without_tls` | `__Host-id` |
+//! | `header` | also take the credential from this header | off |
+//! | `idle`, `absolute`, `grace`, `skew` | [times](#times) of [`Lifetimes`](crate::Lifetimes) | `1h`, `14d`, `30s`, `5m` |
+//! | `deadline` | the time that one operation on the store may take | `2s` |
+//! | `max_size` | bytes that a session may hold | 262144 |
+//! | `header_budget` | bytes of header lines per response | 3072 |
+//! | `max_sessions_per_principal` | live sessions that one principal may have | no limit |
+//! | `commit_on_server_error` | save what a handler buffered although it answers 5xx | no |
+//! | `clear_site_data_on_end` | value of `Clear-Site-Data` at logout | off |
+//!
+//! Settings mean what the methods of [`SessionLayerBuilder`](unstick_session::SessionLayerBuilder) of the same name mean, and what is left
+//! out has their default. A setting that is not known is refused. Numbers, and `true` and `false`, may be written as text, as the environment has them.
+//!
+//! ```
+//! # #[cfg(feature = "memory")] {
+//! use unstick::config::{AffinityConfig, SessionConfig};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Settings { sessions: SessionConfig, #[serde(default)] affinity: AffinityConfig }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let key = "1a".repeat(32);
+//! # let json = format!(r#"{{ "sessions": {{ "store": "memory:", "keys": "{key}", "idle": "30m" }}, "affinity": {{ "allow_sessions_lost_on_other_nodes": true }} }}"#);
+//! let settings: Settings = serde_json::from_str(&json)?;
+//! let sessions = settings.sessions.build().await?;
+//! let affinity = settings.affinity.build(sessions.scope())?;
+//! assert_eq!(sessions.backend_name(), "memory");
+//!
+//! let wrong = serde_json::from_str::<SessionConfig>(r#"{ "store": "memory:", "keys": "00", "idel": "30m" }"#).unwrap_err();
+//! assert!(wrong.to_string().contains("unknown field `idel`"));
+//! # Ok(()) }
+//! # main().unwrap();
+//! # }
+//! ```
+//!
+//! # Secrets
+//! `{ env = "NAME" }` reads an environment variable, `{ file = "PATH" }` a file, such as a mounted secret; both when the layer is
+//! built. White space around the value is ignored. Debug output shows neither keys nor URLs.
+//!
+//! # Times
+//! A whole number with a unit, `ms`, `s`, `m`, `h`, `d` or `w`, or several of them as in `1h 30m`. A number alone is seconds.
+//!
+//! # Migrations
+//! ```toml
+//! [sessions.store.migrate]
+//! from = "sqlite:/var/lib/shop/sessions.sqlite"
+//! to = { env = "REDIS_URL" }
+//! step = "prefer-old" # everywhere first; then, in a second rollout, "move"
+//! quiet = "1m"        # may be left out
+//! ```
+//! [`store::migrate`](crate::store::migrate) tells the whole procedure.
+
+mod affinity;
+mod cookie;
+mod keys;
+mod secret;
+mod session;
+mod store;
+mod value;
+
+pub use self::{affinity::AffinityConfig, session::SessionConfig};

@@ -1,0 +1,230 @@
+//! Settings as they are written in files and environments.
+#![cfg(all(feature = "serde", feature = "memory"))]
+
+use std::{num::NonZeroU32, process::Command, time::Duration};
+
+use serde::Deserialize;
+use unstick::{
+    Key, KeyRing, Lifetimes, Scope,
+    affinity::{AffinityLayer, PinCookie},
+    config::{AffinityConfig, SessionConfig},
+    memory::MemoryStore,
+    session::{
+        SessionLayer,
+        cookie::{CookieConfig, SameSite},
+    },
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    sessions: SessionConfig,
+    #[serde(default)]
+    affinity: AffinityConfig,
+}
+
+fn digits() -> String {
+    "5a".repeat(32)
+}
+
+fn sessions(rest: &str) -> Result<SessionConfig, String> {
+    let text = format!("store = \"memory:\"\nkeys = \"{}\"\n{rest}", digits());
+    toml::from_str(&text).map_err(|error: toml::de::Error| error.to_string())
+}
+
+fn keys() -> KeyRing {
+    KeyRing::new(Key::from_hex(&digits()).unwrap())
+}
+
+#[test]
+fn what_is_left_out_has_the_builders_default() {
+    let configured = sessions("").unwrap().over(MemoryStore::new()).unwrap();
+    assert_eq!(format!("{configured:?}"), format!("{:?}", SessionLayer::new(MemoryStore::new(), keys())));
+    let configured = AffinityConfig::default().builder(Scope::Shared).unwrap();
+    assert_eq!(format!("{configured:?}"), format!("{:?}", AffinityLayer::builder().sessions(Scope::Shared)));
+}
+
+#[test]
+fn every_setting_reaches_its_builder() {
+    let text = r#"
+        header = "x-session"
+        idle = "30m"
+        absolute = "1d 12h"
+        grace = 45
+        skew = "90s"
+        deadline = "750ms"
+        max_size = 65536
+        header_budget = 6000
+        max_sessions_per_principal = 3
+        commit_on_server_error = true
+        clear_site_data_on_end = '"cache"'
+        [cookie]
+        name = "cart"
+        domain = "shop.example"
+        path = "/shop"
+        same_site = "strict"
+        partitioned = true
+        until_browser_closes = true
+        chunks = 2
+        readable_by_scripts = true
+    "#;
+    let lifetimes = Lifetimes::new()
+        .idle(Duration::from_secs(1800))
+        .absolute(Duration::from_secs(36 * 3600))
+        .grace(Duration::from_secs(45))
+        .skew(Duration::from_secs(90));
+    let cookie = CookieConfig::new("cart").unwrap().domain("shop.example").path("/shop").same_site(SameSite::Strict);
+    let cookie = cookie.partitioned().until_browser_closes().chunks(2).readable_by_scripts();
+    let by_hand = SessionLayer::new(MemoryStore::new(), keys())
+        .header("x-session")
+        .lifetimes(lifetimes)
+        .deadline(Duration::from_millis(750))
+        .max_size(65536)
+        .header_budget(6000)
+        .max_sessions_per_principal(NonZeroU32::new(3).unwrap())
+        .commit_on_server_error()
+        .clear_site_data_on_end("\"cache\"")
+        .cookie(cookie);
+    let configured = sessions(text).unwrap();
+    assert_eq!(format!("{:?}", configured.over(MemoryStore::new()).unwrap()), format!("{by_hand:?}"));
+    assert!(configured.over(MemoryStore::new()).unwrap().build().is_ok());
+
+    let as_texts =
+        text.replace("65536", "\"65536\"").replace("= true", "= \"true\"").replace("= 45", "= \"45\"").replace("= 3\n", "= \"3\"\n");
+    assert_ne!(as_texts, text);
+    assert_eq!(
+        format!("{:?}", sessions(&as_texts).unwrap().over(MemoryStore::new()).unwrap()),
+        format!("{by_hand:?}"),
+        "as in an environment"
+    );
+
+    let affinity: AffinityConfig = toml::from_str(
+        "enabled = \"false\"\nallow_sessions_lost_on_other_nodes = true\n[[expire]]\nname = \"SRV\"\ndomain = \"a.example\"\npath = \"/a\"\ncross_site = true\npartitioned = true\n",
+    )
+    .unwrap();
+    let pin = PinCookie::new("SRV").unwrap().domain("a.example").unwrap().path("/a").unwrap().cross_site().partitioned();
+    let by_hand = AffinityLayer::builder().sessions(Scope::Process).expire(pin).switch(false).allow_sessions_lost_on_other_nodes();
+    assert_eq!(format!("{:?}", affinity.builder(Scope::Process).unwrap()), format!("{by_hand:?}"));
+    assert!(!affinity.build(Scope::Process).unwrap().is_on());
+}
+
+#[tokio::test]
+async fn whole_settings_become_layers() {
+    let text = format!(
+        "[sessions]\nstore = \"memory:\"\n[sessions.keys]\nsigning = \"{}\"\nprevious = [\"{}\"]\nnext = \"{}\"\n",
+        digits(),
+        "1b".repeat(32),
+        "1c".repeat(32)
+    );
+    let settings: Settings = toml::from_str(&text).unwrap();
+    let layer = settings.sessions.build().await.unwrap();
+    assert_eq!((layer.scope(), layer.backend_name()), (Scope::Process, "memory"));
+    let refusal = settings.affinity.build(layer.scope()).unwrap_err().to_string();
+    assert!(refusal.contains("allow_sessions_lost_on_other_nodes"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_migration_is_a_table() {
+    let text = |step: &str, to: &str| {
+        format!("keys = \"{}\"\n[store.migrate]\nfrom = \"memory:\"\nto = \"{to}\"\nstep = \"{step}\"\nquiet = \"2m\"\n", digits())
+    };
+    for step in ["prefer-old", "move"] {
+        let config: SessionConfig = toml::from_str(&text(step, "memory:?max_sessions=9")).unwrap();
+        assert_eq!(config.build().await.unwrap().backend_name(), "migrate");
+    }
+    let wrong = toml::from_str::<SessionConfig>(&text("later", "memory:?max_sessions=9")).unwrap_err().to_string();
+    assert!(wrong.contains("`prefer-old` or `move`"), "{wrong}");
+    let same: SessionConfig = toml::from_str(&text("move", "memory:")).unwrap();
+    assert!(same.build().await.unwrap_err().to_string().contains("two different URLs"));
+    let token: SessionConfig = toml::from_str(&text("move", "token:")).unwrap();
+    assert!(token.build().await.unwrap_err().to_string().contains("token"));
+}
+
+#[tokio::test]
+async fn every_refusal_names_its_setting() {
+    for (setting, named) in [
+        ("idel = \"1h\"", "unknown field `idel`"),
+        ("idle = \"1 fortnight\"", "1h 30m"),
+        ("idle = -1", "number of seconds"),
+        ("idle = \"2d\"\nabsolute = \"1d\"", "`absolute`"),
+        ("grace = \"2h\"", "`grace`"),
+        ("deadline = 0", "`deadline`"),
+        ("max_size = \"many\"", "a whole number"),
+        ("max_size = 0", "`max_size`"),
+        ("max_sessions_per_principal = 0", "above 0"),
+        ("header = \"cookie\"", "`header`"),
+        ("header_budget = 10", "`header_budget`"),
+        ("commit_on_server_error = \"perhaps\"", "`true` or `false`"),
+        ("cookie = \"a b\"", "cookie name"),
+        ("[cookie]\nnmae = \"x\"", "unknown field `nmae`"),
+        ("[cookie]\nsame_site = \"maybe\"", "`strict`"),
+        ("[cookie]\ninsecure_without_tls = true", "`insecure_without_tls`"),
+    ] {
+        let refusal = match sessions(setting) {
+            Err(refusal) => refusal,
+            Ok(config) => config.build().await.unwrap_err().to_string(),
+        };
+        assert!(refusal.contains(named), "{setting}: {refusal}");
+    }
+    for (text, named) in [
+        ("keys = \"00\"", "missing field `store`"),
+        ("store = \"memory:\"", "missing field `keys`"),
+        ("store = 7\nkeys = \"00\"", "the URL of a store"),
+        ("store = \"memory:\"\nkeys = \"hunter2\"", "`keys.signing`: a signing key is 64"),
+        ("store = \"hunter2\"\nkeys = \"5a\"", "begins with its kind"),
+        ("store = { env = \"A\", file = \"B\" }\nkeys = \"5a\"", "write one of them"),
+        ("store = {}\nkeys = \"5a\"", "nothing is given"),
+        ("store = { env = \"UNSTICK_NOT_SET\" }\nkeys = \"5a\"", "`store`: the environment variable `UNSTICK_NOT_SET` is not set"),
+        ("store = \"memory:\"\nkeys = { file = \"/nowhere/hunter2\" }", "`keys.signing`: the file"),
+        ("store = \"memory:\"\nkeys = { previous = \"5a\" }", "`keys` has no `signing`"),
+        ("store = \"memory:\"\nkeys = { signing = \"5a\", env = \"A\" }", "write one of them"),
+        ("store = { migrate = { from = \"memory:\", to = \"memory:\" } }\nkeys = \"5a\"", "missing field `step`"),
+    ] {
+        let refusal = match toml::from_str::<SessionConfig>(text) {
+            Err(refusal) => refusal.message().to_owned(),
+            Ok(config) => config.build().await.unwrap_err().to_string(),
+        };
+        assert!(refusal.contains(named), "{text}: {refusal}");
+        assert!(!refusal.contains("hunter2") || text.contains("/nowhere"), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let text = r#"
+        store = { migrate = { from = "redis://:hunter2@old", to = "postgres://u:hunter2@new/d", step = "move" } }
+        keys = { signing = "hunter2", previous = ["hunter2"], next = { env = "NEXT_KEY" } }
+    "#;
+    let config: SessionConfig = toml::from_str(text).unwrap();
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hunter2") && printed.contains("env NEXT_KEY"), "{printed}");
+}
+
+#[tokio::test]
+async fn secrets_come_from_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, format!("{content}\n")).unwrap();
+        path.display().to_string().replace('\\', "/")
+    };
+    let (url, key) = (file("url", "memory:"), file("key", &digits()));
+    let config: SessionConfig = toml::from_str(&format!("store = {{ file = \"{url}\" }}\nkeys = {{ file = \"{key}\" }}")).unwrap();
+    assert_eq!(config.build().await.unwrap().backend_name(), "memory");
+}
+
+/// Runs itself once more with the variables set: a test must not change the environment of its neighbours.
+#[tokio::test]
+async fn secrets_come_from_the_environment() {
+    if std::env::var_os("UNSTICK_TEST_KEY").is_none() {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "secrets_come_from_the_environment"])
+            .envs([("UNSTICK_TEST_KEY", digits()), ("UNSTICK_TEST_URL", "memory:".to_owned())])
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let text = "store = { env = \"UNSTICK_TEST_URL\" }\nkeys = { env = \"UNSTICK_TEST_KEY\" }";
+    let config: SessionConfig = toml::from_str(text).unwrap();
+    assert_eq!(config.build().await.unwrap().backend_name(), "memory");
+}
