@@ -151,6 +151,12 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
     /// A short stable name for events and metrics.
     fn name(&self) -> &'static str;
 
+    /// The most characters that a carrier's text can have. The layer refuses to be built when the client could not be sent
+    /// so many. Default: [`SEALED_LEN`](crate::SEALED_LEN).
+    fn max_text(&self) -> usize {
+        crate::SEALED_LEN
+    }
+
     /// Judges a carrier. No I/O, constant-time comparison.
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening;
 

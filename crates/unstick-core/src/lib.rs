@@ -45,7 +45,7 @@ pub use self::{
     budget::HeaderBudget,
     bus::{Bus, BusEvent, Notice, Published, PublisherId, Subscription},
     credential::{
-        CREDENTIAL_FORMAT, Credential, Key, KeyRing, Lineage, OpenedCredential, RecordKey, SEALED_LEN, Sealer, Secret, SecretHash,
+        CREDENTIAL_FORMAT, Credential, Key, KeyRing, KeyRole, Lineage, OpenedCredential, RecordKey, SEALED_LEN, Sealer, Secret, SecretHash,
         SessionTag, Verdict,
     },
     engine_clock::EngineClock,

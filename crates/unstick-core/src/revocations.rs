@@ -1,24 +1,34 @@
-//! Revocation for credentials that no record stands behind: a deny-list by session and an epoch per principal.
+//! Revocation for credentials that no record stands behind: a deny-list of sessions, and an epoch per principal.
+//!
+//! An epoch is not compared with anybody's clock. A login asks for the principal's present epoch and carries it; raising
+//! the epoch denies every session that carries a lower one. So a session cannot escape because the node that began it has
+//! a fast clock, and a login just after a "sign out everywhere" is not denied by a slow one.
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex, time::Duration};
 //! use unstick_core::*;
 //!
 //! #[derive(Debug, Default)]
-//! struct InMemory { denied: Mutex<Vec<RecordKey>>, epochs: Mutex<HashMap<String, Timestamp>> }
+//! struct InMemory { denied: Mutex<HashMap<RecordKey, Timestamp>>, epochs: Mutex<HashMap<String, Timestamp>> }
 //! impl Revocations for InMemory {
-//!     fn revoke(&self, _: OpCtx, key: RecordKey, _until: Timestamp) -> BoxFuture<'_, Result<(), Error>> {
-//!         self.denied.lock().unwrap().push(key);
+//!     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, _: Option<&'a str>, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
+//!         self.denied.lock().unwrap().insert(key, op.now);
 //!         Box::pin(async { Ok(()) })
 //!     }
 //!     fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
-//!         self.epochs.lock().unwrap().insert(principal.into(), op.now);
+//!         let mut epochs = self.epochs.lock().unwrap();
+//!         let epoch = epochs.entry(principal.into()).or_default();
+//!         *epoch = op.now.max(*epoch + Duration::from_millis(1));
 //!         Box::pin(async { Ok(()) })
 //!     }
-//!     fn is_revoked<'a>(&'a self, _: OpCtx, key: RecordKey, principal: Option<&'a str>, issued: Timestamp) -> BoxFuture<'a, Result<bool, Error>> {
-//!         let epoch = principal.and_then(|principal| self.epochs.lock().unwrap().get(principal).copied());
-//!         let revoked = self.denied.lock().unwrap().contains(&key) || epoch.is_some_and(|epoch| issued <= epoch);
-//!         Box::pin(async move { Ok(revoked) })
+//!     fn epoch<'a>(&'a self, _: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>> {
+//!         let epoch = self.epochs.lock().unwrap().get(principal).copied();
+//!         Box::pin(async move { Ok(epoch.unwrap_or_default()) })
+//!     }
+//!     fn revoked_at<'a>(&'a self, _: OpCtx, key: RecordKey, principal: Option<&'a str>, epoch: Timestamp) -> BoxFuture<'a, Result<Option<Timestamp>, Error>> {
+//!         let raised = principal.and_then(|principal| self.epochs.lock().unwrap().get(principal).copied()).filter(|now| *now > epoch);
+//!         let denied = self.denied.lock().unwrap().get(&key).copied();
+//!         Box::pin(async move { Ok(denied.or(raised)) })
 //!     }
 //! }
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -26,9 +36,11 @@
 //! let now = Timestamp::system_now();
 //! let op = OpCtx { now, deadline: now + Duration::from_secs(1), op_id: OpId::from_u128(1) };
 //! let key = RecordKey::from_bytes([1; 32]);
+//! let before = list.epoch(op, "ann").await.unwrap();
 //! list.revoke_principal(op, "ann", now + Duration::from_secs(60)).await.unwrap();
-//! assert!(list.is_revoked(op, key, Some("ann"), now - Duration::from_secs(1)).await.unwrap());
-//! assert!(!list.is_revoked(op, key, Some("ann"), now + Duration::from_secs(1)).await.unwrap(), "issued afterwards");
+//! let after = list.epoch(op, "ann").await.unwrap();
+//! assert!(list.revoked_at(op, key, Some("ann"), before).await.unwrap().is_some());
+//! assert!(list.revoked_at(op, key, Some("ann"), after).await.unwrap().is_none(), "logged in afterwards");
 //! # });
 //! ```
 
@@ -38,27 +50,34 @@ use crate::{BoxFuture, Error, OpCtx, RecordKey, Timestamp};
 
 /// Deny-list and principal epochs. See the [module docs](self). An error must be taken for "revoked" (fail closed) unless the operator chose otherwise by name.
 pub trait Revocations: fmt::Debug + Send + Sync {
-    /// Denies one session until its credential would have expired anyway.
+    /// Denies one session until its last credential would have expired anyway. `principal` is who was logged in, which is
+    /// where the session will be looked for.
     ///
     /// # Errors
     /// When the backend cannot answer.
-    fn revoke(&self, op: OpCtx, key: RecordKey, until: Timestamp) -> BoxFuture<'_, Result<(), Error>>;
+    fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, principal: Option<&'a str>, until: Timestamp) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Denies every credential of `principal` issued up to now.
+    /// Denies every session of `principal` that was begun up to now; `until` is when the last of them would have expired anyway.
     ///
     /// # Errors
     /// When the backend cannot answer.
     fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Whether a credential issued at `issued` is denied. One trip.
+    /// The epoch that a session of `principal` begun now must carry; [`Timestamp::ZERO`] when there has been none.
     ///
     /// # Errors
     /// When the backend cannot answer.
-    fn is_revoked<'a>(
+    fn epoch<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>>;
+
+    /// Since when a session that carries `epoch` is denied; `None`: it is not. One trip.
+    ///
+    /// # Errors
+    /// When the backend cannot answer.
+    fn revoked_at<'a>(
         &'a self,
         op: OpCtx,
         key: RecordKey,
         principal: Option<&'a str>,
-        issued: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, Error>>;
+        epoch: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>>;
 }

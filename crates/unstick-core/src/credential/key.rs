@@ -59,6 +59,29 @@ impl Key {
         }
         Self::from_bytes(bytes)
     }
+
+    /// The id that is carried next to what the key has signed.
+    #[must_use]
+    pub const fn id(&self) -> [u8; 4] {
+        self.id
+    }
+
+    /// 32 bytes that only holders of this key can compute: a key of its own for another purpose or algorithm, so that one
+    /// secret serves them all. The same on every node and in every release.
+    ///
+    /// ```
+    /// use unstick_core::Key;
+    /// let key = Key::from_bytes([1; 32])?;
+    /// assert_eq!(key.derive("a"), key.derive("a"));
+    /// assert_ne!(key.derive("a"), key.derive("b"));
+    /// # Ok::<(), unstick_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut deriver = blake3::Hasher::new_derive_key("unstick 2026-11 derived key");
+        deriver.update(&self.bytes).update(purpose.as_bytes());
+        *deriver.finalize().as_bytes()
+    }
 }
 
 impl fmt::Debug for Key {
@@ -67,10 +90,14 @@ impl fmt::Debug for Key {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+/// What a key of a [`KeyRing`] is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyRole {
+    /// Signs, and verifies.
     Signing,
+    /// Signed before: verifies, and what it signed is issued again.
     Previous,
+    /// Will sign next: verifies.
     Next,
 }
 
@@ -80,28 +107,33 @@ enum Role {
 /// the signing key with the old one as [`previous`](Self::previous), and drop the old one after the absolute timeout.
 #[derive(Clone)]
 pub struct KeyRing {
-    keys: Vec<(Key, Role)>,
+    keys: Vec<(Key, KeyRole)>,
 }
 
 impl KeyRing {
     /// A ring with one key that signs.
     #[must_use]
     pub fn new(signing: Key) -> Self {
-        Self { keys: vec![(signing, Role::Signing)] }
+        Self { keys: vec![(signing, KeyRole::Signing)] }
     }
 
     /// A key that signed before: still verifies, and what it signed is issued again under the signing key.
     #[must_use]
     pub fn previous(mut self, key: Key) -> Self {
-        self.keys.push((key, Role::Previous));
+        self.keys.push((key, KeyRole::Previous));
         self
     }
 
     /// The key that will sign next: verifies already, so that nodes of both releases accept each other.
     #[must_use]
     pub fn next(mut self, key: Key) -> Self {
-        self.keys.push((key, Role::Next));
+        self.keys.push((key, KeyRole::Next));
         self
+    }
+
+    /// The keys, the signing one first.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, KeyRole)> {
+        self.keys.iter().map(|(key, role)| (key, *role))
     }
 
     /// Binds the ring to one use, such as `cookie:__Host-id`: what is signed for one purpose is forged for another.
@@ -126,7 +158,7 @@ impl fmt::Debug for KeyRing {
 struct BoundKey {
     mac: [u8; 32],
     id: [u8; 4],
-    role: Role,
+    role: KeyRole,
 }
 
 /// A [`KeyRing`] bound to one purpose: seals and opens credentials.
@@ -158,7 +190,7 @@ impl Sealer {
         for key in self.keys.iter().filter(|key| key.id == raw.key_id()) {
             match raw.verify(&key.mac) {
                 Some(credential) => {
-                    let reissue = key.role == Role::Previous;
+                    let reissue = key.role == KeyRole::Previous;
                     return Verdict::Authentic(super::OpenedCredential { credential, reissue });
                 }
                 None => verdict = Verdict::Forged,

@@ -33,7 +33,7 @@ mod format;
 mod key;
 
 pub use format::{CREDENTIAL_FORMAT, SEALED_LEN};
-pub use key::{Key, KeyRing, Sealer};
+pub use key::{Key, KeyRing, KeyRole, Sealer};
 
 use std::fmt;
 
@@ -60,6 +60,18 @@ pub struct SecretHash([u8; 16]);
 pub struct SessionTag([u8; 8]);
 
 impl Lineage {
+    /// From the bytes of a carrier whose signature has been checked.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a carrier that is sealed otherwise. Secret: they belong to the client alone.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The key of the session's record.
     #[must_use]
     pub fn record_key(&self) -> RecordKey {
@@ -68,6 +80,18 @@ impl Lineage {
 }
 
 impl Secret {
+    /// From the bytes of a carrier whose signature has been checked.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a carrier that is sealed otherwise. Secret: they belong to the client alone.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// What the backend keeps of this secret.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
@@ -173,6 +197,13 @@ impl Credential {
         l.copy_from_slice(lineage);
         s.copy_from_slice(secret);
         Ok(Self { lineage: Lineage(l), secret: Secret(s), issued, idle_deadline, absolute_deadline })
+    }
+
+    /// A credential as it was carried, by a backend that seals its carriers otherwise and has checked the seal. The idle
+    /// deadline never passes the absolute one.
+    #[must_use]
+    pub fn from_parts(lineage: Lineage, secret: Secret, issued: Timestamp, idle_deadline: Timestamp, absolute_deadline: Timestamp) -> Self {
+        Self { lineage, secret, issued, idle_deadline: idle_deadline.min(absolute_deadline), absolute_deadline }
     }
 
     /// The same session under a new secret.
