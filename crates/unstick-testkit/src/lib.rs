@@ -9,12 +9,15 @@
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, and calls with it |
 //! | [`observe`] | collected events |
+//! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
 pub mod client;
 pub mod clock;
 pub mod contract;
 pub mod faults;
+#[cfg(feature = "servers")]
+pub mod load;
 pub mod mutants;
 pub mod observe;
 pub mod races;

@@ -11,7 +11,7 @@ use std::{
 
 use unstick_testkit::{
     require_server,
-    servers::{MariaDbServer, PostgresServer, RedisServer, poll},
+    servers::{MariaDbServer, PostgresServer, RedisCluster, RedisServer, SeenCommand, poll, slot_of},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,17 @@ fn redis_survives_faults() {
     let port = redis.port();
     faults!(&redis, || redis.command(&["GET", "kept"]).is_ok_and(|reply| reply.text() == "yes"));
     assert_eq!(redis.url(), format!("redis://127.0.0.1:{port}"));
+
+    let before = redis.command_counts().unwrap();
+    let mut monitor = redis.monitor().unwrap();
+    redis.command(&["EVAL", "return redis.call('get', KEYS[1])", "1", "kept"]).unwrap();
+    let seen = monitor.read().unwrap();
+    let sent: Vec<String> = seen.iter().filter(|command| command.was_sent()).map(SeenCommand::name).collect();
+    assert_eq!((seen.len(), sent), (2, vec!["eval".to_owned()]), "on the wire it is one");
+    assert_eq!(monitor.read().unwrap(), []);
+    let counts = redis.command_counts().unwrap().since(&before);
+    assert_eq!((counts["eval"], counts["get"]), (1, 1), "carried out are two");
+
     redis.stop();
     assert!(redis.command(&["PING"]).is_err(), "a stopped server does not answer");
 }
@@ -134,4 +145,45 @@ fn nothing_outlives_a_killed_test_process() {
 fn open_to_all(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_cluster_replaces_a_dead_and_a_hung_master() {
+    let cluster = require_server!(RedisCluster::start());
+    assert_eq!((cluster.nodes().len(), cluster.masters().len()), (6, 3));
+    assert_eq!(cluster.url().matches("127.0.0.1:").count(), 6);
+    let old = cluster.master_of_key("k");
+    old.command(&["SET", "k", "1"]).unwrap();
+    assert_eq!(old.command(&["CLUSTER", "KEYSLOT", "a{b}"]).unwrap().int(), Some(i64::from(slot_of("a{b}"))));
+    old.kill();
+    let new = replaced(&cluster, old);
+    old.restart();
+    cluster.await_ok();
+    new.stop();
+    replaced(&cluster, new);
+    new.cont();
+    cluster.await_ok();
+    cluster.flush_all().unwrap();
+    assert_eq!(cluster.masters().len(), 3);
+}
+
+fn replaced<'a>(cluster: &'a RedisCluster, old: &RedisServer) -> &'a RedisServer {
+    let new = poll(PATIENCE, || Some(cluster.master_of_key("k")).filter(|master| master.port() != old.port()));
+    let new = new.expect("a replica takes over");
+    assert!(poll(PATIENCE, || new.command(&["SET", "k", "2"]).ok()).is_some());
+    new
+}
+
+#[test]
+fn sentinels_replace_a_dead_master() {
+    let group = require_server!(RedisServer::builder().password("secret").start_sentinel());
+    assert!(group.url().starts_with("redis-sentinel://:secret@127.0.0.1:") && group.url().ends_with(group.name()));
+    let old = group.master();
+    assert_eq!(old.port(), group.nodes()[0].port());
+    old.kill();
+    let new = group.await_failover(old);
+    assert_eq!(new.command(&["SET", "k", "2"]).unwrap().text(), "OK");
+    old.restart();
+    group.await_ok();
+    assert_eq!(group.master().port(), new.port());
 }

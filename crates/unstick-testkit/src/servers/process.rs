@@ -18,8 +18,9 @@ use super::{
 };
 
 /// Runs the server, ends when it ends, and kills it with its children once standard input ends: that happens when the process
-/// that started it is gone, even if it was killed itself. The first argument is the log; the server's process id is printed.
-const KEEPER: &str = r#"exec 3<&0 4>&1 </dev/null >>"$1" 2>&1
+/// that started it is gone, even if it was killed itself. The kernel hangs up on the group of a stopped server then: that is ignored. The first argument is the log; the server's process id is printed.
+const KEEPER: &str = r#"trap '' HUP
+exec 3<&0 4>&1 </dev/null >>"$1" 2>&1
 shift
 "$@" 3<&- 4>&- &
 server=$!

@@ -62,14 +62,11 @@ impl<'a, S> Outcome for &'a Result<S, StartError> {
 ///
 /// static REDIS: Shared<RedisServer> = Shared::new(RedisServer::start);
 ///
-/// # #[cfg(any())]
-/// #[test]
-/// # fn doctest_only() {}
-/// fn it_answers() {
+/// fn a_test() {
 ///     let redis = require_server!(REDIS.get());
 ///     assert_eq!(redis.command(&["PING"]).unwrap().text(), "PONG");
 /// }
-/// it_answers();
+/// a_test();
 /// ```
 #[derive(Debug)]
 pub struct Shared<S> {
@@ -84,11 +81,7 @@ impl<S> Shared<S> {
         Self { start, server: OnceLock::new() }
     }
 
-    /// The server; started if it was not. Blocks meanwhile.
-    ///
-    /// # Errors
-    /// The error of the one start there was.
-    #[allow(clippy::missing_errors_doc, reason = "said above")]
+    /// The server, or the error of the one start there was. The first call starts it and blocks meanwhile; the others wait for that.
     pub fn get(&self) -> &Result<S, StartError> {
         self.server.get_or_init(self.start)
     }

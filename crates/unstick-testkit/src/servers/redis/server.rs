@@ -122,6 +122,14 @@ impl RedisServer {
         Connection::open(self.port, &self.login, COMMAND)?.command(words)
     }
 
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    pub(crate) fn userinfo(&self) -> String {
+        self.login.userinfo()
+    }
+
     pub(crate) fn connection(&self) -> io::Result<Connection> {
         Connection::open(self.port, &self.login, COMMAND)
     }
