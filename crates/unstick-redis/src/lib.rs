@@ -1,1 +1,16 @@
 //! Session store of the unstick family on Redis: standalone, Sentinel and Cluster.
+
+mod answer;
+mod client;
+mod connect;
+mod entry;
+mod error;
+mod index;
+mod prefix;
+mod read;
+mod scripts;
+mod store;
+mod write;
+
+pub use connect::RedisStoreBuilder;
+pub use store::RedisStore;

@@ -1,0 +1,59 @@
+//! What a script answers: a status word and what belongs to it.
+
+use bytes::Bytes;
+use unstick_core::{Error, Timestamp};
+
+use crate::{client::Reply, error};
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: Bytes,
+    rest: std::vec::IntoIter<Reply>,
+}
+
+impl Answer {
+    pub(crate) fn new(replies: Vec<Reply>) -> Result<Self, Error> {
+        let mut rest = replies.into_iter();
+        match rest.next() {
+            Some(Reply::Bytes(status)) => Ok(Self { status, rest }),
+            _ => Err(error::unexpected()),
+        }
+    }
+
+    pub(crate) fn status(&self) -> &[u8] {
+        &self.status
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, Error> {
+        match self.rest.next() {
+            Some(Reply::Bytes(bytes)) => Ok(bytes),
+            _ => Err(error::unexpected()),
+        }
+    }
+
+    pub(crate) fn int(&mut self) -> Result<i64, Error> {
+        match self.rest.next() {
+            Some(Reply::Int(number)) => Ok(number),
+            _ => Err(error::unexpected()),
+        }
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, Error> {
+        self.int().map(|number| number != 0)
+    }
+
+    pub(crate) fn time(&mut self) -> Result<Timestamp, Error> {
+        self.int().map(Timestamp::from_millis)
+    }
+
+    /// A list of names and values, one after another.
+    pub(crate) fn pairs(&mut self) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        let Some(Reply::Many(flat)) = self.rest.next() else { return Err(error::unexpected()) };
+        let mut pairs = Vec::with_capacity(flat.len() / 2);
+        let mut flat = flat.into_iter();
+        while let (Some(Reply::Bytes(name)), Some(Reply::Bytes(value))) = (flat.next(), flat.next()) {
+            pairs.push((name, value));
+        }
+        Ok(pairs)
+    }
+}

@@ -1,0 +1,133 @@
+//! What is stored, and its way into a [`Record`].
+//!
+//! A session is one string, so that reading it is one `GET`. All numbers are big-endian:
+//!
+//! ```text
+//! live       "uR" 1 0 | idle i64 | reissued i64 | secret 16 | absolute i64 | aside i64 | ops at u32 | fields at u32
+//!            | rotated i64 | created i64 | previous secret 16 | grace i64 | reissued since i64 | has previous u8
+//!            | has principal u8, principal | ops: { operation 16, remembered until i64 }*
+//!            | fields: { name length u32, value length u32, version u64, name, value }*
+//! tombstone  "uR" 1 1 | ended at i64 | until i64 | operation 16 | ended a live session u8
+//! ```
+//!
+//! What scripts judge and rewrite at every change comes first, at fixed places. `aside`: until when operations are remembered in the
+//! sorted set beside the session, where those go that are too many for the record. The time until which an operation is remembered is
+//! on the server's clock, every other time on the nodes'.
+
+use std::{str, sync::Arc};
+
+use bytes::{Buf, Bytes};
+use unstick_core::{Error, ErrorKind, Field, FieldVersion, Fields, Life, OpId, PreviousSecret, Record, SecretHash, Timestamp};
+
+use crate::error;
+
+/// Format of the sessions that this release writes.
+pub(crate) const FORMAT: u8 = 1;
+pub(crate) const MAGIC: &[u8; 2] = b"uR";
+/// Bytes up to the principal's text.
+pub(crate) const HEAD: usize = 110;
+
+struct Reader(Bytes);
+
+impl Reader {
+    fn take(&mut self, length: usize) -> Result<Bytes, Error> {
+        if self.0.len() < length { Err(error::corrupt()) } else { Ok(self.0.split_to(length)) }
+    }
+
+    fn u8(&mut self) -> Result<u8, Error> {
+        Ok(self.take(1)?.get_u8())
+    }
+
+    fn flag(&mut self) -> Result<bool, Error> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(error::corrupt()),
+        }
+    }
+
+    fn length(&mut self) -> Result<usize, Error> {
+        usize::try_from(self.take(4)?.get_u32()).map_err(|_| error::corrupt())
+    }
+
+    fn u64(&mut self) -> Result<u64, Error> {
+        Ok(self.take(8)?.get_u64())
+    }
+
+    fn time(&mut self) -> Result<Timestamp, Error> {
+        Ok(Timestamp::from_millis(self.take(8)?.get_i64()))
+    }
+
+    fn secret(&mut self) -> Result<SecretHash, Error> {
+        let mut secret = [0; 16];
+        self.take(16)?.copy_to_slice(&mut secret);
+        Ok(SecretHash::from_bytes(secret))
+    }
+
+    fn text(&mut self, length: usize) -> Result<Arc<str>, Error> {
+        let bytes = self.take(length)?;
+        str::from_utf8(&bytes).map(Arc::from).map_err(|_| error::corrupt())
+    }
+}
+
+/// Reads a session of any released format. Values are not copied: they share the input.
+///
+/// A record without its fields, as the index reads it, is one without fields.
+pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
+    let total = bytes.len();
+    let mut from = Reader(bytes);
+    if &from.take(2)?[..] != MAGIC {
+        return Err(error::corrupt());
+    }
+    match from.u8()? {
+        FORMAT => {}
+        0 => return Err(error::corrupt()),
+        _ => return Err(error::unknown_format()),
+    }
+    if from.flag()? {
+        let (at, until) = (from.time()?, from.time()?);
+        from.take(17)?;
+        return if from.0.is_empty() { Ok(Record::tombstone(at, until)) } else { Err(error::corrupt()) };
+    }
+    let (idle_deadline, reissued, secret, absolute_deadline) = (from.time()?, from.time()?, from.secret()?, from.time()?);
+    let (_aside, ops_at, fields_at) = (from.time()?, from.length()?, from.length()?);
+    let (rotated, created) = (from.time()?, from.time()?);
+    let previous = PreviousSecret { secret: from.secret()?, grace_until: from.time()?, reissued_since: from.time()? };
+    let previous = from.flag()?.then_some(previous);
+    let named = from.flag()?;
+    if ops_at < HEAD || fields_at < ops_at || fields_at > total || !(fields_at - ops_at).is_multiple_of(24) {
+        return Err(error::corrupt());
+    }
+    let principal = from.text(ops_at - HEAD)?;
+    let principal = match (named, principal.is_empty()) {
+        (true, _) => Some(principal),
+        (false, true) => None,
+        (false, false) => return Err(error::corrupt()),
+    };
+    let mut applied = Vec::with_capacity((fields_at - ops_at) / 24);
+    for _ in 0..(fields_at - ops_at) / 24 {
+        applied.push((OpId::from_u128(from.take(16)?.get_u128()), from.time()?));
+    }
+    let fields = fields(&mut from)?;
+    Ok(Record { life: Life::Live, secret, previous, rotated, reissued, principal, created, idle_deadline, absolute_deadline, fields, applied })
+}
+
+fn fields(from: &mut Reader) -> Result<Fields, Error> {
+    let mut all = Vec::new();
+    while !from.0.is_empty() {
+        let (name, value, version) = (from.length()?, from.length()?, from.u64()?);
+        all.push((from.text(name)?, Field { version: FieldVersion::from_u64(version), value: from.take(value)? }));
+    }
+    let count = all.len();
+    let fields = Fields::from_iter(all);
+    if fields.len() == count { Ok(fields) } else { Err(error::corrupt()) }
+}
+
+/// Splits "cannot be read" off from errors of the server.
+pub(crate) fn readable<T>(result: Result<T, Error>) -> Result<Result<T, ErrorKind>, Error> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) => Ok(Err(error.kind())),
+        Err(error) => Err(error),
+    }
+}
