@@ -71,7 +71,7 @@ impl<S: Store> SessionLayerBuilder<InStore<S>> {
         let (env, kind) = self.env(immediate)?;
         let header = env.header.as_ref().map_or("", HeaderName::as_str);
         let backend = Keyed::new(kind.store, &kind.keys, env.cookie.name(), header, env.lifetimes, kind.max_sessions);
-        Ok(layer(env, backend))
+        layer(env, backend)
     }
 }
 
@@ -86,12 +86,13 @@ impl<B: SessionBackend> SessionLayerBuilder<Own<B>> {
     /// When settings cannot work together; the sentence names them.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
         let (env, Own(backend)) = self.env(false)?;
-        Ok(layer(env, backend))
+        layer(env, backend)
     }
 }
 
-fn layer(env: Env, backend: impl SessionBackend) -> SessionLayer {
-    SessionLayer::from_shared(Arc::new(Shared { env: Arc::new(env), engine: Arc::new(backend) }))
+fn layer(env: Env, backend: impl SessionBackend) -> Result<SessionLayer, ConfigError> {
+    env.cookie.check_text(backend.name(), backend.max_text(), env.budget)?;
+    Ok(SessionLayer::from_shared(Arc::new(Shared { env: Arc::new(env), engine: Arc::new(backend) })))
 }
 
 impl<K> SessionLayerBuilder<K> {

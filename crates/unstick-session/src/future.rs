@@ -186,7 +186,11 @@ fn deliver<B>(session: &Session, carrier: Carrier, response: &mut Response<B>) {
         budget.spend(HeaderBudget::line("clear-site-data".len(), directives.len()));
         response.headers_mut().insert("clear-site-data", directives.clone());
     }
-    add_carrier(env, session.carriage(), carrier, response.headers_mut(), &mut budget);
+    if env.cookie.is_chunked() && session.carriage() != Carriage::Header {
+        add_pieces(env, session.pieces(), &carrier, response.headers_mut(), &mut budget);
+    } else {
+        add_carrier(env, session.carriage(), carrier, response.headers_mut(), &mut budget);
+    }
     response.extensions_mut().insert(budget);
 }
 
@@ -216,6 +220,19 @@ fn add_carrier(env: &Env, carriage: Carriage, carrier: Carrier, headers: &mut He
             budget.spend(HeaderBudget::line(SET_COOKIE.as_str().len(), value.len()));
             headers.append(SET_COOKIE, value);
         }
+    }
+}
+
+/// As [`add_carrier`], for a cookie that may be divided: all pieces, or none.
+fn add_pieces(env: &Env, carried: u8, carrier: &Carrier, headers: &mut HeaderMap, budget: &mut HeaderBudget) {
+    let lines = match carrier {
+        Carrier::Unchanged => return,
+        Carrier::Set { text, max_age } => env.cookie.lines(text, *max_age, carried),
+        Carrier::Remove => env.cookie.removals(carried),
+    };
+    for line in lines.into_iter().flatten() {
+        budget.spend(HeaderBudget::line(SET_COOKIE.as_str().len(), line.len()));
+        headers.append(SET_COOKIE, line);
     }
 }
 

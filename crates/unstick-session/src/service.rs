@@ -77,9 +77,10 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
             if judged.seen == MAX_CANDIDATES {
                 break 'all;
             }
-            judged.look_at(shared, value);
+            judged.look_at(shared, &shared.env.cookie.join(headers, value));
         }
     }
+    judged.pieces = shared.env.cookie.pieces_in(headers);
     judged.into_session(shared)
 }
 
@@ -90,11 +91,13 @@ struct Judged {
     ticket: Option<Ticket>,
     status: Status,
     seen: usize,
+    /// Further pieces of a divided cookie.
+    pieces: u8,
 }
 
 impl Judged {
     fn new(carriage: Carriage) -> Self {
-        Self { carriage, now: Timestamp::ZERO, ticket: None, status: Status::New, seen: 0 }
+        Self { carriage, now: Timestamp::ZERO, ticket: None, status: Status::New, seen: 0, pieces: 0 }
     }
 
     fn look_at(&mut self, shared: &Shared, text: &[u8]) {
@@ -138,6 +141,6 @@ impl Judged {
         {
             shared.env.emit(EventKind::ClockSkew, Some(ticket), "a credential was issued in the future");
         }
-        Session::new(shared.clone(), self.carriage, self.now, self.ticket, self.status, self.seen > 0)
+        Session::new(shared.clone(), self.carriage, self.now, self.ticket, self.status, self.seen > 0, self.pieces)
     }
 }

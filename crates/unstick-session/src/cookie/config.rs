@@ -30,6 +30,7 @@ pub struct CookieConfig {
     pub(super) same_site: SameSite,
     pub(super) partitioned: bool,
     pub(super) persistent: bool,
+    pub(super) chunks: u8,
 }
 
 impl Default for CookieConfig {
@@ -43,6 +44,7 @@ impl Default for CookieConfig {
             same_site: SameSite::Lax,
             partitioned: false,
             persistent: true,
+            chunks: 1,
         }
     }
 }
@@ -109,6 +111,16 @@ impl CookieConfig {
         self
     }
 
+    /// Lets a session that travels whole in the cookie take up to so many cookies, 2 to 4, called `name`, `name.1` and so
+    /// on. Default 1: such a session has the room of one cookie. Needs a header budget, and proxies' buffers, of that size.
+    ///
+    /// Browsers send all of them with every request, and requests that are under way while the session grows or shrinks may
+    /// carry pieces of two states: those are refused as forged, never half read.
+    pub fn chunks(mut self, chunks: u8) -> Self {
+        self.chunks = chunks;
+        self
+    }
+
     /// The cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -158,6 +170,9 @@ impl CookieConfig {
             return refuse(
                 "`partitioned` and `insecure_without_tls`: browsers refuse Partitioned without Secure; drop one of them".to_owned(),
             );
+        }
+        if !(1..=super::MAX_CHUNKS).contains(&self.chunks) {
+            return refuse(format!("`chunks` is {}; a session may take 1 to {} cookies", self.chunks, super::MAX_CHUNKS));
         }
         if !self.path.starts_with('/') || self.path.bytes().any(|byte| byte == b';' || byte.is_ascii_control() || !byte.is_ascii()) {
             return refuse("`path` must start with `/` and hold neither `;` nor control characters".to_owned());

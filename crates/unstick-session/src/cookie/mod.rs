@@ -15,10 +15,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chunks;
 mod config;
 mod reader;
 mod writer;
 
+use chunks::MAX_CHUNKS;
 pub use config::{CookieConfig, SameSite};
 pub use reader::candidates;
 pub(crate) use reader::in_line;

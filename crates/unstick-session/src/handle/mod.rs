@@ -38,6 +38,8 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     carriage: Carriage,
+    /// Further pieces of a divided cookie that the request carried.
+    pieces: u8,
     /// When the request arrived; decided lazily would make every deadline drift.
     started: Timestamp,
     state: Mutex<State>,
@@ -52,9 +54,10 @@ impl Session {
         ticket: Option<Ticket>,
         status: Status,
         presented: bool,
+        pieces: u8,
     ) -> Self {
         let state = Mutex::new(State::new(ticket, status, presented));
-        Self(Arc::new(Inner { shared, carriage, started, state }))
+        Self(Arc::new(Inner { shared, carriage, pieces, started, state }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,6 +71,10 @@ impl Session {
 
     pub(crate) fn carriage(&self) -> Carriage {
         self.0.carriage
+    }
+
+    pub(crate) fn pieces(&self) -> u8 {
+        self.0.pieces
     }
 
     /// Whether somebody besides the layer still holds the session: it may be read while the body streams.
