@@ -9,24 +9,25 @@
 //! use unstick_core::*;
 //!
 //! #[derive(Debug, Default)]
-//! struct InMemory { denied: Mutex<HashMap<RecordKey, Timestamp>>, epochs: Mutex<HashMap<String, Timestamp>> }
+//! struct InMemory { denied: Mutex<HashMap<RecordKey, Timestamp>>, epochs: Mutex<HashMap<String, (Timestamp, Option<RecordKey>)>> }
 //! impl Revocations for InMemory {
 //!     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, _: Option<&'a str>, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
 //!         self.denied.lock().unwrap().insert(key, op.now);
 //!         Box::pin(async { Ok(()) })
 //!     }
-//!     fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
+//!     fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, keep: Option<RecordKey>, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
 //!         let mut epochs = self.epochs.lock().unwrap();
 //!         let epoch = epochs.entry(principal.into()).or_default();
-//!         *epoch = op.now.max(*epoch + Duration::from_millis(1));
+//!         *epoch = (op.now.max(epoch.0 + Duration::from_millis(1)), keep);
 //!         Box::pin(async { Ok(()) })
 //!     }
 //!     fn epoch<'a>(&'a self, _: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>> {
 //!         let epoch = self.epochs.lock().unwrap().get(principal).copied();
-//!         Box::pin(async move { Ok(epoch.unwrap_or_default()) })
+//!         Box::pin(async move { Ok(epoch.map(|(epoch, _)| epoch).unwrap_or_default()) })
 //!     }
 //!     fn revoked_at<'a>(&'a self, _: OpCtx, key: RecordKey, principal: Option<&'a str>, epoch: Timestamp) -> BoxFuture<'a, Result<Option<Timestamp>, Error>> {
-//!         let raised = principal.and_then(|principal| self.epochs.lock().unwrap().get(principal).copied()).filter(|now| *now > epoch);
+//!         let raised = principal.and_then(|principal| self.epochs.lock().unwrap().get(principal).copied());
+//!         let raised = raised.filter(|(now, keep)| *now > epoch && *keep != Some(key)).map(|(now, _)| now);
 //!         let denied = self.denied.lock().unwrap().get(&key).copied();
 //!         Box::pin(async move { Ok(denied.or(raised)) })
 //!     }
@@ -37,7 +38,7 @@
 //! let op = OpCtx { now, deadline: now + Duration::from_secs(1), op_id: OpId::from_u128(1) };
 //! let key = RecordKey::from_bytes([1; 32]);
 //! let before = list.epoch(op, "ann").await.unwrap();
-//! list.revoke_principal(op, "ann", now + Duration::from_secs(60)).await.unwrap();
+//! list.revoke_principal(op, "ann", None, now + Duration::from_secs(60)).await.unwrap();
 //! let after = list.epoch(op, "ann").await.unwrap();
 //! assert!(list.revoked_at(op, key, Some("ann"), before).await.unwrap().is_some());
 //! assert!(list.revoked_at(op, key, Some("ann"), after).await.unwrap().is_none(), "logged in afterwards");
@@ -57,11 +58,18 @@ pub trait Revocations: fmt::Debug + Send + Sync {
     /// When the backend cannot answer.
     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, principal: Option<&'a str>, until: Timestamp) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Denies every session of `principal` that was begun up to now; `until` is when the last of them would have expired anyway.
+    /// Denies every session of `principal` that was begun up to now, but `keep`; `until` is when the last of them would have
+    /// expired anyway.
     ///
     /// # Errors
     /// When the backend cannot answer.
-    fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), Error>>;
+    fn revoke_principal<'a>(
+        &'a self,
+        op: OpCtx,
+        principal: &'a str,
+        keep: Option<RecordKey>,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Error>>;
 
     /// The epoch that a session of `principal` begun now must carry; [`Timestamp::ZERO`] when there has been none.
     ///

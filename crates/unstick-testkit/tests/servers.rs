@@ -154,7 +154,9 @@ fn a_cluster_replaces_a_dead_and_a_hung_master() {
     assert_eq!(cluster.url().matches("127.0.0.1:").count(), 6);
     let old = cluster.master_of_key("k");
     old.command(&["SET", "k", "1"]).unwrap();
-    assert_eq!(old.command(&["CLUSTER", "KEYSLOT", "a{b}"]).unwrap().int(), Some(i64::from(slot_of("a{b}"))));
+    for key in ["", "k", "a{b}", "a{}b", "{{x}}y", "ä"] {
+        assert_eq!(old.command(&["CLUSTER", "KEYSLOT", key]).unwrap().int(), Some(i64::from(slot_of(key))), "{key}");
+    }
     old.kill();
     let new = replaced(&cluster, old);
     old.restart();

@@ -1,6 +1,6 @@
 //! What a token has room for.
 
-use unstick_core::{Error, ErrorKind, Fields, Timestamp};
+use unstick_core::{Error, ErrorKind, Fields};
 
 /// Keys that the error names.
 const NAMED: usize = 3;
@@ -22,11 +22,6 @@ pub(crate) fn too_large(fields: &Fields, length: usize, limit: usize) -> Error {
             largest.join(", ")
         ),
     )
-}
-
-/// The start of the second.
-pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millis(time.as_millis().div_euclid(1000) * 1000)
 }
 
 #[cfg(test)]

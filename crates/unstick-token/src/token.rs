@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Credential, Error, ErrorKind, FieldChange, Fields, HeaderBudget, Intent, Lifecycle,
-    Lifetimes, Loaded, OpCtx, Opening, Presented, RecordKey, Scope, SessionBackend, Ticket, Timestamp,
+    Lifetimes, Loaded, OpCtx, Opening, Presented, PrincipalIndex, RecordKey, Scope, SessionBackend, Ticket, Timestamp,
 };
 
 use crate::{
@@ -65,7 +65,11 @@ impl Token {
 
     /// Seals the session under `credential`; nothing has happened yet when it turns out too large.
     fn seal(&self, op: OpCtx, carriage: Carriage, credential: Credential, claims: Claims) -> Result<(Carrier, Ticket), Error> {
-        let mut claims = Claims { credential, not_before: size::whole_seconds(op.now - self.lifetimes.tolerated_skew()), ..claims };
+        if !claims::is_nameable(credential.issued()) || !claims::is_nameable(credential.absolute_deadline()) {
+            return Err(Error::new(ErrorKind::Unavailable, "this node's clock is centuries off; no token it seals could be read"));
+        }
+        let not_before = claims::whole_seconds(op.now - self.lifetimes.tolerated_skew());
+        let mut claims = Claims { credential, not_before, ..claims };
         claims.record.secret = credential.secret().hash();
         claims.record.idle_deadline = credential.idle_deadline();
         claims.record.applied.clear();
@@ -286,6 +290,11 @@ impl SessionBackend for Token {
             Lifecycle::Promote(principal) => self.promote(op, carriage, ticket, principal.clone(), &intent.change).await,
             Lifecycle::End => self.end(op, ticket).await,
         }
+    }
+
+    /// Only to end all sessions of a principal, and only with a deny-list.
+    fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
+        self.deny.as_ref().map(|_| self as &dyn PrincipalIndex)
     }
 }
 

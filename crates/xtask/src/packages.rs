@@ -3,13 +3,14 @@
 use std::{
     env, fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 /// A program and the Debian package that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
+    /// A name, or a path for what Debian keeps off the `PATH`; a part of the path may be `*`.
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
     pub(crate) why: &'static str,
@@ -19,7 +20,21 @@ pub(crate) struct Need {
 pub(crate) const NEEDS: &[Need] = &[
     Need { program: "chromium", package: "chromium", why: "the shop's page is driven in a real browser" },
     Need { program: "chromedriver", package: "chromium-driver", why: "drives chromium" },
+    Need { program: "redis-server", package: "redis-server", why: "sessions in Redis, Sentinel and Cluster" },
+    Need { program: "/usr/lib/postgresql/*/bin/postgres", package: "postgresql", why: "sessions in PostgreSQL" },
+    Need { program: "mariadbd", package: "mariadb-server-core", why: "sessions in MariaDB" },
+    Need { program: "mariadb", package: "mariadb-client-core", why: "makes databases in MariaDB" },
+    Need { program: "openssl", package: "openssl", why: "certificates for Redis over TLS" },
+    Need { program: "/usr/lib/python3/dist-packages/jwcrypto", package: "python3-jwcrypto", why: "reads tokens as others do" },
 ];
+
+/// Packages that bring a service of the same name, which is to start neither now nor with the machine.
+const SERVICES: [&str; 2] = ["redis-server", "postgresql"];
+
+/// Runs a command without letting packages start services.
+const QUIETLY: &str = include_str!("install.sh");
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
 /// What to do about missing programs.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +50,7 @@ pub(crate) enum Plan {
 /// Decides from what is missing, who runs, and where.
 pub(crate) fn plan(missing: &[Need], is_root: bool, is_debian: bool) -> Plan {
     let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
-    let programs: Vec<_> = missing.iter().map(|need| need.program).collect();
+    let programs: Vec<_> = missing.iter().map(|need| name(need.program)).collect();
     match (packages.is_empty(), is_debian, is_root) {
         (true, _, _) => Plan::Nothing,
         (_, true, true) => Plan::Install(packages),
@@ -48,10 +63,10 @@ pub(crate) fn plan(missing: &[Need], is_root: bool, is_debian: bool) -> Plan {
 
 /// Looks, says what is needed, and installs what may be installed. Tests decide for themselves what a missing program means.
 pub(crate) fn provide() {
-    let missing: Vec<Need> = NEEDS.iter().copied().filter(|need| !is_on_path(need.program)).collect();
+    let missing: Vec<Need> = NEEDS.iter().copied().filter(|need| !is_there(need.program)).collect();
     for need in NEEDS {
         let state = if missing.contains(need) { "missing" } else { "found" };
-        println!("needs {} ({}): {state}", need.program, need.why);
+        println!("needs {} ({}): {state}", name(need.program), need.why);
     }
     match plan(&missing, is_root(), Path::new("/etc/debian_version").exists()) {
         Plan::Nothing => {}
@@ -59,7 +74,7 @@ pub(crate) fn provide() {
             println!("installing {}", packages.join(" "));
             // Without news from its servers, what is cached may still do.
             let is_fresh = apt_get(&["update"]);
-            if !apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat()) {
+            if !install(&packages) {
                 let why = if is_fresh { "" } else { " (apt-get update failed, too)" };
                 println!("could not install {}{why}: tests that need them will say so", packages.join(" "));
             }
@@ -68,16 +83,53 @@ pub(crate) fn provide() {
     }
 }
 
-fn apt_get(args: &[&str]) -> bool {
-    println!("$ apt-get {}", args.join(" "));
-    let mut command = Command::new("apt-get");
-    command.args(["-qq", "-o=Dpkg::Use-Pty=0"]).args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+fn install(packages: &[&str]) -> bool {
+    let install = |packages: &[&str]| apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat());
+    // The settings for new clusters come with a package of their own, before the one that makes a cluster.
+    let is_installed = (!packages.contains(&"postgresql") || install(&["postgresql-common"])) && install(packages);
+    for service in SERVICES.iter().filter(|service| packages.contains(service)) {
+        let mut command = Command::new("update-rc.d");
+        let _ = command.args([service, "disable"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+    is_installed
 }
 
+fn apt_get(args: &[&str]) -> bool {
+    println!("$ apt-get {}", args.join(" "));
+    let command = [&["apt-get", "-qq", "-o=Dpkg::Use-Pty=0"], args].concat();
+    quietly(Path::new(POLICY), Path::new(CLUSTERS), &command)
+}
+
+fn quietly(policy: &Path, clusters: &Path, command: &[&str]) -> bool {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", QUIETLY, "sh"]).args([policy, clusters]).args(command);
+    shell.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// What a person calls it.
+fn name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn is_there(program: &str) -> bool {
+    program.contains('/') && exists(Path::new("/"), program.trim_start_matches('/')) || is_on_path(name(program))
+}
+
+/// Whether a path exists below `dir`; a part that is `*` stands for each entry.
+fn exists(dir: &Path, path: &str) -> bool {
+    match path.split_once('/') {
+        None => dir.join(path).exists(),
+        Some(("*", rest)) => fs::read_dir(dir).into_iter().flatten().flatten().any(|entry| exists(&entry.path(), rest)),
+        Some((part, rest)) => exists(&dir.join(part), rest),
+    }
+}
+
+/// Also looks where programs of the system are, which is not on everybody's path.
 pub(crate) fn is_on_path(program: &str) -> bool {
     let is_executable = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| is_executable(&dir.join(program))))
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(system).any(|dir| is_executable(&dir.join(program)))
 }
 
 fn is_root() -> bool {
@@ -86,26 +138,68 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{NEEDS, Plan, is_on_path, plan};
+    use std::{env, fs, path::PathBuf, process};
+
+    use super::{NEEDS, Plan, SERVICES, exists, is_on_path, is_there, plan, quietly};
 
     #[test]
     fn only_root_on_debian_installs_and_only_what_is_missing() {
         assert_eq!(plan(&[], true, true), Plan::Nothing);
-        assert_eq!(plan(&NEEDS[1..], true, true), Plan::Install(vec!["chromium-driver"]));
-        assert_eq!(plan(NEEDS, true, true), Plan::Install(vec!["chromium", "chromium-driver"]));
+        assert_eq!(plan(&NEEDS[1..2], true, true), Plan::Install(vec!["chromium-driver"]));
+        let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core openssl python3-jwcrypto";
+        assert_eq!(plan(NEEDS, true, true), Plan::Install(all.split(' ').collect()));
+        assert!(SERVICES.iter().all(|service| NEEDS.iter().any(|need| need.package == *service)));
     }
 
     #[test]
     fn everybody_else_is_told_the_command() {
-        let Plan::Tell(command) = plan(NEEDS, false, true) else { panic!("installed without being root") };
-        assert!(command.ends_with("--no-install-recommends chromium chromium-driver"), "{command}");
-        let Plan::Tell(command) = plan(NEEDS, true, false) else { panic!("apt-get outside of Debian") };
-        assert!(command.contains("chromium, chromedriver"), "{command}");
+        let Plan::Tell(command) = plan(&NEEDS[..4], false, true) else { panic!("installed without being root") };
+        assert!(command.ends_with("--no-install-recommends chromium chromium-driver redis-server postgresql"), "{command}");
+        let Plan::Tell(command) = plan(&NEEDS[..4], true, false) else { panic!("apt-get outside of Debian") };
+        assert!(command.ends_with("chromium, chromedriver, redis-server, postgres"), "{command}");
     }
 
     #[test]
     fn the_path_is_searched_for_programs() {
         assert!(is_on_path("sh"));
         assert!(!is_on_path("no-such-program-anywhere"));
+    }
+
+    /// A directory of a test's own.
+    fn scratch(name: &str) -> PathBuf {
+        let dir = env::temp_dir().join(format!("unstick-xtask-{name}-{}", process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_version_may_be_part_of_a_path() {
+        let dir = scratch("glob");
+        fs::create_dir_all(dir.join("15/bin")).unwrap();
+        fs::create_dir_all(dir.join("9/bin")).unwrap();
+        assert!(!exists(&dir, "*/bin/postgres"));
+        fs::write(dir.join("15/bin/postgres"), "").unwrap();
+        assert!(exists(&dir, "*/bin/postgres") && !exists(&dir, "*/sbin/postgres") && !exists(&dir, "16/bin/postgres"));
+        assert!(is_there(dir.join("15").to_str().unwrap()) && !is_there(dir.join("16").to_str().unwrap()));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn services_are_denied_while_packages_are_installed_and_not_longer() {
+        let dir = scratch("policy");
+        let (policy, clusters) = (dir.join("policy-rc.d"), dir.join("createcluster.conf"));
+        fs::write(&clusters, "ssl = on\n").unwrap();
+        let look = format!("{}; test $? = 101 && grep -q '^create_main_cluster = false' {}", policy.display(), clusters.display());
+        let run = |script: &str| quietly(&policy, &clusters, &["sh", "-c", script]);
+        let is_as_before =
+            || !policy.exists() && fs::read_to_string(&clusters).unwrap() == "ssl = on\n" && fs::read_dir(&dir).unwrap().count() == 1;
+        assert!(run(&look) && is_as_before());
+        assert!(!run("exit 3") && is_as_before(), "an install that fails leaves nothing behind, and is known to have failed");
+        assert!(!run("kill -TERM $PPID") && is_as_before(), "nor does one that is interrupted");
+
+        fs::write(&policy, "theirs").unwrap();
+        assert!(run("true") && fs::read_to_string(&policy).unwrap() == "theirs", "a policy of the machine's own stays");
+        fs::remove_dir_all(dir).unwrap();
     }
 }

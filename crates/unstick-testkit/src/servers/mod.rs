@@ -5,7 +5,7 @@
 //!
 //! No server outlives the process that started it, even if that is killed. Waits are bounded: what takes longer than a minute has failed.
 //!
-//! ```
+//! ```no_run
 //! use unstick_testkit::{require_server, servers::RedisServer};
 //!
 //! fn a_crash_loses_what_was_not_written() {

@@ -57,7 +57,7 @@ impl<'a, S> Outcome for &'a Result<S, StartError> {
 ///
 /// Put it into a `static` of the tests. It is never dropped, but its server ends with the process all the same.
 ///
-/// ```
+/// ```no_run
 /// use unstick_testkit::{require_server, servers::{RedisServer, Shared}};
 ///
 /// static REDIS: Shared<RedisServer> = Shared::new(RedisServer::start);

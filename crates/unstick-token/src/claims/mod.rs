@@ -29,6 +29,19 @@ pub(crate) const VERSION: u64 = 1;
 /// Values nested deeper travel as bytes, so that no reader of a token meets them.
 const MAX_DEPTH: usize = 64;
 
+/// The last millisecond that a token can name: those of 48 bits, as in every credential.
+const LAST: i64 = (1 << 48) - 1;
+
+/// Whether a token can name the time.
+pub(crate) fn is_nameable(time: Timestamp) -> bool {
+    (0..=LAST).contains(&time.as_millis())
+}
+
+/// The start of the second, as seconds are what a token is good from; not before the first.
+pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().max(0) / 1000 * 1000)
+}
+
 /// Who issues for what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
@@ -90,3 +103,6 @@ fn depth(json: &[u8]) -> usize {
     }
     deepest
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use unstick_core::{Credential, Field, FieldVersion, Fields, Life, Lineage, NewRecord, Record, Secret, SecretHash, Timestamp};
 
-use super::{Claims, Names, VERSION, members::Members};
+use super::{Claims, Names, VERSION, is_nameable, members::Members};
 use crate::jose;
 
 /// What the bytes turned out to be.
@@ -21,15 +21,12 @@ pub(crate) enum Read {
     Malformed,
 }
 
-/// Milliseconds that a token can name: those of 48 bits, as in every credential.
-const LAST: i64 = (1 << 48) - 1;
-
 pub(crate) fn read(names: Names<'_>, json: &[u8]) -> Read {
     claims(names, json).unwrap_or(Read::Malformed)
 }
 
 fn time(millis: i64) -> Option<Timestamp> {
-    (0..=LAST).contains(&millis).then(|| Timestamp::from_millis(millis))
+    Some(Timestamp::from_millis(millis)).filter(|time| is_nameable(*time))
 }
 
 fn seconds(seconds: i64) -> Option<Timestamp> {

@@ -1,4 +1,4 @@
-//! A deny-list and principal epochs in any [`Store`](unstick_core::Store), next to its sessions or alone.
+//! A deny-list and principal epochs in any [`Store`], next to its sessions or alone.
 //!
 //! | asked for | is looked for in | trips |
 //! |---|---|---|
@@ -23,7 +23,7 @@
 //! let (key, until) = (RecordKey::from_bytes([1; 32]), now + Duration::from_secs(3600));
 //! let epoch = list.epoch(op(1), "ann").await?;
 //! assert!(list.revoked_at(op(2), key, Some("ann"), epoch).await?.is_none());
-//! list.revoke_principal(op(3), "ann", until).await?;
+//! list.revoke_principal(op(3), "ann", None, until).await?;
 //! assert!(list.revoked_at(op(4), key, Some("ann"), epoch).await?.is_some());
 //! # Ok(()) }) }
 //! ```
@@ -99,8 +99,14 @@ impl<S: Store> Revocations for StoreRevocations<S> {
         })
     }
 
-    fn revoke_principal<'a>(&'a self, op: OpCtx, principal: &'a str, until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.raise(op, principal, until))
+    fn revoke_principal<'a>(
+        &'a self,
+        op: OpCtx,
+        principal: &'a str,
+        keep: Option<RecordKey>,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.raise(op, principal, keep, until))
     }
 
     fn epoch<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>> {

@@ -17,12 +17,15 @@ const ATTEMPTS: u32 = 8;
 pub(super) struct Denials {
     fields: Fields,
     epoch: Timestamp,
+    /// The session that the last raise of the epoch has left alone.
+    keep: Option<String>,
 }
 
 impl Denials {
     pub(super) fn read(fields: Fields) -> Result<Self, Error> {
-        let epoch = fields.get(EPOCH).map_or(Ok(Timestamp::ZERO), |field| times(&field.value).map(|[epoch, _]| epoch))?;
-        Ok(Self { fields, epoch })
+        let Some(field) = fields.get(EPOCH) else { return Ok(Self { fields, ..Self::default() }) };
+        let (epoch, keep) = serde_json::from_slice(&field.value).map_err(corrupt)?;
+        Ok(Self { fields, epoch: Timestamp::from_millis(epoch), keep })
     }
 
     pub(super) fn epoch(&self) -> Timestamp {
@@ -31,8 +34,9 @@ impl Denials {
 
     /// Since when the session is denied. An entry that cannot be read denies all the same.
     pub(super) fn of(&self, key: RecordKey, epoch: Timestamp) -> Option<Timestamp> {
-        let entry = self.fields.get(&entry(key)).map(|field| times(&field.value).map_or(Timestamp::ZERO, |[at, _]| at));
-        entry.or_else(|| (self.epoch > epoch).then_some(self.epoch))
+        let entry = entry(key);
+        let denied = self.fields.get(&entry).map(|field| times(&field.value).map_or(Timestamp::ZERO, |[at, _]| at));
+        denied.or_else(|| (self.epoch > epoch && self.keep.as_ref() != Some(&entry)).then_some(self.epoch))
     }
 
     /// Entries of sessions that have expired since.
@@ -52,8 +56,12 @@ fn text(at: Timestamp, until: Timestamp) -> String {
     format!("[{},{}]", at.as_millis(), until.as_millis())
 }
 
+/// The decoder's own words would repeat the record.
+fn corrupt(_: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Corrupt, "a record of the deny-list cannot be read")
+}
+
 fn times(value: &[u8]) -> Result<[Timestamp; 2], Error> {
-    let corrupt = |_| Error::new(ErrorKind::Corrupt, "a record of the deny-list cannot be read");
     serde_json::from_slice::<[i64; 2]>(value).map(|times| times.map(Timestamp::from_millis)).map_err(corrupt)
 }
 
@@ -61,7 +69,7 @@ fn times(value: &[u8]) -> Result<[Timestamp; 2], Error> {
 #[derive(Clone, Copy)]
 enum Denial {
     Session(RecordKey, Timestamp),
-    All(Timestamp),
+    All(Timestamp, Option<RecordKey>),
 }
 
 impl Denial {
@@ -73,17 +81,19 @@ impl Denial {
         for name in served {
             change.put(name.into(), FieldChange::Remove);
         }
-        let epoch = match self {
+        let (epoch, keep) = match self {
             Self::Session(key, _) if present.fields.get(&entry(key)).is_some() && change.get(&entry(key)).is_none() => return None,
             Self::Session(key, until) if others < max => {
                 return Some(change.set(&entry(key), text(op.now, until)));
             }
-            Self::Session(..) => op.now.max(present.epoch + Duration::from_millis(1)),
-            Self::All(epoch) if present.epoch >= epoch => return None,
-            Self::All(epoch) => epoch,
+            Self::Session(..) => (op.now.max(present.epoch + Duration::from_millis(1)), None),
+            // Raised by somebody else since: nobody's session is kept through two raises.
+            Self::All(epoch, _) if present.epoch >= epoch => (present.epoch + Duration::from_millis(1), None),
+            Self::All(epoch, keep) => (epoch, keep.map(entry)),
         };
+        let value = serde_json::to_vec(&(epoch.as_millis(), keep)).unwrap_or_default();
         // Read and raised, so that of two writers the higher one stands.
-        Some(change.expect(EPOCH, present.fields.version(EPOCH)).set(EPOCH, text(epoch, epoch)))
+        Some(change.expect(EPOCH, present.fields.version(EPOCH)).set(EPOCH, value))
     }
 }
 
@@ -101,7 +111,7 @@ impl<S: Store> StoreRevocations<S> {
         Ok(())
     }
 
-    pub(super) async fn raise(&self, op: OpCtx, principal: &str, until: Timestamp) -> Result<(), Error> {
+    pub(super) async fn raise(&self, op: OpCtx, principal: &str, keep: Option<RecordKey>, until: Timestamp) -> Result<(), Error> {
         let mut all = Vec::new();
         for place in self.places(op, principal, until) {
             all.push((place, self.denials(op, &place).await?.unwrap_or_default()));
@@ -110,7 +120,7 @@ impl<S: Store> StoreRevocations<S> {
         let highest = all.iter().map(|(_, present)| present.epoch + Duration::from_millis(1)).max();
         let epoch = highest.map_or(op.now, |highest| highest.max(op.now));
         for (place, present) in all {
-            self.write(op, &place, present, Denial::All(epoch)).await?;
+            self.write(op, &place, present, Denial::All(epoch, keep)).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use super::{RedisServer, resp::Login, tls::Certificates};
-use crate::servers::{StartError, dir::Dir};
+use crate::servers::{StartError, dir::Dir, program};
 
 /// How Redis servers are configured. Start with [`RedisServer::builder`].
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,7 @@ impl RedisOptions {
     }
 
     /// A second port that speaks TLS, with a certificate for `localhost` and 127.0.0.1 made by the program `openssl`.
+    /// For a single server only. Default: none.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -54,7 +55,18 @@ impl RedisOptions {
     /// # Errors
     /// When the program is missing or does not start.
     pub fn start(&self) -> Result<RedisServer, StartError> {
-        RedisServer::launch(self, "", Dir::new(None)?.into())
+        RedisServer::launch(self, "", Self::home()?)
+    }
+
+    /// A directory for one server or several; without the program there is none to tidy up.
+    fn home() -> Result<Arc<Dir>, StartError> {
+        program::need("redis-server")?;
+        Dir::new(None).map(Arc::new)
+    }
+
+    /// The same for servers that talk to each other, which would need TLS of its own.
+    pub(crate) fn home_of_group(&self) -> Result<Arc<Dir>, StartError> {
+        if self.tls { Err(StartError::failed("TLS is for a single server here: start without `tls()`")) } else { Self::home() }
     }
 
     /// The configuration file's text.

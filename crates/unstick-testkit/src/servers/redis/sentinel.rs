@@ -113,9 +113,9 @@ impl RedisOptions {
     /// Starts a master, two replicas and three sentinels; the settings are for the servers.
     ///
     /// # Errors
-    /// When the program is missing or does not start, or with TLS, which the sentinels here do not speak.
+    /// When the program is missing or does not start, or with [`RedisOptions::tls`].
     pub fn start_sentinel(&self) -> Result<RedisSentinel, StartError> {
-        let dir = Arc::new(Dir::new(None)?);
+        let dir = self.home_of_group()?;
         let master = RedisServer::launch(self, "", Arc::clone(&dir))?;
         let follow = format!("replicaof 127.0.0.1 {}\n", master.port());
         let replicas = (0..2).map(|_| RedisServer::launch(self, &follow, Arc::clone(&dir))).collect::<Result<Vec<_>, _>>()?;
