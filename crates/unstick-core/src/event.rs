@@ -73,6 +73,12 @@ pub enum EventKind {
     BackendDown,
     /// The backend answered again after failures.
     BackendHealed,
+    /// Connections to a backend that had stopped answering were given up for fresh ones.
+    BackendReconnected,
+    /// The backend is set up to drop sessions when its memory is full, instead of refusing new ones.
+    EvictionPolicy,
+    /// The backend has dropped data because its memory is full: sessions may be among it.
+    BackendEvicted,
     /// A sweep of expired records failed; it will be tried again.
     SweepFailed,
     /// Two layers are in an order that weakens their promises.
@@ -115,6 +121,9 @@ impl EventKind {
             Self::BackendSlow => "backend_slow",
             Self::BackendDown => "backend_down",
             Self::BackendHealed => "backend_healed",
+            Self::BackendReconnected => "backend_reconnected",
+            Self::EvictionPolicy => "eviction_policy",
+            Self::BackendEvicted => "backend_evicted",
             Self::SweepFailed => "sweep_failed",
             Self::LayerOrder => "layer_order",
             Self::HostScope => "host_scope",
@@ -133,6 +142,8 @@ impl EventKind {
                 | Self::SessionUnreadable
                 | Self::BackendSlow
                 | Self::BackendDown
+                | Self::EvictionPolicy
+                | Self::BackendEvicted
                 | Self::ClockSkew
                 | Self::CommitFailed
                 | Self::CommitUnknown

@@ -21,6 +21,7 @@ elseif string.sub(head, 1, 4) ~= 'uR\1\0' or #head < 60 then
 else
   local idle, absolute, aside, ops_at, fields_at = struct.unpack('>i8xxxxxxxxxxxxxxxxxxxxxxxxi8i8I4I4', head, 5)
   local record = redis.call('GETRANGE', KEYS[1], 0, fields_at - 1)
+  if ops_at < 110 or fields_at < ops_at or #record < fields_at then return {now, 'LEFT'} end
   if string.sub(record, 110, ops_at) ~= '\1' .. ARGV[3] and not pending then
     -- of another principal, or of none: unless a promotion is under way, the entry is an old one
     if kind ~= 1 or not arriving then return {now, 'GONE'} end

@@ -69,9 +69,7 @@ impl Entry {
 
     /// Whether the session may yet be published: `here` is the node's time, `there` the server's.
     fn is_awaited(&self, here: Timestamp, there: Timestamp, exists: bool, applied: bool) -> bool {
-        self.known.as_ref().is_none_or(|known| {
-            here < known.reserved || (there < known.arrives && !applied && (known.promotion || !exists))
-        })
+        self.known.as_ref().is_none_or(|known| here < known.reserved || (there < known.arrives && !applied && (known.promotion || !exists)))
     }
 
     /// What the entry stands for, by what `peek` answered about its session.

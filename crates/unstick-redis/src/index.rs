@@ -6,11 +6,15 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use bytes::Bytes;
-use unstick_core::{
-    BoxFuture, Error, Lifetimes, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Timestamp,
-};
+use unstick_core::{BoxFuture, Error, Lifetimes, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Timestamp};
 
-use crate::{RedisStore, answer::Answer, client::Script, entry::{Entry, Standing}, error, write};
+use crate::{
+    RedisStore,
+    answer::Answer,
+    client::Script,
+    entry::{Entry, Standing},
+    error, write,
+};
 
 impl RedisStore {
     async fn on_index(&self, op: &OpCtx, script: &Script, principal: &str, args: Vec<Bytes>) -> Result<Answer, Error> {
@@ -125,9 +129,8 @@ impl PrincipalIndex for RedisStore {
         Box::pin(async move {
             let mut entries = self.entries(&op, principal, true).await?;
             entries.retain(|entry| Some(entry.key) != keep);
-            let call = |entry: &Entry| {
-                (self.inner.prefix.session(&entry.key).into(), write::bury(&op, skew, principal, entry.value.clone()))
-            };
+            let call =
+                |entry: &Entry| (self.inner.prefix.session(&entry.key).into(), write::bury(&op, skew, principal, entry.value.clone()));
             let calls = entries.iter().map(call).collect();
             let answers = self.inner.client.run_each(&op, &self.inner.scripts.bury, calls).await;
             let (mut ended, mut gone, mut failed) = (0, Vec::new(), None);
@@ -142,7 +145,11 @@ impl PrincipalIndex for RedisStore {
                 match answer.status() {
                     b"ENDED" => ended += u64::from(answer.flag()?),
                     b"GONE" => {}
-                    _ => continue,
+                    // of a newer release: not ended, and the caller must know
+                    _ => {
+                        failed.get_or_insert_with(error::unknown_format);
+                        continue;
+                    }
                 }
                 gone.push(entry);
             }

@@ -1,5 +1,6 @@
 //! Session store of the unstick family on Redis: standalone, Sentinel and Cluster.
 
+mod address;
 mod answer;
 mod client;
 mod connect;
@@ -12,5 +13,6 @@ mod scripts;
 mod store;
 mod write;
 
-pub use connect::RedisStoreBuilder;
+pub use client::{Push, RedisClient, Subscription};
+pub use connect::RedisClientBuilder;
 pub use store::RedisStore;

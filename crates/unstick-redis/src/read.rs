@@ -109,7 +109,19 @@ pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
         applied.push((OpId::from_u128(from.take(16)?.get_u128()), from.time()?));
     }
     let fields = fields(&mut from)?;
-    Ok(Record { life: Life::Live, secret, previous, rotated, reissued, principal, created, idle_deadline, absolute_deadline, fields, applied })
+    Ok(Record {
+        life: Life::Live,
+        secret,
+        previous,
+        rotated,
+        reissued,
+        principal,
+        created,
+        idle_deadline,
+        absolute_deadline,
+        fields,
+        applied,
+    })
 }
 
 fn fields(from: &mut Reader) -> Result<Fields, Error> {
@@ -129,5 +141,74 @@ pub(crate) fn readable<T>(result: Result<T, Error>) -> Result<Result<T, ErrorKin
         Ok(value) => Ok(Ok(value)),
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) => Ok(Err(error.kind())),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.trim().bytes().map(|c| char::from(c).to_digit(16).unwrap().to_le_bytes()[0]).collect();
+        digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    }
+
+    /// What releases wrote before stays readable.
+    #[test]
+    fn stored_bytes_are_understood() {
+        let at = |seconds: u64| Timestamp::from_millis(1_700_000_000_000) + std::time::Duration::from_secs(seconds);
+        let opaque = Timestamp::from_millis(i64::from_be_bytes([0xee; 8]));
+        let op = |n: u128| (OpId::from_u128(n << 64 | n), opaque);
+        let field = |version, value: &'static str| Field { version: FieldVersion::from_u64(version), value: value.into() };
+        let cart = (Arc::from("cart"), field(7, "[1]"));
+        let created = Record {
+            life: Life::Live,
+            secret: SecretHash::from_bytes([1; 16]),
+            previous: None,
+            rotated: at(0),
+            reissued: Timestamp::ZERO,
+            principal: Some("ann".into()),
+            created: at(0),
+            idle_deadline: at(60),
+            absolute_deadline: at(600),
+            fields: Fields::from_iter([cart.clone()]),
+            applied: vec![op(1)],
+        };
+        assert_eq!(record(bytes(include_str!("../tests/golden/created.hex")).into()).unwrap(), created);
+        let name = (Arc::from("name"), field(op(2).0.field_version().as_u64(), "\"x\""));
+        let rotated = Record {
+            secret: SecretHash::from_bytes([2; 16]),
+            previous: Some(PreviousSecret {
+                secret: created.secret,
+                grace_until: at(30),
+                reissued_since: at(0) + std::time::Duration::from_millis(1),
+            }),
+            rotated: at(1),
+            idle_deadline: at(61),
+            fields: Fields::from_iter([cart, name]),
+            applied: vec![op(1), op(2)],
+            ..created
+        };
+        assert_eq!(record(bytes(include_str!("../tests/golden/rotated.hex")).into()).unwrap(), rotated);
+        let ended = record(bytes(include_str!("../tests/golden/ended.hex")).into()).unwrap();
+        assert_eq!(ended, Record::tombstone(at(1), at(900)));
+    }
+
+    #[test]
+    fn what_is_cut_off_is_corrupt() {
+        for text in [include_str!("../tests/golden/rotated.hex"), include_str!("../tests/golden/ended.hex")] {
+            let whole = bytes(text);
+            for length in 0..whole.len() {
+                // without its fields, or without some of them, it is another record
+                let fields_at = if whole[3] == 0 { u32::from_be_bytes(whole[56..60].try_into().unwrap()) as usize } else { usize::MAX };
+                let entries = [fields_at, whole.len() - 16 - 7];
+                if !entries.contains(&length) {
+                    assert_eq!(record(whole[..length].to_vec().into()).unwrap_err().kind(), ErrorKind::Corrupt, "{length}");
+                }
+            }
+            let mut newer = whole.clone();
+            newer[2] = 2;
+            assert_eq!(record(newer.into()).unwrap_err().kind(), ErrorKind::UnknownFormat);
+        }
     }
 }

@@ -5,15 +5,16 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use unstick_core::{
-    Applied, Change, Created, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Proof, Record,
-    RecordKey, Renewal, Rotated, Rotation, Scope, Store, Timestamp,
+    Applied, Change, ConfigError, Created, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Proof,
+    Record, RecordKey, Renewal, Rotated, Rotation, Scope, Store, Timestamp,
 };
 
 use crate::{
+    RedisClient,
     answer::Answer,
     client::{Client, Script},
     error,
-    prefix::Prefix,
+    prefix::{self, Prefix},
     read::{self, readable},
     scripts::Scripts,
     write,
@@ -77,8 +78,22 @@ fn proof(number: i64) -> Result<Proof, Error> {
 }
 
 impl RedisStore {
-    pub(crate) fn new(client: Client, prefix: Prefix) -> Self {
-        Self { inner: Arc::new(Inner { client, prefix, scripts: Scripts::new() }) }
+    /// Connects with default settings: an address as [`RedisClient`] takes it, such as `redis://127.0.0.1:6379?prefix=shop:`.
+    ///
+    /// # Errors
+    /// One sentence that names the setting, or the hosts and what is the matter with them.
+    pub async fn connect(address: &str) -> Result<Self, ConfigError> {
+        Self::new(&RedisClient::connect(address).await?)
+    }
+
+    /// On connections that others may share: the way to every setting of [`RedisClient::builder`]. The keys start with the client's
+    /// prefix, `unstick:` by default.
+    ///
+    /// # Errors
+    /// When the prefix is not 1 to 64 of A-Z, a-z, 0-9 and `:_-./`.
+    pub fn new(client: &RedisClient) -> Result<Self, ConfigError> {
+        let prefix = Prefix::new(client.prefix.as_deref().unwrap_or(prefix::DEFAULT))?;
+        Ok(Self { inner: Arc::new(Inner { client: client.client.clone(), prefix, scripts: Scripts::new() }) })
     }
 
     /// Runs a script on a session; a key that holds no string of ours is a session that cannot be read.
@@ -203,7 +218,14 @@ impl Store for RedisStore {
         })
     }
 
-    async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, change: &Change) -> Result<Rotated, Error> {
+    async fn rotate(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        rotation: &Rotation,
+        change: &Change,
+    ) -> Result<Rotated, Error> {
         let Some(principal) = &rotation.principal else {
             return Ok(self.rotate_alone(&op, &key, &presented, rotation, change).await?.0);
         };

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use unstick_core::{Change, Error, FieldChange, FieldVersion, Fields, NewRecord, OpCtx, Presented, RecordKey, Renewal, Rotation, Timestamp};
+use unstick_core::{
+    Change, Error, FieldChange, FieldVersion, Fields, NewRecord, OpCtx, Presented, RecordKey, Renewal, Rotation, Timestamp,
+};
 
 use crate::{
     error,

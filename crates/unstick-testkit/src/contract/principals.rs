@@ -255,12 +255,16 @@ pub async fn no_session_escapes_end_others<S: Store>(at: &Bench<S>) -> Outcome {
                 None => Ok(0),
             }
         });
-        super::joined(creating.await)??;
+        let created = super::joined(creating.await)??;
         let ended = super::joined(ending.await)??;
         let Some(index) = at.index()? else { return Ok(()) };
         let listed = keys(&index.list(at.op(at.start()), &principal).await?).contains(&subject.key);
         match at.load(at.start(), &subject).await? {
             Loaded::Live(_) => check!(listed && ended == 0, "alive, listed: {listed}, ended: {ended}"),
+            // a session whose creation was refused was never live
+            Loaded::Ended { .. } if matches!(created, unstick_core::Created::Ended { .. }) => {
+                check!(!listed && ended == 0, "refused, listed: {listed}, ended: {ended}");
+            }
             Loaded::Ended { .. } => check!(!listed && ended == 1, "ended, listed: {listed}, ended: {ended}"),
             other => check!(false, "neither alive nor ended: {other:?}"),
         }

@@ -1,0 +1,366 @@
+//! Commands, each within its deadline.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use fred::{
+    interfaces::ClientLike,
+    types::{ClusterHash, CustomCommand, Resp3Frame, Value, cluster::ClusterRouting, config::Options},
+};
+use futures_util::future::{Either, join_all, select};
+use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
+
+use super::{
+    failure,
+    link::Link,
+    nodes::Node,
+    reply::{self, Reply},
+    script::Script,
+    watchdog::Suspicion,
+    wire::{Shared, Wire},
+};
+
+/// The narrow client that stores, buses and cache levels are written against. Clones share their connections.
+#[derive(Clone)]
+pub(crate) struct Client(pub(super) Arc<Shared>);
+
+/// When a call has to be over, by the runtime's monotonic clock.
+#[derive(Clone, Copy)]
+pub(super) struct Due(Duration);
+
+impl Due {
+    pub(super) fn within(runtime: &Runtime, time: Duration) -> Self {
+        Self(runtime.monotonic().saturating_add(time))
+    }
+
+    pub(super) fn left(self, runtime: &Runtime) -> Duration {
+        self.0.saturating_sub(runtime.monotonic())
+    }
+}
+
+/// Why a command was not answered by the node that it was sent to.
+pub(super) enum Failed {
+    /// That node has the slot no more, or is giving it away: nothing was done.
+    Redirected,
+    Error(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Makes the arguments of a command for a node.
+pub(super) type Build<'a> = &'a mut (dyn FnMut(&Node) -> Result<Vec<Value>, Error> + Send);
+
+/// A call that is counted as unanswered unless it says otherwise before it is dropped.
+struct Flight<'a>(Option<&'a Node>);
+
+impl<'a> Flight<'a> {
+    fn start(node: &'a Node, now: Duration) -> (Self, Option<Suspicion>) {
+        let mut silence = node.silence();
+        silence.sent(now);
+        (Self(Some(node)), silence.suspicion(now))
+    }
+
+    fn answered(mut self, now: Duration) {
+        if let Some(node) = self.0.take() {
+            node.silence().answered(now);
+        }
+    }
+
+    fn broken(mut self) {
+        if let Some(node) = self.0.take() {
+            node.silence().broken();
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(node) = self.0.take() {
+            node.silence().given_up();
+        }
+    }
+}
+
+impl Client {
+    /// Reads a string.
+    pub(crate) async fn get(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        match self.read(op, "GET", key).await? {
+            Reply::Nil => Ok(None),
+            value => value.into_bytes().map(Some),
+        }
+    }
+
+    /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
+    pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
+        let due = self.begin(op)?;
+        self.run_until(due, script, &Bytes::copy_from_slice(key), &args).await
+    }
+
+    /// Runs a script on many keys, which may belong to different nodes: sent in order, without waiting for answers in between.
+    pub(crate) async fn run_each(&self, op: &OpCtx, script: &Script, calls: Vec<(Bytes, Vec<Bytes>)>) -> Vec<Result<Vec<Reply>, Error>> {
+        let due = match self.begin(op) {
+            Ok(due) => due,
+            Err(error) => return calls.iter().map(|_| Err(error.clone())).collect(),
+        };
+        // asking for the time first, so that nothing has to wait in between
+        for (key, _) in &calls {
+            let wire = self.0.wire();
+            if let Ok(node) = owner(&wire, slot_of(&wire, key)) {
+                _ = self.know_clock(&wire, &node, due).await; // the call itself will say what is wrong
+            }
+        }
+        join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args))).await
+    }
+
+    /// Sends to every subscriber; tells how many of one node got it.
+    pub(crate) async fn publish(&self, op: &OpCtx, channel: &str, payload: Bytes) -> Result<u64, Error> {
+        let due = self.begin(op)?;
+        let channel = Bytes::copy_from_slice(channel.as_bytes());
+        let wire = self.0.wire();
+        let slot = slot_of(&wire, &channel);
+        let mut args = |_: &Node| Ok(vec![Value::Bytes(channel.clone()), Value::Bytes(payload.clone())]);
+        let (frame, _) = self.route(&wire, &wire.link, "PUBLISH", slot, due, &mut args).await?;
+        let reply = Reply::read(frame)?;
+        reply.number().and_then(|count| u64::try_from(count).ok()).ok_or_else(reply::unexpected)
+    }
+
+    /// The time that the operation has, by its own clock and budget and by the configured maximum.
+    fn begin(&self, op: &OpCtx) -> Result<Due, Error> {
+        let settings = &self.0.settings;
+        let left = op.deadline.since(settings.runtime.wall()).min(op.budget()).min(settings.deadline);
+        if left.is_zero() { Err(failure::late()) } else { Ok(Due::within(&settings.runtime, left)) }
+    }
+
+    /// Asks again once when the connection broke: a read changes nothing.
+    async fn read(&self, op: &OpCtx, command: &'static str, key: &[u8]) -> Result<Reply, Error> {
+        let due = self.begin(op)?;
+        let key = Bytes::copy_from_slice(key);
+        let first = self.read_once(due, command, &key).await;
+        match first {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                let runtime = &self.0.settings.runtime;
+                let wire = self.0.wire();
+                select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
+                if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, command, &key).await }
+            }
+            other => other,
+        }
+    }
+
+    async fn read_once(&self, due: Due, command: &'static str, key: &Bytes) -> Result<Reply, Error> {
+        let wire = self.0.wire();
+        let slot = slot_of(&wire, key);
+        let (frame, _) = self.route(&wire, &wire.link, command, slot, due, &mut |_| Ok(vec![Value::Bytes(key.clone())])).await?;
+        Reply::read(frame)
+    }
+
+    async fn run_until(&self, due: Due, script: &Script, key: &Bytes, args: &[Bytes]) -> Result<Vec<Reply>, Error> {
+        let runtime = &self.0.settings.runtime;
+        let mut again = true;
+        loop {
+            let wire = self.0.wire();
+            let link = if self.0.settings.wait.is_some() { wire.waiter() } else { &wire.link };
+            let Run { reply, node, deadline } = self.evaluate(&wire, link, script, key, args, due).await?;
+            let mut reply = reply.into_iter();
+            let (Some(_time), Some(status)) = (reply.next(), reply.next()) else { return Err(reply::unexpected()) };
+            if !matches!(&status, Reply::Bytes(word) if word == "LATE") {
+                self.wait_for_replicas(&wire, link, &node, slot_of(&wire, key), due).await?;
+                return Ok(std::iter::once(status).chain(reply).collect());
+            }
+            // the refusal told the server's time: is there more of it than was thought?
+            let now = Timestamp::system_now();
+            let left = due.left(runtime);
+            let corrected = node.clock.at(now + left);
+            if !again || left.is_zero() || corrected <= Some(deadline) || corrected <= node.clock.at(now) {
+                return Err(failure::late());
+            }
+            again = false;
+        }
+    }
+
+    /// Runs the script where the key is.
+    async fn evaluate(&self, wire: &Arc<Wire>, link: &Link, script: &Script, key: &Bytes, args: &[Bytes], due: Due) -> Result<Run, Error> {
+        let slot = slot_of(wire, key);
+        let mut by = ("EVALSHA", &script.digest);
+        loop {
+            let (mut sent, mut deadline) = (Timestamp::ZERO, Timestamp::ZERO);
+            let mut build = |node: &Node| {
+                sent = Timestamp::system_now();
+                deadline = node.clock.at(sent + due.left(&self.0.settings.runtime)).ok_or_else(failure::not_connected)?;
+                let mut values = Vec::with_capacity(args.len() + 4);
+                let millis = Value::Integer(deadline.as_millis());
+                values.extend([Value::Bytes(by.1.clone()), Value::Integer(1), Value::Bytes(key.clone()), millis]);
+                values.extend(args.iter().cloned().map(Value::Bytes));
+                Ok(values)
+            };
+            let (frame, node) = self.route(wire, link, by.0, slot, due, &mut build).await?;
+            if by.0 == "EVALSHA" && error_text(&frame).is_some_and(|text| failure::is_no_script(&text)) {
+                by = ("EVAL", &script.source); // and from then on the server knows it
+                continue;
+            }
+            let Reply::Many(reply) = Reply::read(frame)? else { return Err(reply::unexpected()) };
+            let time = reply.first().and_then(Reply::number).ok_or_else(reply::unexpected)?;
+            node.clock.learn(sent, Timestamp::system_now(), Timestamp::from_millis(time));
+            return Ok(Run { reply, node, deadline });
+        }
+    }
+
+    /// Sends to the owner of the slot, also when that changes meanwhile. The owner's clock is known when the arguments are made.
+    async fn route(
+        &self,
+        wire: &Arc<Wire>,
+        link: &Link,
+        command: &'static str,
+        slot: u16,
+        due: Due,
+        build: Build<'_>,
+    ) -> Result<(Resp3Frame, Arc<Node>), Error> {
+        // the library has looked who owns the slot before it reports a redirection
+        for _ in 0..2 {
+            let node = owner(wire, slot)?;
+            if command.starts_with("EVAL") {
+                self.know_clock(wire, &node, due).await?;
+            }
+            match self.send(wire, link, &node, command, slot, build(&node)?, due).await {
+                Ok(frame) => return Ok((frame, node)),
+                Err(Failed::Redirected) => _ = wire.look_around(),
+                Err(Failed::Error(error)) => return Err(error),
+            }
+        }
+        self.ask(wire, command, slot, due, build).await
+    }
+
+    async fn wait_for_replicas(&self, wire: &Arc<Wire>, link: &Link, node: &Arc<Node>, slot: u16, due: Due) -> Result<(), Error> {
+        let Some((replicas, time)) = self.0.settings.wait else { return Ok(()) };
+        let time = time.min(due.left(&self.0.settings.runtime));
+        // zero would mean for ever
+        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1);
+        let args = vec![Value::Integer(replicas.into()), Value::Integer(millis)];
+        let confirmed = match self.send(wire, link, node, "WAIT", slot, args, due).await {
+            Ok(frame) => Reply::read(frame)?,
+            Err(Failed::Error(error)) if error.is_outcome_unknown() => return Err(error),
+            // the write was answered, whatever became of the question behind it
+            Err(_) => Reply::Nil,
+        };
+        if confirmed.number().is_some_and(|confirmed| confirmed >= i64::from(replicas)) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Interrupted, format!("applied, but not on {replicas} replicas in time (`wait_replicas`)")))
+    }
+
+    async fn know_clock(&self, wire: &Arc<Wire>, node: &Arc<Node>, due: Due) -> Result<(), Error> {
+        if node.clock.at(Timestamp::system_now()).is_some() {
+            return Ok(());
+        }
+        self.learn_clock(wire, &wire.link, node, due).await
+    }
+
+    /// Asks the server for its time.
+    pub(super) async fn learn_clock(&self, wire: &Arc<Wire>, link: &Link, node: &Arc<Node>, due: Due) -> Result<(), Error> {
+        let sent = Timestamp::system_now();
+        let reply = match self.send(wire, link, node, "TIME", node.slot, Vec::new(), due).await {
+            Ok(frame) => Reply::read(frame)?,
+            // nothing of the operation was sent yet
+            Err(_) => return Err(failure::not_connected()),
+        };
+        let received = Timestamp::system_now();
+        let Reply::Many(parts) = &reply else { return Err(reply::unexpected()) };
+        let (Some(seconds), Some(micros)) = (parts.first().and_then(Reply::number), parts.get(1).and_then(Reply::number)) else {
+            return Err(reply::unexpected());
+        };
+        node.clock.learn(sent, received, Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(micros / 1000)));
+        Ok(())
+    }
+
+    /// One command to one node, sent at most once, given up when it is due.
+    #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
+    pub(super) async fn send(
+        &self,
+        wire: &Arc<Wire>,
+        link: &Link,
+        node: &Arc<Node>,
+        command: &'static str,
+        slot: u16,
+        args: Vec<Value>,
+        due: Due,
+    ) -> Result<Resp3Frame, Failed> {
+        let runtime = &self.0.settings.runtime;
+        let left = due.left(runtime);
+        if left.is_zero() {
+            return Err(failure::late().into());
+        }
+        if !link.is_connected() {
+            node.silence().refused(runtime.monotonic());
+            self.suspect(wire, node);
+            return Err(failure::not_connected().into());
+        }
+        let (flight, suspicion) = Flight::start(node, runtime.monotonic());
+        self.follow(wire, node, suspicion);
+        let options = Options {
+            // one, so that nothing is repeated silently; the library counts a redirection as one more, so it may follow none
+            max_attempts: Some(1),
+            // a little earlier, so that the library learns that nobody waits and does not send what is still in its queue
+            timeout: Some(left.saturating_sub(Duration::from_millis(1)).max(Duration::from_millis(1))),
+            fail_fast: true,
+            ..Options::default()
+        };
+        let fred = link.fred.with_options(&options);
+        let call = fred.custom_raw(CustomCommand::new_static(command, ClusterHash::Custom(slot), false), args);
+        match select(pin!(call), pin!(runtime.sleep(left))).await {
+            Either::Left((Ok(frame), _)) => {
+                flight.answered(runtime.monotonic());
+                self.0.healed(node, "answers");
+                if error_text(&frame).is_some_and(|text| failure::is_demoted(&text)) {
+                    self.probe(wire, node, Suspicion::Demoted);
+                }
+                Ok(frame)
+            }
+            Either::Left((Err(error), _)) if failure::is_redirection(&error) => {
+                flight.answered(runtime.monotonic());
+                Err(Failed::Redirected)
+            }
+            Either::Left((Err(error), _)) => {
+                let error = failure::unanswered(&error);
+                if error.kind() == ErrorKind::Timeout {
+                    drop(flight);
+                    self.suspect(wire, node);
+                } else {
+                    flight.broken();
+                }
+                Err(error.into())
+            }
+            Either::Right(_) => {
+                drop(flight);
+                self.suspect(wire, node);
+                Err(failure::timeout().into())
+            }
+        }
+    }
+}
+
+/// What a script answered, who answered, and until when it was to be carried out by that server's clock.
+struct Run {
+    reply: Vec<Reply>,
+    node: Arc<Node>,
+    deadline: Timestamp,
+}
+
+fn slot_of(wire: &Wire, key: &[u8]) -> u16 {
+    if wire.link.fred.is_clustered() { ClusterRouting::hash_key(key) } else { 0 }
+}
+
+pub(super) fn owner(wire: &Wire, slot: u16) -> Result<Arc<Node>, Error> {
+    wire.nodes().owner(slot).cloned().ok_or_else(failure::not_connected)
+}
+
+pub(super) fn error_text(frame: &Resp3Frame) -> Option<std::borrow::Cow<'_, str>> {
+    match frame {
+        Resp3Frame::SimpleError { data, .. } => Some(std::borrow::Cow::Borrowed(data)),
+        Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data)),
+        _ => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! The connections in use, and what replaces them.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fred::{
+    error::Error as FredError,
+    interfaces::{ClientLike, ClusterInterface},
+    types::config::Server,
+};
+use tokio::sync::watch;
+use unstick_core::{EventKind, Events, Runtime};
+
+use super::{
+    detour::Direct,
+    link::{Link, Recipe},
+    nodes::{Node, Nodes},
+    pushes::Pushes,
+    watchdog::Gate,
+};
+
+/// Connections that writes with `WAIT` take turns on.
+const WAITERS: usize = 4;
+
+/// Everything that is decided when the client is built.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// The most that a call may take.
+    pub(crate) deadline: Duration,
+    pub(crate) connect_timeout: Duration,
+    /// So many replicas must have a write before it counts, within so much time.
+    pub(crate) wait: Option<(u32, Duration)>,
+    pub(crate) runtime: Runtime,
+    pub(crate) events: Events,
+}
+
+/// Connections that are used and given up together.
+pub(crate) struct Wire {
+    pub(super) link: Link,
+    waiters: Vec<Link>,
+    turn: AtomicUsize,
+    nodes: RwLock<Arc<Nodes>>,
+    /// To single nodes, while slots are moving.
+    pub(super) direct: tokio::sync::Mutex<Vec<(Server, Arc<Direct>)>>,
+}
+
+impl Wire {
+    fn new(link: Link, waiters: Vec<Link>) -> Self {
+        let nodes = current_nodes(&link, None);
+        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)), direct: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) async fn open(recipe: &Recipe, hosts: Option<Vec<Server>>, waits: bool) -> Result<Self, FredError> {
+        let link = recipe.open(hosts.clone()).await?;
+        let mut waiters = Vec::new();
+        for _ in 0..if waits { WAITERS } else { 0 } {
+            waiters.push(recipe.open(hosts.clone()).await?);
+        }
+        Ok(Self::new(link, waiters))
+    }
+
+    pub(crate) fn open_lazily(recipe: &Recipe, waits: bool) -> Self {
+        let waiters = (0..if waits { WAITERS } else { 0 }).map(|_| recipe.open_lazily()).collect();
+        Self::new(recipe.open_lazily(), waiters)
+    }
+
+    /// Around a client that somebody else drives.
+    pub(crate) fn around(fred: fred::clients::Client) -> Self {
+        Self::new(Link::foreign(fred), Vec::new())
+    }
+
+    pub(super) fn nodes(&self) -> Arc<Nodes> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over what the library knows by now of who owns what; tells who owns nothing any more.
+    pub(super) fn look_around(&self) -> Vec<Arc<Node>> {
+        let before = self.nodes();
+        self.take_over(&before, current_nodes(&self.link, Some(&before)))
+    }
+
+    /// As [`look_around`](Self::look_around), for a connection that was made right now and is not in the library's books yet.
+    pub(super) fn look_at(&self, server: &Server) -> Vec<Arc<Node>> {
+        if self.link.fred.is_clustered() {
+            return self.look_around();
+        }
+        let before = self.nodes();
+        self.take_over(&before, Nodes::single(Some(server.clone()), Some(&before)))
+    }
+
+    fn take_over(&self, before: &Nodes, now: Nodes) -> Vec<Arc<Node>> {
+        let now = Arc::new(now);
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
+        let is_gone = |node: &&Arc<Node>| node.server.as_ref().is_some_and(|server| now.find(server).is_none());
+        before.all.iter().filter(is_gone).cloned().collect()
+    }
+
+    /// The next connection for a write that waits for replicas; the common one when there are none of their own.
+    pub(super) fn waiter(&self) -> &Link {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.waiters.get(turn % self.waiters.len().max(1)).unwrap_or(&self.link)
+    }
+}
+
+fn current_nodes(link: &Link, before: Option<&Nodes>) -> Nodes {
+    if link.fred.is_clustered() {
+        let routing = link.fred.cached_cluster_state();
+        routing.map_or_else(Nodes::none, |routing| Nodes::clustered(&routing, before))
+    } else {
+        Nodes::single(link.fred.active_connections().into_iter().next(), before)
+    }
+}
+
+/// What all clones of a client share.
+pub(super) struct Shared {
+    /// `None` when the connections belong to the application.
+    pub(super) recipe: Option<Recipe>,
+    pub(super) settings: Settings,
+    current: RwLock<Arc<Wire>>,
+    gate: Mutex<Gate>,
+    pub(super) pushes: Pushes,
+    /// Dropped with the last clone; every task listens.
+    pub(super) alive: watch::Sender<()>,
+}
+
+impl Shared {
+    pub(super) fn new(recipe: Option<Recipe>, settings: Settings, wire: Wire) -> Arc<Self> {
+        let (alive, _) = watch::channel(());
+        let pushes = Pushes::default();
+        let current = RwLock::new(Arc::new(wire));
+        Arc::new(Self { recipe, settings, current, gate: Mutex::default(), pushes, alive })
+    }
+
+    pub(super) fn wire(&self) -> Arc<Wire> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.settings.runtime.monotonic()
+    }
+
+    /// Puts `fresh` in the place of `old`; not if somebody else did that already.
+    pub(super) fn replace(self: &Arc<Self>, old: &Weak<Wire>, fresh: Wire) -> Option<Arc<Wire>> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(Arc::as_ptr(&current), old.as_ptr()) {
+            return None;
+        }
+        let renewed = fresh.nodes().renewed(&current.nodes());
+        *fresh.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
+        *current = Arc::new(fresh);
+        Some(current.clone())
+    }
+
+    pub(super) fn went_down(&self, node: &Node, detail: &str) {
+        if node.is_news(true) {
+            self.settings.events.emit(EventKind::BackendDown, None, &format!("{} {detail}", node.name()));
+        }
+    }
+
+    pub(super) fn healed(&self, node: &Node, detail: &str) {
+        if node.is_news(false) {
+            self.settings.events.emit(EventKind::BackendHealed, None, &format!("{} {detail}", node.name()));
+        }
+    }
+
+    /// Nodes of the current connections but `but`, to ask who took its place.
+    pub(super) fn other_hosts(&self, wire: &Wire, but: &Node) -> Option<Vec<Server>> {
+        let recipe = self.recipe.as_ref().filter(|recipe| recipe.is_clustered())?;
+        let mut hosts: Vec<Server> = recipe.config.server.hosts();
+        for node in &wire.nodes().all {
+            if let Some(server) = &node.server
+                && !hosts.contains(server)
+            {
+                hosts.push(server.clone());
+            }
+        }
+        if hosts.len() > 1 {
+            hosts.retain(|host| Some(host) != but.server.as_ref());
+        }
+        Some(hosts)
+    }
+}
