@@ -47,6 +47,8 @@ pub enum EventKind {
     SessionIdRenewed,
     /// A principal was logged in, and the id replaced.
     SessionPromoted,
+    /// A session was moved from one store to another, with all it holds.
+    SessionMoved,
     /// A credential with a wrong signature.
     SessionForged,
     /// A credential signed by a key that is not in the ring.
@@ -108,6 +110,7 @@ impl EventKind {
             Self::SessionRenewed => "session_renewed",
             Self::SessionIdRenewed => "session_id_renewed",
             Self::SessionPromoted => "session_promoted",
+            Self::SessionMoved => "session_moved",
             Self::SessionForged => "session_forged",
             Self::SessionUnknownKey => "session_unknown_key",
             Self::SessionMalformed => "session_malformed",

@@ -3,22 +3,21 @@
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use unstick_core::{ConfigError, Events, HeaderBudget, KeyRing, Lifetimes, Runtime, SessionBackend, Store};
+use unstick_core::{ConfigError, Events, HeaderBudget, KeyRing, Lifetimes, Runtime, SessionBackend};
 
 use crate::{
-    SessionLayer,
+    IntoBackend, SessionLayer, Setup,
     continuity::Counters,
     cookie::CookieConfig,
     engine::Shared,
     env::{Env, OpIds},
     failure::OnFailure,
-    keyed::Keyed,
 };
 
-/// Sessions in a store, as a builder's source of its backend.
+/// A store, or whatever else becomes a backend, as a builder's source.
 #[derive(Debug)]
 pub struct InStore<S> {
-    store: S,
+    source: S,
     keys: KeyRing,
     max_sessions: Option<NonZeroU32>,
 }
@@ -27,7 +26,7 @@ pub struct InStore<S> {
 #[derive(Debug)]
 pub struct Own<B>(B);
 
-/// Makes a [`SessionLayer`]. Start with [`SessionLayer::keyed`] or [`SessionLayer::backend`].
+/// Makes a [`SessionLayer`]. Start with [`SessionLayer::new`] or [`SessionLayer::backend`].
 #[must_use]
 pub struct SessionLayerBuilder<K> {
     kind: K,
@@ -44,9 +43,9 @@ pub struct SessionLayerBuilder<K> {
     on_failure: Arc<dyn OnFailure>,
 }
 
-impl<S: Store> SessionLayerBuilder<InStore<S>> {
-    pub(crate) fn in_store(store: S, keys: KeyRing) -> Self {
-        Self::with(InStore { store, keys, max_sessions: None })
+impl<S: IntoBackend> SessionLayerBuilder<InStore<S>> {
+    pub(crate) fn over(source: S, keys: KeyRing) -> Self {
+        Self::with(InStore { source, keys, max_sessions: None })
     }
 
     /// At most this many live sessions per principal; a [`promote`](crate::Session::promote) beyond that fails with
@@ -59,18 +58,20 @@ impl<S: Store> SessionLayerBuilder<InStore<S>> {
     /// Builds the layer.
     ///
     /// # Errors
-    /// When settings cannot work together; the sentence names them.
+    /// When settings cannot work together, or with this store; the sentence names them.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        if self.kind.max_sessions.is_some() && self.kind.store.principal_index().is_none() {
-            return Err(ConfigError::new(format!(
-                "`max_sessions_per_principal` needs an index by principal, which the `{}` store does not keep",
-                self.kind.store.name()
-            )));
-        }
         let immediate = self.kind.max_sessions.is_some();
         let (env, kind) = self.env(immediate)?;
-        let header = env.header.as_ref().map_or("", HeaderName::as_str);
-        let backend = Keyed::new(kind.store, &kind.keys, env.cookie.name(), header, env.lifetimes, kind.max_sessions);
+        let setup = Setup {
+            keys: &kind.keys,
+            cookie: env.cookie.name(),
+            header: env.header.as_ref().map_or("", HeaderName::as_str),
+            lifetimes: env.lifetimes,
+            max_sessions: kind.max_sessions,
+            runtime: &env.runtime,
+            events: &env.events,
+        };
+        let backend = kind.source.into_backend(&setup)?;
         layer(env, backend)
     }
 }

@@ -4,12 +4,14 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use unstick_core::{
-    Applied, Carriage, Carrier, Change, Committed, Created, Credential, Decide, Ended, Error, ErrorKind, Fields, Intent, KeyRing,
-    Lifecycle, Lifetimes, Loaded, NewRecord, OpCtx, OpId, Opening, Presented, PrincipalIndex, Proof, RecordKey, Renewal, Reservation,
-    Rotated, Rotation, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
+    Applied, Carriage, Carrier, Change, Committed, Created, Credential, Decide, Ended, Error, ErrorKind, Fields, Intent, Lifecycle,
+    Lifetimes, Loaded, NewRecord, OpCtx, OpId, Opening, Presented, PrincipalIndex, Proof, RecordKey, Renewal, Reservation, Rotated,
+    Rotation, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
 };
 
-/// A server-side store as a [`SessionBackend`]. Made by [`SessionLayer::keyed`](crate::SessionLayer::keyed).
+use crate::Setup;
+
+/// A server-side store as a [`SessionBackend`]. Made by [`SessionLayer::new`](crate::SessionLayer::new).
 ///
 /// Every intent is one store operation on one key; a promotion with a limit on sessions per principal is two.
 #[derive(Debug)]
@@ -22,16 +24,10 @@ pub struct Keyed<S> {
 }
 
 impl<S: Store> Keyed<S> {
-    pub(crate) fn new(
-        store: S,
-        keys: &KeyRing,
-        cookie: &str,
-        header: &str,
-        lifetimes: Lifetimes,
-        max_sessions: Option<NonZeroU32>,
-    ) -> Self {
-        let purpose = |carriage: &str, name: &str| keys.for_purpose(&format!("{carriage}:{name}"));
-        Self { store, cookie: purpose("cookie", cookie), header: purpose("header", header), lifetimes, max_sessions }
+    pub(crate) fn new(store: S, setup: &Setup<'_>) -> Self {
+        let purpose = |carriage: &str, name: &str| setup.keys.for_purpose(&format!("{carriage}:{name}"));
+        let (cookie, header) = (purpose("cookie", setup.cookie), purpose("header", setup.header));
+        Self { store, cookie, header, lifetimes: setup.lifetimes, max_sessions: setup.max_sessions }
     }
 
     fn sealer(&self, carriage: Carriage) -> &Sealer {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 use unstick_core::{Ended, ErrorKind, KeyRing, RecordKey, Scope, SessionBackend, SessionEntry, Store};
 
-use crate::{Continuity, SessionError, SessionLayerBuilder, SessionService, deadline::within, engine::Shared};
+use crate::{Continuity, IntoBackend, SessionError, SessionLayerBuilder, SessionService, deadline::within, engine::Shared};
 
 /// Gives every request a [`Session`](crate::Session). See the [crate docs](crate).
 ///
@@ -16,12 +16,19 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// Sessions in a server-side store, with credentials signed by `keys`.
-    pub fn keyed<S: Store>(store: S, keys: KeyRing) -> SessionLayerBuilder<crate::builder::InStore<S>> {
-        SessionLayerBuilder::in_store(store, keys)
+    /// Sessions over anything that becomes a backend: a store, or what `unstick::store::from_url` returns, so that environments
+    /// differ by a URL and not by code. `keys` sign the credentials, or seal what the client carries.
+    #[allow(clippy::new_ret_no_self, reason = "a layer has settings; its builder is made first")]
+    pub fn new<S: IntoBackend>(source: S, keys: KeyRing) -> SessionLayerBuilder<crate::builder::InStore<S>> {
+        SessionLayerBuilder::over(source, keys)
     }
 
-    /// Sessions in a backend of its own kind, such as a token that the client carries.
+    /// Sessions in a server-side store, with credentials signed by `keys`. As [`new`](Self::new), for stores only.
+    pub fn keyed<S: Store>(store: S, keys: KeyRing) -> SessionLayerBuilder<crate::builder::InStore<S>> {
+        Self::new(store, keys)
+    }
+
+    /// Sessions in a finished backend of its own kind, such as a token that the client carries, with names, keys and lifetimes of its own.
     pub fn backend<B: SessionBackend>(backend: B) -> SessionLayerBuilder<crate::builder::Own<B>> {
         SessionLayerBuilder::own(backend)
     }

@@ -19,7 +19,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> { tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(Key::generate()?)).build()?;
+//! let layer = SessionLayer::new(MemoryStore::new(), KeyRing::new(Key::generate()?)).build()?;
 //! let service = layer.layer(service_fn(handler));
 //! let first = service.clone().oneshot(Request::new(Bytes::new())).await?;
 //! let cookie = first.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or("").to_owned();
@@ -64,6 +64,7 @@ mod handle;
 mod keyed;
 mod layer;
 mod service;
+mod source;
 mod status;
 
 #[cfg(feature = "axum-08")]
@@ -84,5 +85,6 @@ pub use self::{
     keyed::Keyed,
     layer::{SessionLayer, Sessions},
     service::SessionService,
+    source::{IntoBackend, Setup},
     status::Status,
 };

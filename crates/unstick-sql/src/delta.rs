@@ -1,6 +1,6 @@
 //! Fields and changes as JSON, so that the engine can merge a change into a row in one statement.
 //!
-//! A field is `"name":[version,"j<text>"]`, or `[version,"b<base64>"]` when its bytes are not UTF-8. Each member is an
+//! A field is `"name":[version,"j<text>"]`, or `[version,"b<base64>"]` when its bytes are not UTF-8 or hold a NUL. Each member is an
 //! array, so a JSON merge patch replaces it whole and never merges inside a value.
 
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -11,7 +11,9 @@ use serde::{
     Deserializer as _, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
 };
-use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpCtx, OpId, Precondition, Timestamp};
+use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Precondition, Timestamp};
+
+use crate::engine::Call;
 
 /// A marker in front of a text, written without joining them first.
 struct Marked<'a>(char, &'a str);
@@ -22,10 +24,11 @@ impl Serialize for Marked<'_> {
     }
 }
 
+/// NUL is text, too, but not every engine's JSON can hold it.
 fn value(bytes: &[u8]) -> (char, Cow<'_, str>) {
     match str::from_utf8(bytes) {
-        Ok(text) => ('j', Cow::Borrowed(text)),
-        Err(_) => ('b', Cow::Owned(STANDARD_NO_PAD.encode(bytes))),
+        Ok(text) if !bytes.contains(&0) => ('j', Cow::Borrowed(text)),
+        _ => ('b', Cow::Owned(STANDARD_NO_PAD.encode(bytes))),
     }
 }
 
@@ -75,6 +78,31 @@ pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Er
     to_text(&Patch(change, version))
 }
 
+/// The fields that a change sets, as an object, for engines whose merge replaces whole members but cannot remove them.
+#[cfg(feature = "postgres")]
+pub(crate) fn sets(change: &Change, version: FieldVersion) -> Result<String, Error> {
+    struct Sets<'a>(&'a Change, FieldVersion);
+    impl Serialize for Sets<'_> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_map(self.0.fields.iter().filter_map(|(name, change)| match change {
+                FieldChange::Set(bytes) => {
+                    let (marker, text) = value(bytes);
+                    Some((&**name, Entry(self.1, marker, text)))
+                }
+                FieldChange::Remove => None,
+            }))
+        }
+    }
+    to_text(&Sets(change, version))
+}
+
+/// The names of the fields that a change removes.
+#[cfg(feature = "postgres")]
+pub(crate) fn removals(change: &Change) -> Vec<String> {
+    let removed = change.fields.iter().filter(|(_, change)| matches!(change, FieldChange::Remove));
+    removed.map(|(name, _)| name.to_string()).collect()
+}
+
 /// Preconditions as `[["name",version],..]`; `None` when there are none.
 pub(crate) fn preconditions(all: &[Precondition]) -> Result<Option<String>, Error> {
     if all.is_empty() {
@@ -90,8 +118,8 @@ pub(crate) fn operation(op: OpId) -> String {
 
 /// How long an operation must be remembered on the engine's clock: one budget to hand the same operation in again, and
 /// another for that delivery to arrive.
-pub(crate) fn remembered_until(op: &OpCtx, engine_deadline: Timestamp) -> Timestamp {
-    engine_deadline + op.budget()
+pub(crate) fn remembered_until(call: Call<'_>) -> Timestamp {
+    call.deadline + call.op.budget()
 }
 
 /// The `applied` object of one operation.

@@ -1,29 +1,32 @@
 //! Deletes what has expired, in the background, in small steps, from one process at a time.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use unstick_core::{Error, EventKind, Events, Runtime};
+use unstick_core::{ConfigError, Error, EventKind, Events, OpCtx, OpId};
+
+use crate::{engine::Engine, flow};
 
 /// Rows per statement: short enough that other writers hardly wait.
-pub(crate) const BATCH: usize = 500;
+const BATCH: usize = 500;
 
 /// Statements per round: what is left waits for the next round.
 const BATCHES: usize = 100;
 
-/// What is swept.
-pub(crate) trait Swept: Send + Sync + 'static {
-    /// Whether this process has the right to sweep for `lease` from now.
-    fn claim(&self, lease: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
+/// A statement is given up after this long.
+const BUDGET: Duration = Duration::from_secs(10);
 
-    /// Deletes at most [`BATCH`] rows; returns how many.
-    fn sweep_batch(&self) -> impl Future<Output = Result<usize, Error>> + Send;
+/// The name of one store in the table that says who sweeps.
+pub(crate) fn owner() -> Result<String, ConfigError> {
+    let mut owner = [0; 16];
+    getrandom::fill(&mut owner).map_err(|_| ConfigError::new("the operating system gave no randomness"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(owner)))
+}
+
+fn op(engine: &impl Engine) -> OpCtx {
+    let now = engine.runtime().wall();
+    OpCtx { now, deadline: now + BUDGET, op_id: OpId::from_u128(0) }
 }
 
 /// Ends the task when dropped.
@@ -32,11 +35,14 @@ pub(crate) struct Sweeper {
     _stop: oneshot::Sender<()>,
 }
 
-/// Starts sweeping about every `interval`. The task holds `swept` only during a round.
-pub(crate) fn start(swept: Weak<impl Swept>, interval: Duration, runtime: &Runtime, events: Events) -> Sweeper {
+/// Starts sweeping about every `interval`, unless that is zero. The task holds the engine only during a round.
+pub(crate) fn start(engine: &Arc<impl Engine>, interval: Duration, events: Events) -> Option<Arc<Sweeper>> {
+    if interval.is_zero() {
+        return None;
+    }
     let (stop, mut stopped) = oneshot::channel();
-    let clock = runtime.clone();
-    runtime.spawn(Box::pin(async move {
+    let (clock, swept) = (engine.runtime().clone(), Arc::downgrade(engine));
+    engine.runtime().spawn(Box::pin(async move {
         loop {
             let pause = pin!(clock.sleep(jittered(interval)));
             match select(&mut stopped, pause).await {
@@ -44,7 +50,7 @@ pub(crate) fn start(swept: Weak<impl Swept>, interval: Duration, runtime: &Runti
                 Either::Right(_) => {}
             }
             let Some(swept) = swept.upgrade() else { return };
-            let round = pin!(round(&swept, interval * 2));
+            let round = pin!(round(&*swept, interval * 2));
             match select(&mut stopped, round).await {
                 Either::Left(_) => return,
                 Either::Right((Ok(()), _)) => {}
@@ -52,15 +58,15 @@ pub(crate) fn start(swept: Weak<impl Swept>, interval: Duration, runtime: &Runti
             }
         }
     }));
-    Sweeper { _stop: stop }
+    Some(Arc::new(Sweeper { _stop: stop }))
 }
 
-async fn round(swept: &Arc<impl Swept>, lease: Duration) -> Result<(), Error> {
-    if !swept.claim(lease).await? {
+async fn round(engine: &impl Engine, lease: Duration) -> Result<(), Error> {
+    if !flow::claim(engine, &op(engine), lease).await? {
         return Ok(());
     }
     for _ in 0..BATCHES {
-        if swept.sweep_batch().await? < BATCH {
+        if flow::sweep(engine, &op(engine), BATCH).await? < BATCH {
             break;
         }
     }

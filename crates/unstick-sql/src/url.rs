@@ -23,15 +23,54 @@ pub(crate) fn file(text: &str, scheme: &str) -> Result<FileUrl, ConfigError> {
         }
     };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let options = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name)?.into_owned(), decode(value)?.into_owned()))
-        })
-        .collect::<Result<_, ConfigError>>()?;
+    let options = pairs(query).map(|(name, value)| Ok((decode(name)?.into_owned(), decode(value)?.into_owned())));
+    let options = options.collect::<Result<_, ConfigError>>()?;
     checked(decode(path)?.into_owned().into(), options, scheme)
+}
+
+/// The address of a database server, apart from our own options.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+pub(crate) struct NetworkUrl {
+    /// For the driver; may hold a password.
+    pub(crate) address: String,
+    pub(crate) options: Vec<(String, String)>,
+}
+
+/// Takes `scheme://user:password@host:port/database?option=value`. Options in `driver` stay in the address. No message repeats
+/// the address: it may hold a password.
+#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<NetworkUrl, ConfigError> {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !schemes.contains(&scheme) {
+        return Err(ConfigError::new(format!(
+            "the address must start with `{}://`, as in {}://user:password@host/database",
+            schemes[0], schemes[0]
+        )));
+    }
+    let (start, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut url = NetworkUrl { address: start.to_owned(), options: Vec::new() };
+    let mut joint = '?';
+    for (name, value) in pairs(query) {
+        let plain = decode(name)?;
+        if driver.contains(&&*plain) {
+            url.address.extend([joint.encode_utf8(&mut [0; 4]), name, "=", value]);
+            joint = '&';
+        } else {
+            url.options.push((plain.into_owned(), decode(value)?.into_owned()));
+        }
+    }
+    Ok(url)
+}
+
+/// A whole number out of an address.
+#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+pub(crate) fn number(name: &str, value: &str) -> Result<u32, ConfigError> {
+    value.parse().map_err(|_| ConfigError::new(format!("`{name}` in the address must be a whole number")))
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn checked(path: PathBuf, options: Vec<(String, String)>, scheme: &str) -> Result<FileUrl, ConfigError> {
@@ -67,6 +106,19 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers() {
+        let parse = |text| network(text, &["postgres", "postgresql"], &["sslmode"]);
+        let url = parse("postgres://a:p%40w@h:1/d?sslmode=require&prefix=shop%5F&sslmode=disable").unwrap();
+        assert_eq!(url.address, "postgres://a:p%40w@h:1/d?sslmode=require&sslmode=disable");
+        assert_eq!(url.options, [("prefix".into(), "shop_".into())]);
+        assert_eq!(parse("postgresql:///d").unwrap().address, "postgresql:///d");
+        for wrong in ["mysql://u:secret@h/d", "u:secret@h/d", "postgres:secret", ""] {
+            let error = parse(wrong).map(|url| url.address).unwrap_err().to_string();
+            assert!(error.contains("postgres://") && !error.contains("secret"), "{error}");
+        }
+    }
 
     #[test]
     fn addresses() {

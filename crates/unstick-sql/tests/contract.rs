@@ -1,62 +1,39 @@
-//! The store contract, with a second store over the same file as another node.
-#![cfg(feature = "sqlite")]
+//! The store contract, with a second store over the same data as another node.
 
 mod common;
 
-use std::{sync::Mutex, time::Duration};
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use super::common::sqlite::Files;
 
-use common::Place;
-use unstick_sql::sqlite::SqliteStore;
-use unstick_testkit::{
-    clock::{ManualClock, TestClock},
-    contract::StoreFactory,
-};
+    mod system_clock {
+        use super::*;
+        unstick_testkit::contract_suite!(Files::new(None));
+    }
 
-/// Each store in a file of its own; the files go away with the factory.
-#[derive(Default)]
-struct Files {
-    places: Mutex<Vec<Place>>,
-    clock: Option<ManualClock>,
-}
+    mod manual_clock {
+        use unstick_testkit::clock::ManualClock;
 
-impl Files {
-    async fn at(&self, address: &str) -> SqliteStore {
-        let builder = SqliteStore::builder(address).busy_timeout(Duration::from_secs(10)).sweep_interval(Duration::ZERO);
-        match &self.clock {
-            Some(clock) => builder.runtime(clock.runtime()),
-            None => builder,
-        }
-        .connect()
-        .await
-        .unwrap()
+        use super::*;
+        unstick_testkit::contract_suite!(Files::new(Some(ManualClock::default())));
     }
 }
 
-impl StoreFactory for Files {
-    type Store = SqliteStore;
+#[cfg(feature = "postgres")]
+mod postgres {
+    use unstick_testkit::require_server;
 
-    async fn open(&self) -> SqliteStore {
-        let place = Place::new();
-        let address = place.address();
-        self.places.lock().unwrap().push(place);
-        self.at(&address).await
+    use super::common::postgres::{SERVER, Tables};
+
+    mod system_clock {
+        use super::*;
+        unstick_testkit::contract_suite!(Tables::new(require_server!(SERVER.get()), None));
     }
 
-    async fn open_again(&self, store: &SqliteStore) -> Option<SqliteStore> {
-        Some(self.at(&store.path().display().to_string()).await)
+    mod manual_clock {
+        use unstick_testkit::clock::ManualClock;
+
+        use super::*;
+        unstick_testkit::contract_suite!(Tables::new(require_server!(SERVER.get()), Some(ManualClock::default())));
     }
-
-    fn clock(&self) -> TestClock {
-        self.clock.clone().map_or(TestClock::System, TestClock::Manual)
-    }
-}
-
-mod system_clock {
-    use super::*;
-    unstick_testkit::contract_suite!(Files::default());
-}
-
-mod manual_clock {
-    use super::*;
-    unstick_testkit::contract_suite!(Files { clock: Some(ManualClock::default()), ..Files::default() });
 }

@@ -11,11 +11,8 @@ use sqlx::{
 };
 use unstick_core::{ConfigError, Events, Runtime};
 
-use super::{
-    SqliteStore, error,
-    schema::{self, Tables},
-};
-use crate::{prefix, url};
+use super::{SqliteStore, error, schema};
+use crate::{prefix, schema::Tables, url};
 
 /// When SQLite waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -53,5 +53,7 @@ mod statements;
 mod store;
 
 pub use connect::{SqliteStoreBuilder, Synchronous};
-pub use schema::{SCHEMA, SchemaFile};
+pub use schema::SCHEMA;
+
+pub use crate::SchemaFile;
 pub use store::SqliteStore;

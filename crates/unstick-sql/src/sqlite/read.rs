@@ -1,9 +1,12 @@
 //! Rows as the driver returns them.
 
 use sqlx::{Row, Sqlite, sqlite::SqliteRow};
-use unstick_core::{Error, Record};
+use unstick_core::Error;
 
-use crate::row::{self, RawRow};
+use crate::{
+    engine::Seen,
+    row::{self, RawRow},
+};
 
 pub(super) fn column<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(row: &'r SqliteRow, at: usize) -> Result<T, Error> {
     row.try_get(at).map_err(|_| row::corrupt())
@@ -30,13 +33,10 @@ fn columns(from: &SqliteRow) -> Result<RawRow, Error> {
     })
 }
 
-/// A row of a newer format may have columns of other types: its number alone decides.
-pub(super) fn raw(from: &SqliteRow) -> Result<RawRow, Error> {
-    let format: i64 = column(from, 0)?;
-    if format > row::ROW_FORMAT { Err(row::unknown_format()) } else { columns(from) }
-}
-
-/// The record of a row, or why it cannot be read.
-pub(super) fn record(from: &SqliteRow) -> Result<Record, Error> {
-    raw(from)?.into_record()
+pub(super) fn seen(from: Option<&SqliteRow>) -> Seen {
+    let read = |from| match column(from, 0) {
+        Ok(format) => row::read(format, || columns(from)),
+        Err(error) => Err(error.kind()),
+    };
+    Seen { row: from.map(read), clock: None }
 }

@@ -10,33 +10,15 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 use unstick_core::ConfigError;
 
 use super::error;
-use crate::prefix;
-
-/// One step of the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SchemaFile {
-    /// Its number; the tables are at the highest number that was run.
-    pub version: i64,
-    /// Its file name.
-    pub name: &'static str,
-    /// Its statements, for the prefix `unstick_`. To be run in one transaction; it enters its own number into `unstick_schema`.
-    pub sql: &'static str,
-}
+use crate::{
+    prefix,
+    schema::{self, SchemaFile, Step, Tables},
+};
 
 /// All steps in order, for running them with a migration tool of your own together with
 /// [`SqliteStoreBuilder::existing_tables`](super::SqliteStoreBuilder::existing_tables).
 pub const SCHEMA: &[SchemaFile] =
     &[SchemaFile { version: 1, name: "0001_sessions.sql", sql: include_str!("../../sql/sqlite/0001_sessions.sql") }];
-
-/// Who runs the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tables {
-    /// This store does.
-    Made,
-    /// Somebody else did.
-    Expected,
-}
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -58,24 +40,11 @@ where
 
 /// Brings the tables to the newest step, or checks that they are there.
 pub(crate) async fn prepare(pool: &SqlitePool, path: &Path, prefix: &str, tables: Tables) -> Result<(), ConfigError> {
-    let newest = SCHEMA.last().map_or(0, |file| file.version);
     let current = patiently(|| current_version(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
-    if current < newest && tables == Tables::Made {
-        patiently(|| upgrade(pool, prefix)).await.map_err(|error| error::start_up(path, &error))?;
-        return Ok(());
-    }
-    let file = path.display();
-    match current {
-        0 => Err(ConfigError::new(format!(
-            "the session database {file} has no tables with the prefix `{prefix}`; run the schema files first, or let the store make them by leaving out `existing_tables`"
-        ))),
-        older if older < newest => Err(ConfigError::new(format!(
-            "the tables with the prefix `{prefix}` in {file} are at schema {older}, but this release needs {newest}; run the newer schema files first"
-        ))),
-        newer if newer > newest => Err(ConfigError::new(format!(
-            "the tables with the prefix `{prefix}` in {file} are at schema {newer}, but this release knows only {newest}; start the newer release"
-        ))),
-        _ => Ok(()),
+    let place = format!("the session database {}", path.display());
+    match schema::judge(SCHEMA, current, tables, &place, prefix)? {
+        Step::Stay => Ok(()),
+        Step::Upgrade => patiently(|| upgrade(pool, prefix)).await.map_err(|error| error::start_up(path, &error)),
     }
 }
 

@@ -1,72 +1,21 @@
-//! Shared by the tests: a directory that goes away, sessions, operations, and SQL beside the store.
-#![allow(dead_code, reason = "each test file uses its part")]
+//! Shared by the tests: sessions, operations, and places where a store's data is, with SQL beside the store.
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::{
-    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use sqlx::{
-    Connection, Row, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteRow},
-};
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::Place;
 use unstick_core::*;
-use unstick_sql::{sqlite::SqliteStore, sqlx};
 
 pub(crate) static NEXT: AtomicU64 = AtomicU64::new(1);
-
-pub(crate) struct Place(PathBuf);
-
-impl Place {
-    pub(crate) fn new() -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("unstick-sql-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn file(&self) -> PathBuf {
-        self.0.join("sessions.db")
-    }
-
-    pub(crate) fn address(&self) -> String {
-        self.file().display().to_string()
-    }
-
-    pub(crate) async fn store(&self) -> SqliteStore {
-        SqliteStore::builder(&self.address()).sweep_interval(Duration::ZERO).connect().await.unwrap()
-    }
-
-    /// A connection beside the store's own.
-    pub(crate) async fn connection(&self) -> SqliteConnection {
-        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.file()).busy_timeout(Duration::from_secs(5)))
-            .await
-            .unwrap()
-    }
-
-    pub(crate) async fn run(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(&mut self.connection().await).await.unwrap();
-    }
-
-    pub(crate) async fn rows(&self, sql: &'static str) -> Vec<SqliteRow> {
-        sqlx::query(sql).fetch_all(&mut self.connection().await).await.unwrap()
-    }
-
-    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
-        self.rows(sql).await[0].get(0)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -110,25 +59,25 @@ impl Session {
         }
     }
 
-    pub(crate) async fn create(store: &SqliteStore) -> Self {
+    pub(crate) async fn create(store: &impl Store) -> Self {
         Self::create_for(store, None).await
     }
 
-    pub(crate) async fn create_for(store: &SqliteStore, principal: Option<&str>) -> Self {
+    pub(crate) async fn create_for(store: &impl Store, principal: Option<&str>) -> Self {
         let session = Self::new();
         assert_eq!(store.create(op(), session.key, &session.record(principal, Fields::default())).await.unwrap(), Created::Done);
         session
     }
 
-    pub(crate) async fn apply(&self, store: &SqliteStore, change: &Change) -> Applied {
+    pub(crate) async fn apply(&self, store: &impl Store, change: &Change) -> Applied {
         store.apply(op(), self.key, self.presented, change).await.unwrap()
     }
 
-    pub(crate) async fn load(&self, store: &SqliteStore) -> Loaded {
+    pub(crate) async fn load(&self, store: &impl Store) -> Loaded {
         store.load(op(), self.key, self.presented, None).await.unwrap()
     }
 
-    pub(crate) async fn fields(&self, store: &SqliteStore) -> Fields {
+    pub(crate) async fn fields(&self, store: &impl Store) -> Fields {
         match self.load(store).await {
             Loaded::Live(session) => session.fields,
             other => panic!("not live: {other:?}"),
@@ -136,7 +85,7 @@ impl Session {
     }
 
     /// The value of a field as a number, 0 when absent.
-    pub(crate) async fn number(&self, store: &SqliteStore, name: &str) -> u64 {
+    pub(crate) async fn number(&self, store: &impl Store, name: &str) -> u64 {
         self.fields(store).await.get(name).map_or(0, |field| str::from_utf8(&field.value).unwrap().parse().unwrap())
     }
 

@@ -41,6 +41,12 @@ pub trait StoreFactory: Send + Sync {
         true
     }
 
+    /// Whether an operation that is delivered again is recognised at any time. Default `true`, as the contract says; `false` leaves
+    /// repeated deliveries out of the [races](crate::races), for stores over two others that remember each their own.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// Whether the store must have a principal index. Default `true`.
     fn has_index(&self) -> bool {
         true
@@ -124,6 +130,7 @@ pub struct Bench<S> {
     start: Timestamp,
     sweeps: bool,
     has_index: bool,
+    remembers: bool,
     ops: Arc<AtomicU64>,
 }
 
@@ -135,7 +142,8 @@ impl<S: Store> Bench<S> {
         let nodes = std::iter::once(first).chain(second).map(Arc::new).collect();
         let clock = factory.clock();
         let start = clock.now();
-        Self { nodes, clock, start, sweeps: factory.sweeps(), has_index: factory.has_index(), ops: Arc::new(AtomicU64::new(1)) }
+        let (sweeps, has_index, remembers) = (factory.sweeps(), factory.has_index(), factory.remembers());
+        Self { nodes, clock, start, sweeps, has_index, remembers, ops: Arc::new(AtomicU64::new(1)) }
     }
 
     /// The store.
@@ -166,6 +174,11 @@ impl<S: Store> Bench<S> {
     #[must_use]
     pub fn sweeps(&self) -> bool {
         self.sweeps
+    }
+
+    /// Whether repeated deliveries are part of the races.
+    pub(crate) fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// The principal index; `None` when the store says that it has none and may.

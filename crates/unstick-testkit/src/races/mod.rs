@@ -89,7 +89,9 @@ pub fn run_seeded<F: StoreFactory>(factory: &F, schedules: u32) {
     match runtime.block_on(run(factory, seed, schedules)) {
         Ok(summary) => {
             println!("{summary:?}");
-            assert!(schedules < 100 || summary.is_telling(), "the schedules left something out: {summary:?}");
+            // Of the kinds of things, only repeated deliveries may be left out, by a factory that says so.
+            let telling = Summary { repeated: summary.repeated.max(u64::from(!factory.remembers())), ..summary }.is_telling();
+            assert!(schedules < 100 || telling, "the schedules left something out: {summary:?}");
         }
         Err(failure) => panic!("{failure}"),
     }

@@ -49,7 +49,7 @@ impl<'a, S: Store> Schedule<'a, S> {
                 0..=2 => self.time_passes(),
                 3..=5 => self.load().await?,
                 6..=10 => self.write().await?,
-                11 | 12 => self.deliver_again().await?,
+                11 | 12 if self.at.remembers() => self.deliver_again().await?,
                 13 => self.write_late().await?,
                 14 => self.renew_id(Some(GRACE)).await?,
                 15 => self.renew_id(None).await?,

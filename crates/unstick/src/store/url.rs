@@ -2,49 +2,128 @@
 
 use unstick_core::ConfigError;
 
+const KINDS: &str = "`memory:`, `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `token:`";
+
+/// Every scheme, and the feature that it needs.
+const SCHEMES: [(&str, &str); 14] = [
+    ("memory", "memory"),
+    ("sqlite", "sqlite"),
+    ("postgres", "postgres"),
+    ("postgresql", "postgres"),
+    ("mysql", "mysql"),
+    ("mariadb", "mysql"),
+    ("redis", "redis"),
+    ("redis-sentinel", "redis"),
+    ("redis-cluster", "redis"),
+    ("rediss", "redis-tls"),
+    ("rediss-sentinel", "redis-tls"),
+    ("rediss-cluster", "redis-tls"),
+    ("token", "token"),
+    ("valkey", "redis"),
+];
+
 /// Scheme and rest.
 pub(crate) fn split(url: &str) -> Result<(&str, &str), ConfigError> {
     let is_scheme = |text: &str| text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     url.split_once(':')
         .filter(|(scheme, _)| is_scheme(scheme))
-        .ok_or_else(|| ConfigError::new("a store's URL begins with its kind: write `memory:` or `sqlite:PATH`"))
+        .ok_or_else(|| ConfigError::new(format!("a store's URL begins with its kind: write {KINDS}")))
 }
 
-/// What to write instead of a scheme that is not there.
-pub(crate) fn unknown(scheme: &str) -> ConfigError {
+/// What to write instead of a scheme that cannot be had, because it is not compiled in or not there at all.
+pub(crate) fn refused(scheme: &str) -> ConfigError {
+    let lower = scheme.to_ascii_lowercase();
+    if lower != scheme && SCHEMES.iter().any(|(known, _)| *known == lower) {
+        return ConfigError::new(format!("a store's URL begins in lower case: write `{lower}:`"));
+    }
     ConfigError::new(match scheme {
-        "redis" | "rediss" | "valkey" | "postgres" | "postgresql" | "mysql" | "mariadb" => {
-            format!("`{scheme}:` is not a store of this release: write `sqlite:PATH`, or pass a store of your own to `AnyStore::foreign`")
-        }
+        "valkey" => "`valkey:` is not a store: write `redis:`, Valkey speaks its protocol".to_owned(),
+        "valkeys" => "`valkeys:` is not a store: write `rediss:`, Valkey speaks its protocol".to_owned(),
         "file" => "`file:` is not a store: write `sqlite:PATH`".to_owned(),
-        _ => format!("`{scheme}:` is not a store: write `memory:` or `sqlite:PATH`"),
+        "redis+sentinel" | "redis+cluster" => format!("`{scheme}:` is not a store: write `{}:`", scheme.replace('+', "-")),
+        "jwt" => "`jwt:` is not a store: write `token:`".to_owned(),
+        _ => match SCHEMES.iter().find(|(known, _)| *known == scheme) {
+            Some((_, feature)) => {
+                format!("`{scheme}:` is not compiled in: write `unstick = {{ features = [\"{feature}\"] }}` in Cargo.toml")
+            }
+            // What stands before the first colon may be anything, a user's name included.
+            None => format!("the URL does not begin with a kind of store: write {KINDS}"),
+        },
     })
 }
 
-/// What to do about a store that is not compiled in.
-#[cfg(any(not(feature = "memory"), not(feature = "sqlite"), test))]
-pub(crate) fn missing(scheme: &str) -> ConfigError {
-    ConfigError::new(format!("`{scheme}:` is not compiled in: write `unstick = {{ features = [\"{scheme}\"] }}` in Cargo.toml"))
+/// A store's URL as it may be printed: without user, password and options. What is not understood is left out.
+///
+/// ```
+/// use unstick::store::shown;
+/// assert_eq!(shown("redis://shop:secret@cache:6379/2?prefix=shop:"), "redis://cache:6379/2");
+/// assert_eq!(shown("sqlite:shop.sqlite"), "sqlite:shop.sqlite");
+/// assert_eq!(shown("redis://:p?a@ss@cache"), "redis");
+/// ```
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let Ok((scheme, rest)) = split(url) else { return "?".to_owned() };
+    let scheme = SCHEMES.iter().find(|(known, _)| *known == scheme).map_or("?", |(known, _)| *known);
+    match scheme {
+        "memory" | "sqlite" => url.to_owned(),
+        "token" => "token:".to_owned(),
+        _ => {
+            let Some(place) = rest.strip_prefix("//") else { return scheme.to_owned() };
+            let (login, place) = place.rsplit_once('@').unwrap_or(("", place));
+            // Whatever is not where it belongs may be part of a password.
+            if login.contains(['@', '?', '#', '/']) {
+                return scheme.to_owned();
+            }
+            let place = place.split(['?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{place}")
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{missing, split, unknown};
+    use super::{SCHEMES, refused, shown, split};
 
     #[test]
     fn a_url_begins_with_its_scheme() {
         assert_eq!(split("sqlite:data/x.sqlite?a=1"), Ok(("sqlite", "data/x.sqlite?a=1")));
         assert_eq!(split("memory:"), Ok(("memory", "")));
         for url in ["", "sessions.sqlite", "./x", "C:\\x", ":x", "a b:c"] {
-            assert!(split(url).unwrap_err().to_string().contains("write `memory:` or `sqlite:PATH`"), "{url}");
+            assert!(split(url).unwrap_err().to_string().contains("write `memory:`, `sqlite:PATH`"), "{url}");
         }
     }
 
     #[test]
     fn every_refusal_says_what_to_write() {
-        for scheme in ["redis", "postgres", "file", "nonsense"] {
-            assert!(unknown(scheme).to_string().contains("write `"), "{scheme}");
+        for scheme in ["REDIS", "valkey", "file", "redis+sentinel", "jwt", "nonsense"] {
+            assert!(refused(scheme).to_string().contains("write `"), "{scheme}");
         }
-        assert!(missing("sqlite").to_string().contains("features = [\"sqlite\"]"));
+        for (scheme, feature) in SCHEMES.into_iter().filter(|(scheme, _)| *scheme != "valkey") {
+            assert!(refused(scheme).to_string().contains(&format!("features = [\"{feature}\"]")), "{scheme}");
+        }
+        assert!(!refused("hunter2").to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let secret = [
+            "redis://:hunter2@host:1/0",
+            "redis://user:hunter2@host?sentinel_password=hunter2",
+            "redis-sentinel://host/service?sentinel_password=hunter2",
+            "postgres://u:hunter2@h/d?password=hunter2",
+            "postgres://u:hun/hunter2@h/d",
+            "mysql://u:?hunter2@h/d",
+            "mysql://u:#hunter2@h/d",
+            "redis://h?sentinel_password=x@hunter2",
+            "redis://u:x@hunter2@h",
+            "hunter2:x@h",
+            "redis:hunter2",
+            "token:?revocations=redis%3A%2F%2F%3Ahunter2%40h",
+            "hunter2",
+        ];
+        for url in secret {
+            assert!(!shown(url).contains("hunter2"), "{url}: {}", shown(url));
+        }
+        assert_eq!(shown("postgres://u:p@h:5432/d?a=b"), "postgres://h:5432/d");
     }
 }

@@ -1,0 +1,363 @@
+//! The store itself: parameters in, answers out.
+
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+
+use sqlx::{MySql, MySqlPool, SqlStr, mysql::MySqlQueryResult};
+use unstick_core::{
+    Change, ConfigError, Error, ErrorKind, NewRecord, OpCtx, Presented, Proof, RecordKey, Renewal, Reservation, Rotation, Runtime,
+    SessionEntry, Timestamp,
+};
+
+use super::{
+    MySqlStoreBuilder, error,
+    numbered::{Numbered, Value},
+    patch,
+    read::seen,
+    session::Server,
+    statements::Statements,
+};
+use crate::{
+    delta,
+    engine::{Call, Engine, Outcome, Seen, Turned, Written},
+    row,
+    server::{Broken, Locked, Pooled, Settings, Statement, outcome},
+    store::store_over_engine,
+    sweeper::{self, Sweeper},
+};
+
+/// Sessions in MySQL or MariaDB. See the [module docs](super). Clones share one pool.
+///
+/// The sweeper ends when the last clone is dropped, and so do the connections unless the pool is yours.
+#[derive(Clone)]
+pub struct MySqlStore {
+    pub(super) inner: Arc<Inner>,
+    _sweeper: Option<Arc<Sweeper>>,
+}
+
+pub(super) struct Inner {
+    owner: String,
+    pub(super) pooled: Pooled<MySql>,
+    pub(super) sql: Statements,
+    packet: usize,
+    /// Whether the pool is not the user's.
+    ours: bool,
+}
+
+impl fmt::Debug for MySqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MySqlStore").field("connections", &self.inner.pooled.pool.size()).finish_non_exhaustive()
+    }
+}
+
+impl MySqlStore {
+    /// Reaches a server with the default settings: `mysql://user:password@host/database?options` as said in the [module docs](super).
+    ///
+    /// # Errors
+    /// One sentence that names the option, or what is the matter with the server.
+    pub async fn connect(address: &str) -> Result<Self, ConfigError> {
+        Self::builder(address).connect().await
+    }
+
+    /// Settings for a server. Methods of the builder win over options in the address.
+    pub fn builder(address: &str) -> MySqlStoreBuilder {
+        MySqlStoreBuilder::new(address)
+    }
+
+    /// Over a pool of yours, with the default settings. See [`MySqlStoreBuilder::connect_pool`] for what the pool needs.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn from_pool(pool: MySqlPool) -> Result<Self, ConfigError> {
+        Self::builder("").connect_pool(pool).await
+    }
+
+    /// Waits for statements under way and closes the connections, unless the pool is yours. Later operations answer
+    /// [`ErrorKind::Unavailable`].
+    pub async fn close(&self) {
+        if self.inner.ours {
+            self.inner.pooled.pool.close().await;
+        }
+    }
+
+    pub(super) fn start(
+        settings: &Settings,
+        prefix: &str,
+        pool: MySqlPool,
+        broken: Arc<Broken>,
+        server: Server,
+        ours: bool,
+    ) -> Result<Self, ConfigError> {
+        let pooled = Pooled::new(pool, settings.runtime.clone(), broken);
+        pooled.learn(server.asked, server.clock);
+        let inner = Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix), packet: server.packet, ours });
+        let sweeper = sweeper::start(&inner, settings.sweep_interval(), settings.events.clone());
+        Ok(Self { inner, _sweeper: sweeper })
+    }
+}
+
+/// Room for what is sent beside the data.
+const OVERHEAD: usize = 4096;
+
+/// A longer name would be cut off by servers that are not strict.
+const MAX_PRINCIPAL: usize = 1024;
+
+/// A principal as a value.
+pub(super) fn principal(name: &str) -> Result<Value<'_>, Error> {
+    if name.len() > MAX_PRINCIPAL {
+        return Err(Error::new(ErrorKind::TooLarge, format!("a principal is {} bytes long; the limit is {MAX_PRINCIPAL}", name.len())));
+    }
+    Ok(Value::Bytes(name.as_bytes()))
+}
+
+/// What the data of a change is sent as.
+struct Texts {
+    operation: String,
+    applied: String,
+    patch: String,
+    touched: String,
+    preconditions: patch::Preconditions,
+}
+
+impl Texts {
+    fn new(call: Call<'_>, change: &Change) -> Result<Self, Error> {
+        let op = call.op;
+        Ok(Self {
+            operation: delta::operation(op.op_id),
+            applied: delta::applied(op.op_id, delta::remembered_until(call)),
+            patch: delta::patch(change, op.op_id.field_version())?,
+            touched: patch::touched(change)?,
+            preconditions: patch::preconditions(&change.preconditions)?,
+        })
+    }
+
+    /// The parameters that `apply` and `rotate` share.
+    fn values<'a>(&'a self, call: Call<'_>, key: &'a RecordKey, presented: &'a Presented, change: &Change) -> [Value<'a>; 16] {
+        let renewal = change.renewal.unwrap_or(Renewal { idle_deadline: Timestamp::ZERO, issued: Timestamp::ZERO });
+        let size = |size: usize| Value::Number(i64::try_from(size).unwrap_or(i64::MAX));
+        let text = |text: &'a Option<String>| text.as_deref().map_or(Value::Null, Value::Text);
+        [
+            Value::Bytes(key.as_bytes()),
+            Value::from(call.op.now),
+            Value::Bytes(presented.secret.as_bytes()),
+            Value::from(presented.issued),
+            Value::from(call.deadline),
+            Value::Text(&self.operation),
+            Value::Text(&self.applied),
+            Value::Number(change.clear.into()),
+            Value::Text(&self.patch),
+            text(&self.preconditions.present),
+            text(&self.preconditions.absent),
+            size(change.max_size),
+            size(patch::added(change)),
+            Value::Text(&self.touched),
+            Value::from(renewal.idle_deadline),
+            Value::from(renewal.issued),
+        ]
+    }
+}
+
+/// From the answer of a change: four times the idle deadline, and the proof.
+fn written(answer: &MySqlQueryResult) -> Option<Written> {
+    let id = answer.last_insert_id();
+    let proof = match id % 4 {
+        0 => Proof::Current,
+        1 => Proof::Grace,
+        _ => Proof::Reordered,
+    };
+    let idle_deadline = Timestamp::from_millis(i64::try_from(id / 4).unwrap_or(i64::MAX));
+    (answer.rows_affected() > 0).then_some(Written { idle_deadline, proof })
+}
+
+impl Inner {
+    /// A statement, unless it is larger than the server takes: that would cost the connection.
+    fn statement(&self, sql: &Numbered, values: &[Value<'_>]) -> Result<Statement<MySql>, Error> {
+        if sql.size(values) + OVERHEAD > self.packet {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("the change is larger than the session database takes, which is {} bytes (max_allowed_packet)", self.packet),
+            ));
+        }
+        Ok(sql.with(values))
+    }
+
+    /// How often a statement matched; `false` when there is such a row already.
+    async fn inserted(&self, call: Call<'_>, statement: Statement<MySql>) -> Result<bool, Error> {
+        match self.pooled.execute(call, statement).await {
+            Ok(answer) => Ok(answer.rows_affected() > 0),
+            Err(error) if error::is_duplicate(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn begin(&self, call: Call<'_>) -> Result<Locked<MySql>, Error> {
+        Locked::begin(self.pooled.lease(call).await?, call, SqlStr::from_static("START TRANSACTION")).await
+    }
+}
+
+impl Engine for Inner {
+    const REMOTE: bool = true;
+    type Locked = Locked<MySql>;
+
+    fn runtime(&self) -> &Runtime {
+        &self.pooled.runtime
+    }
+
+    fn deadline(&self, op: &OpCtx) -> Timestamp {
+        self.pooled.deadline(op)
+    }
+
+    async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {
+        let fields = delta::fields(&new.fields)?;
+        let applied = delta::applied(call.op.op_id, delta::remembered_until(call));
+        let insert = self.statement(
+            &self.sql.create,
+            &[
+                Value::Bytes(key.as_bytes()),
+                Value::Bytes(new.secret.as_bytes()),
+                Value::from(new.created),
+                new.principal.as_deref().map(principal).transpose()?.unwrap_or(Value::Null),
+                Value::from(new.idle_deadline.min(new.absolute_deadline)),
+                Value::from(new.absolute_deadline),
+                Value::Text(&fields),
+                Value::Text(&applied),
+                Value::from(call.deadline),
+            ],
+        )?;
+        self.inserted(call, insert).await
+    }
+
+    async fn find(&self, call: Call<'_>, key: &RecordKey) -> Result<Seen, Error> {
+        let sent = Timestamp::system_now();
+        let rows = self.pooled.rows(call, self.sql.read.with(&[Value::Bytes(key.as_bytes())])).await?;
+        let seen = seen(rows.first().ok_or_else(row::corrupt)?)?;
+        seen.clock.iter().for_each(|clock| self.pooled.learn(sent, *clock));
+        Ok(seen)
+    }
+
+    async fn find_renewing(&self, call: Call<'_>, key: &RecordKey, presented: &Presented, renewal: &Renewal) -> Result<Seen, Error> {
+        let update = self.sql.renew.with(&[
+            Value::Bytes(key.as_bytes()),
+            Value::from(call.op.now),
+            Value::Bytes(presented.secret.as_bytes()),
+            Value::from(presented.issued),
+            Value::from(call.deadline),
+            Value::from(renewal.idle_deadline),
+            Value::from(renewal.issued),
+        ]);
+        self.pooled.execute(call, update).await?;
+        self.find(call, key).await
+    }
+
+    async fn apply(&self, call: Call<'_>, key: &RecordKey, presented: &Presented, delta: &Change) -> Result<Outcome<Written>, Error> {
+        let texts = Texts::new(call, delta)?;
+        let update = self.statement(&self.sql.apply, &texts.values(call, key, presented, delta))?;
+        outcome(self.pooled.execute(call, update).await.map(|answer| written(&answer)))
+    }
+
+    async fn rotate(
+        &self,
+        call: Call<'_>,
+        key: &RecordKey,
+        presented: &Presented,
+        rotation: &Rotation,
+        delta: &Change,
+    ) -> Result<Outcome<Turned>, Error> {
+        let texts = Texts::new(call, delta)?;
+        let shared = texts.values(call, key, presented, delta);
+        let more = [
+            Value::Bytes(rotation.secret.as_bytes()),
+            rotation.grace_until.map_or(Value::Null, Value::from),
+            rotation.principal.as_deref().map(principal).transpose()?.unwrap_or(Value::Null),
+            Value::from(rotation.idle_deadline),
+            Value::from(rotation.overlap_since),
+        ];
+        let update = self.statement(&self.sql.rotate, &[&shared[..], &more[..]].concat())?;
+        let turned = |rotated| move |answer| written(&answer).map(|done| Turned { idle_deadline: done.idle_deadline, rotated });
+        let turn = outcome(self.pooled.execute(call, update).await.map(turned(true)))?;
+        // A previous id in its grace may not rotate. That is known to the row alone, and rare.
+        if matches!(turn, Outcome::Nothing) && rotation.grace_until.is_some() {
+            let update = self.statement(&self.sql.rotate_in_grace, &shared)?;
+            return outcome(self.pooled.execute(call, update).await.map(turned(false)));
+        }
+        Ok(turn)
+    }
+
+    async fn end(&self, call: Call<'_>, key: &RecordKey, presented: Option<&Presented>, until: Timestamp) -> Result<Option<bool>, Error> {
+        let operation = delta::operation(call.op.op_id);
+        let values = [
+            Value::Bytes(key.as_bytes()),
+            Value::from(call.op.now),
+            Value::from(presented.map(|presented| &presented.secret.as_bytes()[..])),
+            presented.map_or(Value::Null, |presented| Value::from(presented.issued)),
+            Value::from(call.deadline),
+            Value::Text(&operation),
+            Value::from(until),
+        ];
+        let answer = self.pooled.execute(call, self.sql.end.with(&values)).await?;
+        if answer.rows_affected() > 0 {
+            return Ok(Some(answer.last_insert_id() >= 2));
+        }
+        Ok(self.inserted(call, self.sql.end_missing.with(&values)).await?.then_some(false))
+    }
+
+    async fn list(&self, call: Call<'_>, principal: &str) -> Result<Vec<SessionEntry>, Error> {
+        self.list_of(call, principal).await
+    }
+
+    async fn end_others(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>, skew: Duration) -> Result<Option<u64>, Error> {
+        self.end_others_of(call, principal, keep, skew).await
+    }
+
+    async fn reserve(
+        &self,
+        call: Call<'_>,
+        principal: &str,
+        key: &RecordKey,
+        max: NonZeroU32,
+        until: Timestamp,
+    ) -> Result<Option<Reservation>, Error> {
+        self.reserve_for(call, principal, key, max, until).await
+    }
+
+    async fn sweep(&self, call: Call<'_>, limit: usize) -> Result<usize, Error> {
+        let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
+        let values = [Value::from(call.op.now), limit, Value::from(call.deadline)];
+        let deleted = self.pooled.execute(call, self.sql.sweep.with(&values)).await?.rows_affected();
+        self.pooled.execute(call, self.sql.sweep_reservations.with(&values)).await?;
+        Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+    }
+
+    async fn claim(&self, call: Call<'_>, lease: Duration) -> Result<bool, Error> {
+        let lease = Value::Number(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2));
+        let answer = self.pooled.execute(call, self.sql.claim.with(&[Value::Bytes(self.owner.as_bytes()), lease])).await?;
+        Ok(answer.rows_affected() > 0)
+    }
+
+    async fn lock(&self, call: Call<'_>, key: &RecordKey) -> Result<(Self::Locked, Seen), Error> {
+        let mut locked = self.begin(call).await?;
+        let select = self.sql.read_locking.with(&[Value::Bytes(key.as_bytes())]);
+        let rows = locked.lease()?.rows(call, select).await?;
+        let seen = seen(rows.first().ok_or_else(row::corrupt)?)?;
+        Ok((locked, seen))
+    }
+
+    async fn apply_locked(
+        &self,
+        call: Call<'_>,
+        locked: &mut Self::Locked,
+        key: &RecordKey,
+        presented: &Presented,
+        delta: &Change,
+    ) -> Result<Outcome<Written>, Error> {
+        let texts = Texts::new(call, delta)?;
+        let update = self.statement(&self.sql.apply, &texts.values(call, key, presented, delta))?;
+        outcome(locked.lease()?.execute(call, update).await.map(|answer| written(&answer)))
+    }
+
+    /// The statement before it was in time by the server's clock, and this is not sent after the call's end.
+    async fn commit(&self, call: Call<'_>, locked: Self::Locked) -> Result<(), Error> {
+        locked.commit(call).await
+    }
+}
+
+store_over_engine!(MySqlStore, "mysql", unstick_core::Scope::Shared);

@@ -1,0 +1,177 @@
+//! One connection, for as long as one operation needs it.
+
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+use sqlx::{Database, Pool, SqlStr, pool::PoolConnection, query::Query};
+use unstick_core::{BoxFuture, Error, ErrorKind, Runtime};
+
+use super::Broken;
+use crate::engine::Call;
+
+/// A statement with its parameters.
+pub(crate) type Statement<DB> = Query<'static, DB, <DB as Database>::Arguments>;
+
+/// What the driver answers.
+pub(crate) type Answer<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
+
+/// The driver's entry points, which it has for each database by itself, and what its errors mean.
+pub(crate) trait Dialect: Database {
+    /// To its very end, so that a commit that fails is not taken for a success.
+    fn fetch(connection: &mut Self::Connection, statement: Statement<Self>) -> Answer<'_, Vec<Self::Row>>;
+
+    /// As [`fetch`](Self::fetch), for statements without rows.
+    fn execute(connection: &mut Self::Connection, statement: Statement<Self>) -> Answer<'_, Self::QueryResult>;
+
+    /// Several statements without parameters in one trip; the rows of all of them.
+    fn fetch_raw(connection: &mut Self::Connection, sql: SqlStr) -> Answer<'_, Vec<Self::Row>>;
+
+    /// For errors of statements that were sent: outcome unknown unless it is certain that the statement has no effect.
+    fn run_time(error: sqlx::Error) -> Error;
+
+    /// Whether the connection is good for another statement after `error`.
+    fn survives(error: &sqlx::Error) -> bool;
+}
+
+/// How long the pool may take to look at a connection that is given back, and a transaction to be rolled back.
+const RETURN: Duration = Duration::from_secs(2);
+
+/// A connection that is closed when it is dropped in the middle of something, and goes back to its pool otherwise.
+pub(crate) struct Lease<DB: Dialect> {
+    connection: Option<PoolConnection<DB>>,
+    idle: bool,
+    runtime: Runtime,
+    broken: Arc<Broken>,
+}
+
+impl<DB: Dialect> fmt::Debug for Lease<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("idle", &self.idle).finish_non_exhaustive()
+    }
+}
+
+/// The answer of `future`, or `None` when the call is given up before.
+async fn in_time<T>(runtime: &Runtime, call: Call<'_>, future: impl Future<Output = T>) -> Option<T> {
+    let left = call.left(runtime);
+    if left.is_zero() {
+        return None;
+    }
+    match select(pin!(future), pin!(runtime.sleep(left))).await {
+        Either::Left((answer, _)) => Some(answer),
+        Either::Right(_) => None,
+    }
+}
+
+impl<DB: Dialect> Lease<DB> {
+    /// Takes a connection; nothing has been sent when this fails.
+    pub(super) async fn take(pool: &Pool<DB>, runtime: &Runtime, broken: &Arc<Broken>, call: Call<'_>) -> Result<Self, Error> {
+        let why = match in_time(runtime, call, pool.acquire()).await {
+            Some(Ok(connection)) => {
+                let (runtime, broken) = (runtime.clone(), Arc::clone(broken));
+                return Ok(Self { connection: Some(connection), idle: true, runtime, broken });
+            }
+            None | Some(Err(sqlx::Error::PoolTimedOut)) => "no connection to the session database could be had in time",
+            Some(Err(sqlx::Error::PoolClosed)) => "the session store was closed",
+            Some(Err(sqlx::Error::Database(_))) => "the session database refused the connection",
+            Some(Err(_)) => "the session database cannot be reached",
+        };
+        Err(Error::new(ErrorKind::Unavailable, why))
+    }
+
+    /// The rows that a statement returns.
+    pub(crate) async fn rows(&mut self, call: Call<'_>, statement: Statement<DB>) -> Result<Vec<DB::Row>, Error> {
+        self.run(call, |connection| DB::fetch(connection, statement)).await
+    }
+
+    /// How many rows a statement matched, and what else the database says of it.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "of engines whose statements return no rows"))]
+    pub(crate) async fn execute(&mut self, call: Call<'_>, statement: Statement<DB>) -> Result<DB::QueryResult, Error> {
+        self.run(call, |connection| DB::execute(connection, statement)).await
+    }
+
+    /// Several statements in one trip, each number and text written into them.
+    pub(crate) async fn raw(&mut self, call: Call<'_>, sql: SqlStr) -> Result<Vec<DB::Row>, Error> {
+        self.run(call, |connection| DB::fetch_raw(connection, sql)).await
+    }
+
+    async fn run<T>(&mut self, call: Call<'_>, run: impl for<'c> FnOnce(&'c mut DB::Connection) -> Answer<'c, T>) -> Result<T, Error> {
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(Error::new(ErrorKind::Internal, "a connection was used after its end"));
+        };
+        self.idle = false;
+        let answer = in_time(&self.runtime, call, run(connection)).await;
+        match answer {
+            None => {
+                self.broken.now();
+                Err(Error::new(ErrorKind::Timeout, "the session database did not answer in time"))
+            }
+            Some(Ok(answer)) => {
+                self.idle = true;
+                Ok(answer)
+            }
+            Some(Err(error)) => {
+                self.idle = DB::survives(&error);
+                if !self.idle {
+                    self.broken.now();
+                }
+                Err(DB::run_time(error))
+            }
+        }
+    }
+}
+
+impl<DB: Dialect> Drop for Lease<DB> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        match tokio::runtime::Handle::try_current() {
+            // The pool looks whether the connection still answers, for as long as it takes; meanwhile the place in the pool is taken.
+            Ok(handle) if self.idle => _ = handle.spawn(tokio::time::timeout(RETURN, connection.return_to_pool())),
+            _ => drop(connection.detach()),
+        }
+    }
+}
+
+/// A lease with an open transaction, which is rolled back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Locked<DB: Dialect>(Option<Lease<DB>>);
+
+impl<DB: Dialect> Locked<DB> {
+    /// Sends `begin`.
+    pub(crate) async fn begin(mut lease: Lease<DB>, call: Call<'_>, begin: SqlStr) -> Result<Self, Error> {
+        lease.raw(call, begin).await?;
+        Ok(Self(Some(lease)))
+    }
+
+    /// The connection inside the transaction.
+    pub(crate) fn lease(&mut self) -> Result<&mut Lease<DB>, Error> {
+        self.0.as_mut().ok_or_else(|| Error::new(ErrorKind::Internal, "a transaction was used after its end"))
+    }
+
+    /// Commits.
+    pub(crate) async fn commit(mut self, call: Call<'_>) -> Result<(), Error> {
+        let Some(mut lease) = self.0.take() else { return Ok(()) };
+        let committed = lease.raw(call, SqlStr::from_static("COMMIT")).await;
+        if committed.is_err() {
+            lease.idle = false; // what the transaction came to is not known
+        }
+        committed.map(drop)
+    }
+}
+
+impl<DB: Dialect> Drop for Locked<DB> {
+    fn drop(&mut self) {
+        let Some(mut lease) = self.0.take() else { return };
+        if !lease.idle {
+            return; // closing the connection rolls back
+        }
+        lease.idle = false;
+        if let Ok(handle) = tokio::runtime::Handle::try_current() {
+            handle.spawn(async move {
+                let Some(connection) = lease.connection.as_mut() else { return };
+                let rollback = DB::fetch_raw(connection, SqlStr::from_static("ROLLBACK"));
+                lease.idle = matches!(tokio::time::timeout(RETURN, rollback).await, Ok(Ok(_)));
+                drop(lease);
+            });
+        }
+    }
+}

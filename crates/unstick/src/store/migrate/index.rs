@@ -1,0 +1,97 @@
+//! Sessions by principal, over both stores.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use unstick_core::{BoxFuture, Ended, Error, ErrorKind, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Store, Timestamp};
+
+use super::Migrate;
+
+fn index(store: &impl Store) -> Result<&dyn PrincipalIndex, Error> {
+    store.principal_index().ok_or_else(|| Error::new(ErrorKind::Unsupported, "the store keeps no index by principal"))
+}
+
+impl<Old: Store, New: Store> Migrate<Old, New> {
+    /// The old store first: sessions go to the new one only, so none is missed between the two.
+    async fn sessions_of(&self, op: OpCtx, principal: &str) -> Result<Vec<SessionEntry>, Error> {
+        let in_old = index(&self.old)?.list(op, principal).await?;
+        let in_new = index(&self.new)?.list(op, principal).await?;
+        let all: BTreeMap<RecordKey, SessionEntry> = in_old.into_iter().chain(in_new).map(|entry| (entry.key, entry)).collect();
+        let mut all: Vec<SessionEntry> = all.into_values().collect();
+        all.sort_unstable_by_key(|entry| (entry.created, entry.key));
+        Ok(all)
+    }
+
+    /// One by one, so that a session that moves meanwhile is ended wherever it is, and counted once; then whatever is reserved or has come since.
+    async fn end_all(&self, op: OpCtx, principal: &str, keep: Option<RecordKey>, skew: Duration) -> Result<u64, Error> {
+        let mut ended = 0;
+        for entry in self.sessions_of(op, principal).await?.into_iter().filter(|entry| Some(entry.key) != keep) {
+            let answer = self.end(op, entry.key, None, entry.idle_deadline + skew).await?;
+            ended += u64::from(matches!(answer, Ended::Done { was_live: true }));
+        }
+        ended += index(&self.old)?.end_others(op, principal, keep, skew).await?;
+        ended += index(&self.new)?.end_others(op, principal, keep, skew).await?;
+        Ok(ended)
+    }
+
+    async fn others_in_new(&self, op: OpCtx, principal: &str, key: RecordKey) -> Result<Vec<SessionEntry>, Error> {
+        let mut others = index(&self.new)?.list(op, principal).await?;
+        others.retain(|entry| entry.key != key);
+        Ok(others)
+    }
+
+    /// The old store hands out the places; those taken in the new one are left out.
+    async fn take(&self, op: OpCtx, principal: &str, key: RecordKey, max: NonZeroU32, until: Timestamp) -> Result<Reservation, Error> {
+        let mut others = self.others_in_new(op, principal, key).await?;
+        let mut tidy = false;
+        loop {
+            let taken = u32::try_from(others.len()).unwrap_or(u32::MAX);
+            let Some(left) = NonZeroU32::new(max.get().saturating_sub(taken)) else { return Ok(Reservation::Full) };
+            if index(&self.old)?.reserve(op, principal, key, left, until).await? != Reservation::Granted {
+                if tidy || others.is_empty() {
+                    return Ok(Reservation::Full);
+                }
+                // A session of the new store may still hold the place that it once reserved here.
+                for other in &others {
+                    self.say_moved(op, other.key, until).await;
+                }
+                tidy = true;
+                continue;
+            }
+            // Not to be counted, but found by an end of all the principal's sessions.
+            index(&self.new)?.reserve(op, principal, key, NonZeroU32::MAX, until).await?;
+            // One that was published there meanwhile may not have been counted here.
+            let now = self.others_in_new(op, principal, key).await?;
+            if now.len() <= others.len() {
+                return Ok(Reservation::Granted);
+            }
+            others = now;
+        }
+    }
+}
+
+impl<Old: Store, New: Store> PrincipalIndex for Migrate<Old, New> {
+    fn list<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Vec<SessionEntry>, Error>> {
+        Box::pin(self.sessions_of(op, principal))
+    }
+
+    fn end_others<'a>(
+        &'a self,
+        op: OpCtx,
+        principal: &'a str,
+        keep: Option<RecordKey>,
+        skew: Duration,
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(self.end_all(op, principal, keep, skew))
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        op: OpCtx,
+        principal: &'a str,
+        key: RecordKey,
+        max: NonZeroU32,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<Reservation, Error>> {
+        Box::pin(self.take(op, principal, key, max, until))
+    }
+}
