@@ -10,10 +10,13 @@
 //! connection to the same server and the same settings. Each subject runs right beside a run of GET, in alternating order; what is
 //! compared is the ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject.
 //!
+//! Beside it the processor time per operation, of this program and of the server, which a busy machine changes less.
+//!
 //! Commands: what `MONITOR` reports, so that commands inside of scripts are left out: they are no trips.
 
 mod apps;
 mod cart;
+mod cpu;
 mod load;
 mod report;
 mod server;

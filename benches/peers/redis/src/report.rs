@@ -3,8 +3,10 @@
 use std::{fmt::Write as _, future::Future, time::Duration};
 
 use shared::{Spread, missed, save};
+use unstick_testkit::servers::RedisServer;
 
 use crate::{
+    cpu::Used,
     load::CONCURRENT,
     server,
     subjects::{self, Subject},
@@ -24,7 +26,7 @@ pub(crate) fn report(rounds: usize) -> Result<Vec<String>, String> {
         let (commands, mut misses) = commands(&wire::count(&server).await?);
         println!("{commands}");
         let (get, all) = subjects::all(&server).await?;
-        let (speed, missed) = speed(&measure(&get, &all, rounds).await?, rounds);
+        let (speed, missed) = speed(&measure(&server, &get, &all, rounds).await?, rounds);
         println!("{speed}");
         misses.extend(missed);
         save("redis.md", &format!("{commands}\n{speed}"))?;
@@ -65,10 +67,26 @@ struct Row<'a> {
     ratio: Spread,
     /// Thousands per second.
     rate: Spread,
+    /// Microseconds of processor time per operation, here and in the server.
+    client: Spread,
+    server: Spread,
 }
 
-async fn measure<'a>(get: &'a Subject, all: &'a [Subject], rounds: usize) -> Result<Vec<Row<'a>>, String> {
-    let mut figures = vec![Vec::with_capacity(rounds); all.len()];
+/// One run of one subject.
+#[derive(Clone, Copy)]
+struct Figures {
+    took: Duration,
+    used: Used,
+}
+
+async fn figures(server: &RedisServer, subject: &Subject) -> Result<Figures, String> {
+    let before = Used::by(server.pid())?;
+    let took = subject.timed(OPERATIONS).await?;
+    Ok(Figures { took, used: Used::by(server.pid())?.since(before) })
+}
+
+async fn measure<'a>(server: &RedisServer, get: &'a Subject, all: &'a [Subject], rounds: usize) -> Result<Vec<Row<'a>>, String> {
+    let mut runs = vec![Vec::with_capacity(rounds); all.len()];
     let mut gets = Vec::new();
     for subject in all {
         subject.timed(OPERATIONS / 8).await?;
@@ -79,24 +97,33 @@ async fn measure<'a>(get: &'a Subject, all: &'a [Subject], rounds: usize) -> Res
             // Prime to the numbers of subjects, so that neighbours change, too.
             let at = (turn + round * 7) % all.len();
             let (of_get, of_subject) = if (round + turn) % 2 == 0 {
-                let first = get.timed(OPERATIONS).await?;
-                (first, all[at].timed(OPERATIONS).await?)
+                let first = figures(server, get).await?;
+                (first, figures(server, &all[at]).await?)
             } else {
-                let first = all[at].timed(OPERATIONS).await?;
-                (get.timed(OPERATIONS).await?, first)
+                let first = figures(server, &all[at]).await?;
+                (figures(server, get).await?, first)
             };
-            figures[at].push((of_get.as_secs_f64() / of_subject.as_secs_f64(), thousands(of_subject)));
-            gets.push(thousands(of_get));
+            runs[at].push((of_get.took.as_secs_f64() / of_subject.took.as_secs_f64(), of_subject));
+            gets.push((1.0, of_get));
         }
     }
-    let row = |(subject, figures): (_, Vec<(f64, f64)>)| Row {
-        subject,
-        ratio: Spread::of(figures.iter().map(|(ratio, _)| *ratio)),
-        rate: Spread::of(figures.iter().map(|(_, rate)| *rate)),
-    };
-    let mut rows: Vec<_> = vec![Row { subject: get, ratio: Spread::of([1.0]), rate: Spread::of(gets) }];
-    rows.extend(all.iter().zip(figures).map(row));
+    let mut rows = vec![Row::of(get, &gets)];
+    rows.extend(all.iter().zip(runs).map(|(subject, runs)| Row::of(subject, &runs)));
     Ok(rows)
+}
+
+impl<'a> Row<'a> {
+    /// From ratios and figures.
+    fn of(subject: &'a Subject, runs: &[(f64, Figures)]) -> Self {
+        let spread = |figure: &dyn Fn(&Figures) -> f64| Spread::of(runs.iter().map(|(_, figures)| figure(figures)));
+        Row {
+            subject,
+            ratio: Spread::of(runs.iter().map(|(ratio, _)| *ratio)),
+            rate: spread(&|run| per_second(OPERATIONS, run.took) / 1000.0),
+            client: spread(&|run| microseconds(run.used.client)),
+            server: spread(&|run| microseconds(run.used.server)),
+        }
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts are small")]
@@ -104,17 +131,18 @@ fn per_second(count: usize, took: Duration) -> f64 {
     (count as f64 / took.as_secs_f64()).round()
 }
 
-fn thousands(took: Duration) -> f64 {
-    per_second(OPERATIONS, took) / 1000.0
+#[allow(clippy::cast_precision_loss, reason = "counts are small")]
+fn microseconds(used: Duration) -> f64 {
+    used.as_secs_f64() * 1e6 / OPERATIONS as f64
 }
 
 fn speed(rows: &[Row<'_>], rounds: usize) -> (String, Vec<String>) {
     let mut misses = Vec::new();
     let mut text = format!(
         "Ratio to GET of 1 KB beside it, {CONCURRENT} concurrent, {OPERATIONS} operations a run: median (quartiles) of {rounds} rounds\n\n\
-         | subject | ratio to GET | bar | thousands per second |\n|---|---:|---:|---:|\n"
+         | subject | ratio to GET | bar | thousands per second | client, us of CPU | server, us of CPU |\n|---|---:|---:|---:|---:|---:|\n"
     );
-    for Row { subject, ratio, rate } in rows {
+    for Row { subject, ratio, rate, client, server } in rows {
         let bar = subject.bar.map(|bar| {
             let is_met = ratio.median >= bar;
             if !is_met {
@@ -122,7 +150,7 @@ fn speed(rows: &[Row<'_>], rounds: usize) -> (String, Vec<String>) {
             }
             format!("{bar:.2} {}", if is_met { "met" } else { "MISSED" })
         });
-        let _ = writeln!(text, "| {} | {ratio} | {} | {rate:.0} |", subject.what, bar.unwrap_or_default());
+        let _ = writeln!(text, "| {} | {ratio} | {} | {rate:.0} | {client:.1} | {server:.1} |", subject.what, bar.unwrap_or_default());
     }
     (text, misses)
 }

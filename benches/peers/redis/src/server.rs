@@ -6,7 +6,7 @@ use fred::{
     prelude::{Builder, Client, ClientLike, Config, ReconnectPolicy},
     types::RespVersion,
 };
-use unstick_redis::RedisStore;
+use unstick::store::{self, Source};
 use unstick_testkit::servers::RedisServer;
 
 /// A server of this program's own.
@@ -29,7 +29,7 @@ pub(crate) async fn client(server: &RedisServer) -> Result<Client, String> {
     Ok(client)
 }
 
-/// Our store, with one connection.
-pub(crate) async fn store(server: &RedisServer) -> Result<RedisStore, String> {
-    RedisStore::builder(&server.url()).connect().await.map_err(|error| error.to_string())
+/// Our store, with one connection and its own settings.
+pub(crate) async fn source(server: &RedisServer) -> Result<Source, String> {
+    store::from_url(&server.url()).await.map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use axum::Router;
 use http::HeaderValue;
-use unstick_core::{Store, Timestamp};
+use unstick_core::Timestamp;
 use unstick_testkit::{
     clock::ManualClock,
     servers::{Monitor, RedisServer},
@@ -91,9 +91,8 @@ pub(crate) const SUBJECTS: [&str; 4] = ["unstick", "tower-sessions", "tower-sess
 /// Every case on every subject: rows of columns.
 pub(crate) async fn count(server: &RedisServer) -> Result<Vec<Vec<Commands>>, String> {
     let client = server::client(server).await?;
-    let store = server::store(server).await?;
     let mut apps = [
-        unstick::app(unstick::layer(store.clone(), None)?),
+        unstick::app(unstick::layer(server::source(server).await?, None)?),
         peer::app().layer(peer::layer(&client)),
         peer::app().layer(peer::signed(&client)),
         peer::app().layer(peer::layer(&client).with_always_save(true)),
@@ -105,7 +104,7 @@ pub(crate) async fn count(server: &RedisServer) -> Result<Vec<Vec<Commands>>, St
         for (at, app) in apps.iter_mut().enumerate() {
             let is_ours = at == 0;
             row.push(if is_ours && case.is_renewal_due {
-                overdue(store.clone(), case, &mut monitor).await?
+                overdue(server, case, &mut monitor).await?
             } else {
                 one(app, case, &mut monitor, || ()).await?
             });
@@ -116,9 +115,9 @@ pub(crate) async fn count(server: &RedisServer) -> Result<Vec<Vec<Commands>>, St
 }
 
 /// With sessions of which more than half of the idle timeout has passed.
-async fn overdue(store: impl Store, case: &Case, monitor: &mut Monitor<'_>) -> Result<Commands, String> {
+async fn overdue(server: &RedisServer, case: &Case, monitor: &mut Monitor<'_>) -> Result<Commands, String> {
     let clock = ManualClock::at(Timestamp::system_now());
-    let mut app = unstick::app(unstick::layer(store, Some(clock.runtime()))?);
+    let mut app = unstick::app(unstick::layer(server::source(server).await?, Some(clock.runtime()))?);
     one(&mut app, case, monitor, || clock.advance(IDLE * 3 / 4)).await
 }
 

@@ -3,15 +3,19 @@
 use axum::{Router, body::Body, routing::get};
 use http::Request;
 use tower::{Layer, service_fn};
-use unstick_core::{Key, KeyRing, Lifetimes, Runtime, Store};
-use unstick_session::{Session, SessionError, SessionLayer};
+use unstick::{
+    Key, KeyRing,
+    session::{Session, SessionError, SessionLayer},
+    store::Source,
+};
+use unstick_core::{Lifetimes, Runtime};
 
 use super::{IDLE, Plain, answered, untouched};
 use crate::cart::{Cart, STRINGS, next};
 
-pub(crate) fn layer<S: Store>(store: S, runtime: Option<Runtime>) -> Result<SessionLayer, String> {
+pub(crate) fn layer(source: Source, runtime: Option<Runtime>) -> Result<SessionLayer, String> {
     let key = Key::from_bytes([7; 32]).map_err(|error| error.to_string())?;
-    let builder = SessionLayer::keyed(store, KeyRing::new(key)).lifetimes(Lifetimes::new().idle(IDLE));
+    let builder = SessionLayer::new(source, KeyRing::new(key)).lifetimes(Lifetimes::new().idle(IDLE));
     match runtime {
         Some(runtime) => builder.runtime(runtime),
         None => builder,

@@ -17,8 +17,8 @@ use crate::{
     server,
 };
 
-/// Sessions that the requests of a run go round.
-pub(crate) const SESSIONS: usize = 1000;
+/// Sessions that the requests of a run go round: each of a run's requests has one of its own, as most of a busy service have.
+pub(crate) const SESSIONS: usize = 16_000;
 
 /// A run of some operations of one kind; how long it took.
 type Run = Box<dyn Fn(usize) -> Pin<Box<dyn Future<Output = Result<Duration, String>>>>>;

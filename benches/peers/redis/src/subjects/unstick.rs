@@ -15,12 +15,12 @@ use crate::{
 };
 
 pub(super) async fn subjects(server: &RedisServer) -> Result<Vec<Subject>, String> {
-    let store = server::store(server).await?;
-    let layer = unstick::layer(store.clone(), None)?;
+    let layer = unstick::layer(server::source(server).await?, None)?;
     let mut app = unstick::app(layer.clone());
     let cookies: Arc<[HeaderValue]> = sessions(&mut app, "/new", SESSIONS).await?.into();
     let carts: Arc<[HeaderValue]> = sessions(&mut app, "/write-cart", SESSIONS).await?.into();
-    let records = Records::create(store).await?;
+    let store = server::source(server).await?.into_store().map_err(|error| error.to_string())?;
+    let records = Records::create(Arc::new(store)).await?;
     Ok(vec![
         Subject::new("unstick-read", "unstick: request that reads", Whole::new(app.clone(), "/read", &cookies)).bar(0.8),
         Subject::new("unstick-write", "unstick: request that writes", Whole::new(app.clone(), "/write", &cookies)).bar(0.45),
