@@ -44,7 +44,11 @@ impl Estimate {
     fn sample(sent: i64, received: i64, engine: i64) -> Self {
         let (sent, received) = (sent.min(received), sent.max(received));
         // The server's milliseconds are cut off, and so are ours.
-        Self { low: engine.saturating_sub(received).saturating_sub(1), high: engine.saturating_sub(sent).saturating_add(1), learnt: received }
+        Self {
+            low: engine.saturating_sub(received).saturating_sub(1),
+            high: engine.saturating_sub(sent).saturating_add(1),
+            learnt: received,
+        }
     }
 
     fn aged(self, now: i64) -> Self {

@@ -209,7 +209,7 @@ impl RedisClientBuilder {
         let mut last = "it does not answer";
         let places = address.places();
         loop {
-            let attempt = pin!(Wire::open(recipe, None, settings.wait.is_some()));
+            let attempt = pin!(Wire::open(recipe, settings.wait.is_some(), runtime));
             match select(attempt, limit.as_mut()).await {
                 Either::Left((Ok(wire), _)) => return Ok(wire),
                 Either::Left((Err(error), _)) => match error.kind() {

@@ -11,7 +11,7 @@ use serde::{
     Deserializer as _, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
 };
-use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Precondition, Timestamp};
+use unstick_core::{Change, Error, ErrorKind, Field, FieldChange, FieldVersion, Fields, OpId, Timestamp};
 
 use crate::engine::Call;
 
@@ -59,6 +59,7 @@ impl Serialize for Entry<'_> {
 }
 
 /// The field deltas as a JSON merge patch.
+#[cfg(feature = "sqlite")]
 pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Error> {
     struct Patch<'a>(&'a Change, FieldVersion);
     impl Serialize for Patch<'_> {
@@ -79,7 +80,7 @@ pub(crate) fn patch(change: &Change, version: FieldVersion) -> Result<String, Er
 }
 
 /// The fields that a change sets, as an object, for engines whose merge replaces whole members but cannot remove them.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn sets(change: &Change, version: FieldVersion) -> Result<String, Error> {
     struct Sets<'a>(&'a Change, FieldVersion);
     impl Serialize for Sets<'_> {
@@ -104,7 +105,8 @@ pub(crate) fn removals(change: &Change) -> Vec<String> {
 }
 
 /// Preconditions as `[["name",version],..]`; `None` when there are none.
-pub(crate) fn preconditions(all: &[Precondition]) -> Result<Option<String>, Error> {
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn preconditions(all: &[unstick_core::Precondition]) -> Result<Option<String>, Error> {
     if all.is_empty() {
         return Ok(None);
     }

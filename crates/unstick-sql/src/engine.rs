@@ -78,8 +78,10 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     fn runtime(&self) -> &Runtime;
 
-    /// The operation's deadline on the engine's clock, or a little earlier.
-    fn deadline(&self, op: &OpCtx) -> Timestamp;
+    /// The moment `here`, by this host's clock, on the engine's clock, or a little earlier. An engine on this host has the same.
+    fn deadline(&self, here: Timestamp) -> Timestamp {
+        here
+    }
 
     /// Puts a row where there is none; whether it did.
     fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> impl Future<Output = Result<bool, Error>> + Send;

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `sqlite` | `sqlite::SqliteStore` | one host | process death; power loss only with `synchronous = full` |
 //! | `postgres` | `postgres::PostgresStore` | shared | what the server's commits survive |
+//! | `mysql` | `mysql::MySqlStore` | shared | what the server's commits survive |
 //!
 //! Without a feature this crate is empty. Each dialect is a module of its own with the same files; how a change becomes
 //! one statement, and what its promises are, is said there. The `sqlx` crate is re-exported for those who bring their own pool.

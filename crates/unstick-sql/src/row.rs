@@ -1,8 +1,8 @@
 //! A row as the engine returns it, its way into a [`Record`], and what a refused write means.
 
 use unstick_core::{
-    Applied, Change, Created, Error, ErrorKind, Life, OpCtx, Presented, PreviousSecret, Proof, Record, RecordKey, Rotated, Rotation,
-    SecretHash, SessionEntry, Timestamp,
+    Applied, Change, Created, Error, ErrorKind, Life, OpCtx, Presented, PreviousSecret, Record, RecordKey, Rotated, Rotation, SecretHash,
+    SessionEntry, Timestamp,
 };
 
 use crate::delta;
@@ -99,7 +99,10 @@ impl RawRow {
 }
 
 /// Which id a change was let in by, from what the row holds after it.
-pub(crate) fn proof(op: &OpCtx, current: bool, previous_until: Option<i64>) -> Proof {
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn proof(op: &OpCtx, current: bool, previous_until: Option<i64>) -> unstick_core::Proof {
+    use unstick_core::Proof;
+
     match previous_until {
         _ if current => Proof::Current,
         Some(until) if op.now.as_millis() < until => Proof::Grace,

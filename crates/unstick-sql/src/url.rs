@@ -1,10 +1,13 @@
 //! `scheme:path?option=value` taken apart, without any driver.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::borrow::Cow;
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
 
 use unstick_core::ConfigError;
 
 /// A file database's address.
+#[cfg(feature = "sqlite")]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FileUrl {
     pub(crate) path: PathBuf,
@@ -12,6 +15,7 @@ pub(crate) struct FileUrl {
 }
 
 /// Takes `sqlite:path`, `sqlite:///absolute` (percent-encoded, with options) or a plain path (taken as it is).
+#[cfg(feature = "sqlite")]
 pub(crate) fn file(text: &str, scheme: &str) -> Result<FileUrl, ConfigError> {
     let rest = match text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':')) {
         Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
@@ -30,7 +34,7 @@ pub(crate) fn file(text: &str, scheme: &str) -> Result<FileUrl, ConfigError> {
 
 /// The address of a database server, apart from our own options.
 #[derive(PartialEq, Eq)]
-#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) struct NetworkUrl {
     /// For the driver; may hold a password.
     pub(crate) address: String,
@@ -39,7 +43,7 @@ pub(crate) struct NetworkUrl {
 
 /// Takes `scheme://user:password@host:port/database?option=value`. Options in `driver` stay in the address. No message repeats
 /// the address: it may hold a password.
-#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<NetworkUrl, ConfigError> {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     if !schemes.contains(&scheme) {
@@ -64,7 +68,7 @@ pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<N
 }
 
 /// A whole number out of an address.
-#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "of stores on servers"))]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn number(name: &str, value: &str) -> Result<u32, ConfigError> {
     value.parse().map_err(|_| ConfigError::new(format!("`{name}` in the address must be a whole number")))
 }
@@ -73,6 +77,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
+#[cfg(feature = "sqlite")]
 fn checked(path: PathBuf, options: Vec<(String, String)>, scheme: &str) -> Result<FileUrl, ConfigError> {
     if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
         return Err(ConfigError::new(format!(
@@ -107,6 +112,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ConfigError> {
 mod tests {
     use super::*;
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[test]
     fn servers() {
         let parse = |text| network(text, &["postgres", "postgresql"], &["sslmode"]);
@@ -120,6 +126,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "sqlite")]
     #[test]
     fn addresses() {
         let path = |text| file(text, "sqlite").map(|url| url.path.display().to_string());

@@ -37,3 +37,20 @@ mod postgres {
         unstick_testkit::contract_suite!(Tables::new(require_server!(SERVER.get()), Some(ManualClock::default())));
     }
 }
+
+#[cfg(feature = "mysql")]
+mod mysql {
+    use super::common::mysql::{Tables, url};
+
+    mod system_clock {
+        use super::*;
+        unstick_testkit::contract_suite!(Tables::new(url!(), None));
+    }
+
+    mod manual_clock {
+        use unstick_testkit::clock::ManualClock;
+
+        use super::*;
+        unstick_testkit::contract_suite!(Tables::new(url!(), Some(ManualClock::default())));
+    }
+}

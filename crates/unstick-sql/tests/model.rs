@@ -16,3 +16,10 @@ async fn postgres() {
     let place = common::postgres::Place::new(unstick_testkit::require_server!(common::postgres::SERVER.get()));
     cases::model::every_answer_is_the_reference_records(&place.store().await).await;
 }
+
+#[cfg(feature = "mysql")]
+#[tokio::test]
+async fn mysql() {
+    let place = common::mysql::Place::new(common::mysql::url!());
+    cases::model::every_answer_is_the_reference_records(&place.store().await).await;
+}

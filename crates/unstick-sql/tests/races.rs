@@ -16,3 +16,9 @@ fn postgres() {
     let server = unstick_testkit::require_server!(common::postgres::SERVER.get());
     races::run_seeded(&common::postgres::Tables::new(server, Some(ManualClock::default())), 200);
 }
+
+#[cfg(feature = "mysql")]
+#[test]
+fn mysql() {
+    races::run_seeded(&common::mysql::Tables::new(common::mysql::url!(), Some(ManualClock::default())), 200);
+}

@@ -201,6 +201,22 @@ async fn a_list_that_is_down_closes_the_door() {
 }
 
 #[tokio::test]
+async fn a_login_that_cannot_be_answered_takes_nothing_away() {
+    let (token, store) = node(builder(a256gcm()).max_token(1200));
+    let before = create(&token, NOW, &[("cart", "[1]")]).await;
+    let held = ticket(&token, &before);
+    let big = "1".repeat(1000);
+    let login = Intent { lifecycle: Lifecycle::Promote("ann".into()), change: change(&[("big", &big)]) };
+    assert_eq!(token.commit(at(NOW), COOKIE, Some(&held), &login).await.unwrap_err().kind(), ErrorKind::TooLarge);
+    store.always(Op::End, Fault::FailBefore(ErrorKind::Unavailable));
+    let login = token.commit(at(NOW), COOKIE, Some(&held), &intent(Lifecycle::Promote("ann".into()))).await;
+    assert_eq!(login.unwrap_err().kind(), ErrorKind::Unavailable, "the session before it could not be ended");
+    store.heal();
+    assert_eq!(value(&fields(&token, NOW, &before).await, "cart"), "[1]", "it lives on");
+    text(token.commit(at(NOW), COOKIE, Some(&held), &intent(Lifecycle::Promote("ann".into()))).await);
+}
+
+#[tokio::test]
 async fn failing_open_is_chosen_by_name_and_told() {
     let log = Arc::new(EventLog::default());
     let clock = ManualClock::at(NOW);

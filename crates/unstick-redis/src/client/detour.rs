@@ -63,7 +63,7 @@ impl Client {
         let recipe = self.0.recipe.clone().unwrap_or_else(|| Recipe::of(&wire.link.fred)).to(server);
         let limit = self.0.settings.runtime.sleep(due.left(&self.0.settings.runtime));
         let link = tokio::select! {
-            link = recipe.open(None) => link.map_err(|_| failure::not_connected())?,
+            link = recipe.open() => link.map_err(|_| failure::not_connected())?,
             () = limit => return Err(failure::not_connected()),
         };
         let direct = Arc::new(Direct { link, turn: tokio::sync::Mutex::default() });

@@ -66,7 +66,7 @@ impl Client {
             self.0.went_down(node, "does not answer");
         }
         let alive = self.0.alive.subscribe();
-        let attempt = attempt(Arc::downgrade(&self.0), Arc::downgrade(wire), node.clone(), suspicion, self.0.now());
+        let attempt = attempt(Arc::downgrade(&self.0), Arc::downgrade(wire), node.clone(), suspicion, self.0.now(), dice[0]);
         self.0.settings.runtime.spawn(Box::pin(unless_dropped(alive, attempt)));
     }
 
@@ -171,12 +171,20 @@ impl Drop for UnderWay {
     }
 }
 
-async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspicion: Suspicion, asked: Duration) {
+async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspicion: Suspicion, asked: Duration, dice: u8) {
     let _under_way = UnderWay(shared.clone());
-    let (settings, recipe, hosts) = {
+    let (settings, recipe) = {
         let (Some(shared), Some(old)) = (shared.upgrade(), old.upgrade()) else { return };
-        let hosts = shared.other_hosts(&old, &node);
-        (shared.settings.clone(), shared.recipe.clone(), hosts)
+        // one other host each time: the next attempt asks another, should this one hang, too
+        let recipe = shared.recipe.as_ref().map(|recipe| {
+            let mut hosts = old.hosts(recipe);
+            if hosts.len() > 1 {
+                hosts.retain(|host| Some(host) != node.server.as_ref());
+            }
+            let host = hosts.get(usize::from(dice) % hosts.len().max(1)).cloned();
+            host.map_or_else(|| recipe.clone(), |host| recipe.asking(host))
+        });
+        (shared.settings.clone(), recipe)
     };
     let Some(recipe) = recipe else {
         let Some(old) = old.upgrade() else { return };
@@ -192,7 +200,7 @@ async fn attempt(shared: Weak<Shared>, old: Weak<Wire>, node: Arc<Node>, suspici
     };
     let limit = settings.runtime.sleep(settings.connect_timeout);
     let fresh = tokio::select! {
-        Ok(fresh) = Wire::open(&recipe, hosts, settings.wait.is_some()) => fresh,
+        Ok(fresh) = Wire::open_once(&recipe, settings.wait.is_some()) => fresh,
         () = limit => return,
         else => return,
     };

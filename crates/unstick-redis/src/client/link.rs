@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use fred::{
@@ -12,7 +13,12 @@ use fred::{
     interfaces::ClientLike,
     types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig},
 };
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::task::JoinHandle;
+use unstick_core::Runtime;
+
+/// What one host has before the next is asked as well.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What new connections are made from.
 #[derive(Clone)]
@@ -34,12 +40,24 @@ impl Recipe {
         }
     }
 
-    fn client(&self, fail_fast: bool, hosts: Option<Vec<Server>>) -> Fred {
-        let mut config = Config { fail_fast, ..self.config.clone() };
-        if let (ServerConfig::Clustered { hosts: known, .. }, Some(hosts)) = (&mut config.server, hosts) {
-            *known = hosts;
-        }
+    fn client(&self, fail_fast: bool) -> Fred {
+        let config = Config { fail_fast, ..self.config.clone() };
         Fred::new(config, Some(self.performance.clone()), Some(self.connection.clone()), Some(self.policy.clone()))
+    }
+
+    /// Whom to ask where the servers are, or the one server.
+    pub(super) fn hosts(&self) -> Vec<Server> {
+        self.config.server.hosts()
+    }
+
+    /// The same servers, but asking this one alone for them.
+    pub(super) fn asking(&self, host: Server) -> Self {
+        let mut recipe = self.clone();
+        match &mut recipe.config.server {
+            ServerConfig::Clustered { hosts, .. } | ServerConfig::Sentinel { hosts, .. } => *hosts = vec![host],
+            ServerConfig::Centralized { server } => *server = host,
+        }
+        recipe
     }
 
     /// To one node of a cluster.
@@ -52,12 +70,12 @@ impl Recipe {
         self.config.server.is_clustered()
     }
 
-    /// Connects once. `hosts` takes the place of a cluster's configured nodes.
+    /// Connects once.
     ///
     /// # Cancel safety
     /// Dropping the future ends the attempt and everything it started.
-    pub(super) async fn open(&self, hosts: Option<Vec<Server>>) -> Result<Link, FredError> {
-        let fred = self.client(true, hosts);
+    pub(super) async fn open(&self) -> Result<Link, FredError> {
+        let fred = self.client(true);
         let mut connected = pin!(fred.wait_for_connect());
         // subscribed before the attempt begins, so that its end is not missed
         poll_fn(|cx| Poll::Ready(_ = connected.as_mut().poll(cx))).await;
@@ -78,7 +96,28 @@ impl Recipe {
 
     /// Starts to connect, and goes on until it works.
     pub(super) fn open_lazily(&self) -> Link {
-        Link::start(self.client(false, None))
+        Link::start(self.client(false))
+    }
+}
+
+/// Connects by the first of these that works. One that hangs delays the next by a moment only.
+pub(super) async fn open_first(recipes: Vec<Recipe>, runtime: &Runtime) -> Result<(Recipe, Link), FredError> {
+    let mut recipes = recipes.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = FredError::new(FredKind::Config, "no host to connect to");
+    loop {
+        let started = recipes.next();
+        let more = started.is_some();
+        attempts.extend(started.map(|recipe| async { recipe.open().await.map(|link| (recipe, link)) }));
+        tokio::select! {
+            ended = attempts.next(), if !attempts.is_empty() => match ended {
+                Some(Ok(opened)) => return Ok(opened),
+                Some(Err(error)) => last = error,
+                None => {}
+            },
+            () = runtime.sleep(HEAD_START), if more => {}
+            else => return Err(last),
+        }
     }
 }
 

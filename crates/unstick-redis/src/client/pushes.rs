@@ -12,7 +12,10 @@ use std::{
 use bytes::Bytes;
 use fred::{
     interfaces::{ClientLike, EventInterface, PubsubInterface},
-    types::{ClusterHash, CustomCommand, Message, RespVersion, Value, cluster::ClusterRouting, config::Options},
+    types::{
+        ClusterHash, CustomCommand, Message, RespVersion, Value,
+        config::{Options, Server},
+    },
 };
 use futures_util::future::{Either, select};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -22,7 +25,7 @@ use super::{
     calls::Client,
     failure,
     keeper::unless_dropped,
-    link::{Link, Recipe},
+    link::{Link, Recipe, open_first},
     wire::Shared,
 };
 
@@ -127,7 +130,9 @@ impl Client {
         let sender = match &*state {
             Some(sender) => sender.clone(),
             None => {
-                let link = Arc::new(push_recipe(&self.0).open(None).await.map_err(|error| failure::unanswered(&error))?);
+                let recipes = push_recipes(&self.0);
+                let (_, link) = open_first(recipes, &self.0.settings.runtime).await.map_err(|_| failure::not_connected())?;
+                let link = Arc::new(link);
                 let (sender, _) = broadcast::channel(CAPACITY);
                 *pushes.link() = Some(link.clone());
                 self.spawn_pump(&link, &sender);
@@ -153,12 +158,20 @@ impl Client {
     }
 }
 
-fn push_recipe(shared: &Shared) -> Recipe {
-    let mut recipe = shared.recipe.clone().unwrap_or_else(|| Recipe::of(&shared.wire().link.fred));
+/// The ways to a connection for messages. Every node of a cluster delivers all of them, so one node will do, whoever owns what.
+fn push_recipes(shared: &Shared) -> Vec<Recipe> {
+    let wire = shared.wire();
+    let mut recipe = shared.recipe.clone().unwrap_or_else(|| Recipe::of(&wire.link.fred));
     // answers and messages come apart only there
     recipe.config.version = RespVersion::RESP3;
     recipe.performance.broadcast_channel_capacity = CAPACITY;
-    recipe
+    let mut hosts = wire.hosts(&recipe);
+    let mut dice = [0];
+    _ = getrandom::fill(&mut dice); // without chance all nodes ask the same one first
+    let first = usize::from(dice[0]) % hosts.len().max(1);
+    hosts.rotate_left(first);
+    let one = |host: Server| if recipe.is_clustered() { recipe.clone().to(&host) } else { recipe.asking(host) };
+    hosts.into_iter().map(one).collect()
 }
 
 /// Hands messages on until the connection is gone. Falling behind the library is told and survived.
@@ -187,6 +200,7 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
         let Some((client, link)) = upgrade(&shared) else { return };
         let runtime = client.0.settings.runtime.clone();
         drop(client);
+        let mut cut = 0;
         let (mut reconnected, mut failed) = (link.fred.reconnect_rx(), link.fred.error_rx());
         loop {
             let silent = tokio::select! {
@@ -208,7 +222,11 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
                     }
                     false
                 }
-                () = runtime.sleep(BEAT) => link.is_dead() || (link.is_connected() && !answers(&link, &runtime).await),
+                () = runtime.sleep(BEAT) => {
+                    cut = if link.is_connected() { 0 } else { cut + 1 };
+                    // the library goes on to try this one; others may be there
+                    link.is_dead() || cut > 2 || (cut == 0 && !answers(&link, &runtime).await)
+                }
             };
             if silent {
                 break;
@@ -236,15 +254,15 @@ fn upgrade(shared: &Weak<Shared>) -> Option<(Client, Arc<Link>)> {
 }
 
 async fn replace(shared: &Weak<Shared>, sender: &broadcast::Sender<Item>, runtime: &Runtime) -> bool {
-    let Some((recipe, channels)) = shared.upgrade().map(|shared| {
+    let Some((recipes, channels)) = shared.upgrade().map(|shared| {
         let channels = shared.pushes.channels().iter().map(ToString::to_string).collect();
-        (push_recipe(&shared), channels)
+        (push_recipes(&shared), channels)
     }) else {
         return false;
     };
     let limit = runtime.sleep(PATIENCE);
     let fresh = tokio::select! {
-        Ok(fresh) = recipe.open(None) => Arc::new(fresh),
+        Ok((_, fresh)) = open_first(recipes, runtime) => Arc::new(fresh),
         () = limit => return false,
         else => return false,
     };
@@ -267,8 +285,6 @@ async fn listen(link: &Link, runtime: &Runtime, channels: Vec<String>) -> bool {
 async fn answers(link: &Link, runtime: &Runtime) -> bool {
     let options = Options { max_attempts: Some(1), timeout: Some(PATIENCE), fail_fast: true, ..Options::default() };
     let fred = link.fred.with_options(&options);
-    // where the library sends a cluster client's subscriptions
-    let slot = ClusterRouting::hash_key(fred.id().as_bytes());
-    let ping = fred.custom_raw(CustomCommand::new_static("PING", ClusterHash::Custom(slot), false), Vec::<Value>::new());
+    let ping = fred.custom_raw(CustomCommand::new_static("PING", ClusterHash::FirstKey, false), Vec::<Value>::new());
     matches!(select(pin!(ping), pin!(runtime.sleep(PATIENCE))).await, Either::Left((Ok(_), _)))
 }

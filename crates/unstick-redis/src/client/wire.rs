@@ -18,7 +18,7 @@ use unstick_core::{EventKind, Events, Runtime};
 
 use super::{
     detour::Direct,
-    link::{Link, Recipe},
+    link::{Link, Recipe, open_first},
     nodes::{Node, Nodes},
     pushes::Pushes,
     watchdog::Gate,
@@ -55,11 +55,22 @@ impl Wire {
         Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)), direct: tokio::sync::Mutex::default() }
     }
 
-    pub(crate) async fn open(recipe: &Recipe, hosts: Option<Vec<Server>>, waits: bool) -> Result<Self, FredError> {
-        let link = recipe.open(hosts.clone()).await?;
+    /// Asks all hosts of the recipe, one a moment after the other, and takes the first that leads to a connection.
+    pub(crate) async fn open(recipe: &Recipe, waits: bool, runtime: &Runtime) -> Result<Self, FredError> {
+        let recipes = recipe.hosts().into_iter().map(|host| recipe.asking(host)).collect();
+        let (recipe, link) = open_first(recipes, runtime).await?;
+        Self::complete(&recipe, link, waits).await
+    }
+
+    /// By this very recipe.
+    pub(super) async fn open_once(recipe: &Recipe, waits: bool) -> Result<Self, FredError> {
+        Self::complete(recipe, recipe.open().await?, waits).await
+    }
+
+    async fn complete(recipe: &Recipe, link: Link, waits: bool) -> Result<Self, FredError> {
         let mut waiters = Vec::new();
         for _ in 0..if waits { WAITERS } else { 0 } {
-            waiters.push(recipe.open(hosts.clone()).await?);
+            waiters.push(recipe.open().await?);
         }
         Ok(Self::new(link, waiters))
     }
@@ -91,6 +102,19 @@ impl Wire {
         }
         let before = self.nodes();
         self.take_over(&before, Nodes::single(Some(server.clone()), Some(&before)))
+    }
+
+    /// Every host there is to ask, known from the address or from the cluster.
+    pub(super) fn hosts(&self, recipe: &Recipe) -> Vec<Server> {
+        let mut hosts = recipe.hosts();
+        if recipe.is_clustered() {
+            for server in self.nodes().all.iter().filter_map(|node| node.server.clone()) {
+                if !hosts.contains(&server) {
+                    hosts.push(server);
+                }
+            }
+        }
+        hosts
     }
 
     fn take_over(&self, before: &Nodes, now: Nodes) -> Vec<Arc<Node>> {
@@ -170,22 +194,5 @@ impl Shared {
         if node.is_news(false) {
             self.settings.events.emit(EventKind::BackendHealed, None, &format!("{} {detail}", node.name()));
         }
-    }
-
-    /// Nodes of the current connections but `but`, to ask who took its place.
-    pub(super) fn other_hosts(&self, wire: &Wire, but: &Node) -> Option<Vec<Server>> {
-        let recipe = self.recipe.as_ref().filter(|recipe| recipe.is_clustered())?;
-        let mut hosts: Vec<Server> = recipe.config.server.hosts();
-        for node in &wire.nodes().all {
-            if let Some(server) = &node.server
-                && !hosts.contains(server)
-            {
-                hosts.push(server.clone());
-            }
-        }
-        if hosts.len() > 1 {
-            hosts.retain(|host| Some(host) != but.server.as_ref());
-        }
-        Some(hosts)
     }
 }

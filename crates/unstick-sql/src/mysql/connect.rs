@@ -57,7 +57,7 @@ impl MySqlStoreBuilder {
             .after_connect(|connection, _| Box::pin(async move { connection.execute(sqlx::raw_sql(session::SETTINGS)).await.map(drop) }));
         let pool = pool.connect_lazy_with(options);
         in_time(&place, probe.close()).await?;
-        self.finish(place, pool, broken, true).await
+        self.finish(place, pool, broken).await
     }
 
     /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all isolation levels,
@@ -68,17 +68,17 @@ impl MySqlStoreBuilder {
     /// As [`connect`](Self::connect).
     pub async fn connect_pool(self, pool: MySqlPool) -> Result<MySqlStore, ConfigError> {
         let place = place(&pool.connect_options());
-        self.finish(place, pool, Arc::default(), false).await
+        self.finish(place, pool, Arc::default()).await
     }
 
-    async fn finish(self, place: String, pool: MySqlPool, broken: Arc<Broken>, ours: bool) -> Result<MySqlStore, ConfigError> {
+    async fn finish(self, place: String, pool: MySqlPool, broken: Arc<Broken>) -> Result<MySqlStore, ConfigError> {
         let prefix = self.settings.prefix()?;
         let (server, connection) = {
             let mut connection = in_time(&place, pool.acquire()).await?.detach();
             (bounded(&place, session::check(&mut connection, &place)).await?, connection)
         };
         bounded(&place, schema::prepare(connection, &place, prefix, self.settings.tables)).await?;
-        MySqlStore::start(&self.settings, prefix, pool, broken, server, ours)
+        MySqlStore::start(&self.settings, prefix, pool, broken, server)
     }
 }
 

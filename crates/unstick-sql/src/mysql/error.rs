@@ -29,6 +29,7 @@ const LOCK_WAIT: u16 = 1205;
 const DEADLOCK: u16 = 1213;
 const UNKNOWN_STATEMENT: u16 = 1243;
 const READ_ONLY_OPTION: u16 = 1290;
+const RESULT_TOO_LARGE: u16 = 1301;
 const INTERRUPTED: u16 = 1317;
 const STATEMENT_LOGGING: u16 = 1665;
 const READ_ONLY_TRANSACTION: u16 = 1792;
@@ -70,7 +71,7 @@ fn describe(error: &sqlx::Error) -> (ErrorKind, &'static str) {
         DATABASE_DENIED | ACCESS_DENIED | COMMAND_DENIED => (Unavailable, "the session database's user lacks a right"),
         NO_SUCH_TABLE => (Unavailable, "a table of the session database is missing"),
         PACKET_TOO_LARGE => (TooLarge, "the change is larger than the session database takes (max_allowed_packet)"),
-        NULL_IN_COLUMN | CHECK | CHECK_MARIADB => {
+        NULL_IN_COLUMN | CHECK | CHECK_MARIADB | RESULT_TOO_LARGE => {
             (TooLarge, "the session would be larger than the session database takes (max_allowed_packet)")
         }
         1021 | 1114 => (Unavailable, "the disk of the session database is full"),
@@ -142,4 +143,23 @@ pub(super) fn start_up(place: &str, error: &sqlx::Error) -> ConfigError {
         },
     };
     ConfigError::new(format!("{place} {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_connection_leaves_the_outcome_open() {
+        for (error, kind) in [
+            (sqlx::Error::PoolTimedOut, ErrorKind::Unavailable),
+            (sqlx::Error::PoolClosed, ErrorKind::Unavailable),
+            (sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into()), ErrorKind::Interrupted),
+            (sqlx::Error::Protocol("?".into()), ErrorKind::Interrupted),
+            (sqlx::Error::RowNotFound, ErrorKind::Internal),
+        ] {
+            assert_eq!(run_time(&error).kind(), kind);
+            assert!(!survives(&error), "what is not said by the server leaves the connection in doubt");
+        }
+    }
 }

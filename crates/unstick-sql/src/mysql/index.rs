@@ -51,16 +51,11 @@ impl Inner {
         ];
         let Some(mut locked) = self.locked_principal(call, values[0]).await? else { return Ok(None) };
         let lease = locked.lease()?;
-        let mut live = 0;
-        for (sql, counts) in [
-            (&self.sql.end_live, true),
-            (&self.sql.end_expired, false),
-            (&self.sql.end_reserved_live, true),
-            (&self.sql.end_reserved, false),
-        ] {
-            let ended = lease.execute(call, sql.with(&values)).await?.rows_affected();
-            live += if counts { ended } else { 0 };
-        }
+        // what is reserved first, so that nothing is published behind the others' back
+        lease.execute(call, self.sql.end_reserved.with(&values)).await?;
+        let published = lease.execute(call, self.sql.end_reserved_live.with(&values)).await?.rows_affected();
+        let live = published + lease.execute(call, self.sql.end_live.with(&values)).await?.rows_affected();
+        lease.execute(call, self.sql.end_expired.with(&values)).await?;
         locked.commit(call).await?;
         Ok(Some(live))
     }

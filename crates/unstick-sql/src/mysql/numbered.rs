@@ -24,6 +24,12 @@ impl<'a> From<Option<&'a [u8]>> for Value<'a> {
     }
 }
 
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
+}
+
 /// A statement and the numbers of its parameters, in order of their use.
 #[derive(Debug)]
 pub(crate) struct Numbered {

@@ -45,7 +45,7 @@ async fn version(connection: &mut MySqlConnection, prefix: &str) -> Result<i64, 
 
 /// The server's locks have names of at most 64 characters, for all of its databases.
 async fn lock(connection: &mut MySqlConnection, prefix: &str) -> Result<bool, sqlx::Error> {
-    let lock = sqlx::query("SELECT GET_LOCK(SHA1(CONCAT(DATABASE(), '.', ?)), ?)").bind(prefix).bind(PATIENCE);
+    let lock = sqlx::query("SELECT GET_LOCK(SHA2(CONCAT(DATABASE(), '.', ?), 256), ?)").bind(prefix).bind(PATIENCE);
     let got: Option<i64> = lock.fetch_one(connection).await?.try_get_unchecked(0)?;
     Ok(got == Some(1))
 }

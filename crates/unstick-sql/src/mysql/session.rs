@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row, SqlStr};
 use unstick_core::{ConfigError, Timestamp};
 
-use super::{error, statements::CLOCK};
+use super::{
+    error,
+    statements::{CLOCK, Isolation},
+};
 
 /// Settings of each connection in a pool of ours. Nothing depends on the isolation; less of it means fewer locks on what is not there.
 pub(super) const SETTINGS: SqlStr =
@@ -16,6 +19,7 @@ pub(super) const SETTINGS: SqlStr =
 pub(super) struct Server {
     /// The most bytes that it takes at a time.
     pub(super) packet: usize,
+    pub(super) isolation: Isolation,
     pub(super) asked: Timestamp,
     pub(super) clock: Timestamp,
 }
@@ -25,7 +29,7 @@ pub(super) async fn check(connection: &mut MySqlConnection, place: &str) -> Resu
     let failed = |error: sqlx::Error| error::start_up(place, &error);
     let rows = sqlx::raw_sql(
         "SHOW SESSION VARIABLES WHERE Variable_name IN \
-         ('version', 'autocommit', 'character_set_client', 'max_allowed_packet', 'log_bin', 'binlog_format')",
+         ('version', 'autocommit', 'character_set_client', 'max_allowed_packet', 'log_bin', 'binlog_format', 'transaction_isolation', 'tx_isolation')",
     );
     let rows = rows.fetch_all(&mut *connection).await.map_err(failed)?;
     let text = |row: &sqlx::mysql::MySqlRow, at| row.try_get_unchecked::<String, usize>(at).map_err(failed);
@@ -40,7 +44,7 @@ pub(super) async fn check(connection: &mut MySqlConnection, place: &str) -> Resu
         )));
     }
     let clock = row.try_get_unchecked(2).map(Timestamp::from_millis).map_err(failed)?;
-    Ok(Server { packet, asked, clock })
+    Ok(Server { packet, isolation: isolation(&variables), asked, clock })
 }
 
 fn judge(variables: &HashMap<String, String>) -> Result<usize, String> {
@@ -59,6 +63,12 @@ fn judge(variables: &HashMap<String, String>) -> Result<usize, String> {
         return Err("has `binlog_format` STATEMENT; set ROW or MIXED".into());
     }
     Ok(of("max_allowed_packet").parse().unwrap_or(1 << 24))
+}
+
+/// MariaDB had another name for it until version 11.
+fn isolation(variables: &HashMap<String, String>) -> Isolation {
+    let level = variables.get("transaction_isolation").or_else(|| variables.get("tx_isolation"));
+    if level.is_some_and(|level| level == "READ-COMMITTED") { Isolation::ReadCommitted } else { Isolation::Stricter }
 }
 
 /// Versions that cannot be read are given a try.

@@ -2,16 +2,17 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use sqlx::{MySql, MySqlPool, SqlStr, mysql::MySqlQueryResult};
+use sqlx::{MySql, MySqlPool, SqlStr};
 use unstick_core::{
-    Change, ConfigError, Error, ErrorKind, NewRecord, OpCtx, Presented, Proof, RecordKey, Renewal, Reservation, Rotation, Runtime,
-    SessionEntry, Timestamp,
+    Change, ConfigError, Error, ErrorKind, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry,
+    Timestamp,
 };
 
 use super::{
-    MySqlStoreBuilder, error,
+    MySqlStoreBuilder,
+    change::Request,
+    error,
     numbered::{Numbered, Value},
-    patch,
     read::seen,
     session::Server,
     statements::Statements,
@@ -27,7 +28,7 @@ use crate::{
 
 /// Sessions in MySQL or MariaDB. See the [module docs](super). Clones share one pool.
 ///
-/// The sweeper ends when the last clone is dropped, and so do the connections unless the pool is yours.
+/// The connections are closed and the sweeper ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct MySqlStore {
     pub(super) inner: Arc<Inner>,
@@ -39,8 +40,6 @@ pub(super) struct Inner {
     pub(super) pooled: Pooled<MySql>,
     pub(super) sql: Statements,
     packet: usize,
-    /// Whether the pool is not the user's.
-    ours: bool,
 }
 
 impl fmt::Debug for MySqlStore {
@@ -71,12 +70,9 @@ impl MySqlStore {
         Self::builder("").connect_pool(pool).await
     }
 
-    /// Waits for statements under way and closes the connections, unless the pool is yours. Later operations answer
-    /// [`ErrorKind::Unavailable`].
+    /// Waits for statements under way, then closes the connections. Later operations answer [`ErrorKind::Unavailable`].
     pub async fn close(&self) {
-        if self.inner.ours {
-            self.inner.pooled.pool.close().await;
-        }
+        self.inner.pooled.pool.close().await;
     }
 
     pub(super) fn start(
@@ -85,11 +81,11 @@ impl MySqlStore {
         pool: MySqlPool,
         broken: Arc<Broken>,
         server: Server,
-        ours: bool,
     ) -> Result<Self, ConfigError> {
         let pooled = Pooled::new(pool, settings.runtime.clone(), broken);
         pooled.learn(server.asked, server.clock);
-        let inner = Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix), packet: server.packet, ours });
+        let inner =
+            Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix, server.isolation), packet: server.packet });
         let sweeper = sweeper::start(&inner, settings.sweep_interval(), settings.events.clone());
         Ok(Self { inner, _sweeper: sweeper })
     }
@@ -109,68 +105,9 @@ pub(super) fn principal(name: &str) -> Result<Value<'_>, Error> {
     Ok(Value::Bytes(name.as_bytes()))
 }
 
-/// What the data of a change is sent as.
-struct Texts {
-    operation: String,
-    applied: String,
-    patch: String,
-    touched: String,
-    preconditions: patch::Preconditions,
-}
-
-impl Texts {
-    fn new(call: Call<'_>, change: &Change) -> Result<Self, Error> {
-        let op = call.op;
-        Ok(Self {
-            operation: delta::operation(op.op_id),
-            applied: delta::applied(op.op_id, delta::remembered_until(call)),
-            patch: delta::patch(change, op.op_id.field_version())?,
-            touched: patch::touched(change)?,
-            preconditions: patch::preconditions(&change.preconditions)?,
-        })
-    }
-
-    /// The parameters that `apply` and `rotate` share.
-    fn values<'a>(&'a self, call: Call<'_>, key: &'a RecordKey, presented: &'a Presented, change: &Change) -> [Value<'a>; 16] {
-        let renewal = change.renewal.unwrap_or(Renewal { idle_deadline: Timestamp::ZERO, issued: Timestamp::ZERO });
-        let size = |size: usize| Value::Number(i64::try_from(size).unwrap_or(i64::MAX));
-        let text = |text: &'a Option<String>| text.as_deref().map_or(Value::Null, Value::Text);
-        [
-            Value::Bytes(key.as_bytes()),
-            Value::from(call.op.now),
-            Value::Bytes(presented.secret.as_bytes()),
-            Value::from(presented.issued),
-            Value::from(call.deadline),
-            Value::Text(&self.operation),
-            Value::Text(&self.applied),
-            Value::Number(change.clear.into()),
-            Value::Text(&self.patch),
-            text(&self.preconditions.present),
-            text(&self.preconditions.absent),
-            size(change.max_size),
-            size(patch::added(change)),
-            Value::Text(&self.touched),
-            Value::from(renewal.idle_deadline),
-            Value::from(renewal.issued),
-        ]
-    }
-}
-
-/// From the answer of a change: four times the idle deadline, and the proof.
-fn written(answer: &MySqlQueryResult) -> Option<Written> {
-    let id = answer.last_insert_id();
-    let proof = match id % 4 {
-        0 => Proof::Current,
-        1 => Proof::Grace,
-        _ => Proof::Reordered,
-    };
-    let idle_deadline = Timestamp::from_millis(i64::try_from(id / 4).unwrap_or(i64::MAX));
-    (answer.rows_affected() > 0).then_some(Written { idle_deadline, proof })
-}
-
 impl Inner {
     /// A statement, unless it is larger than the server takes: that would cost the connection.
-    fn statement(&self, sql: &Numbered, values: &[Value<'_>]) -> Result<Statement<MySql>, Error> {
+    pub(super) fn statement(&self, sql: &Numbered, values: &[Value<'_>]) -> Result<Statement<MySql>, Error> {
         if sql.size(values) + OVERHEAD > self.packet {
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -202,8 +139,8 @@ impl Engine for Inner {
         &self.pooled.runtime
     }
 
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        self.pooled.deadline(op)
+    fn deadline(&self, here: Timestamp) -> Timestamp {
+        self.pooled.deadline(here)
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {
@@ -249,9 +186,8 @@ impl Engine for Inner {
     }
 
     async fn apply(&self, call: Call<'_>, key: &RecordKey, presented: &Presented, delta: &Change) -> Result<Outcome<Written>, Error> {
-        let texts = Texts::new(call, delta)?;
-        let update = self.statement(&self.sql.apply, &texts.values(call, key, presented, delta))?;
-        outcome(self.pooled.execute(call, update).await.map(|answer| written(&answer)))
+        let request = Request { call, key, presented, change: delta };
+        outcome(self.change(&self.sql.apply, request, None).await)
     }
 
     async fn rotate(
@@ -262,22 +198,12 @@ impl Engine for Inner {
         rotation: &Rotation,
         delta: &Change,
     ) -> Result<Outcome<Turned>, Error> {
-        let texts = Texts::new(call, delta)?;
-        let shared = texts.values(call, key, presented, delta);
-        let more = [
-            Value::Bytes(rotation.secret.as_bytes()),
-            rotation.grace_until.map_or(Value::Null, Value::from),
-            rotation.principal.as_deref().map(principal).transpose()?.unwrap_or(Value::Null),
-            Value::from(rotation.idle_deadline),
-            Value::from(rotation.overlap_since),
-        ];
-        let update = self.statement(&self.sql.rotate, &[&shared[..], &more[..]].concat())?;
-        let turned = |rotated| move |answer| written(&answer).map(|done| Turned { idle_deadline: done.idle_deadline, rotated });
-        let turn = outcome(self.pooled.execute(call, update).await.map(turned(true)))?;
+        let request = Request { call, key, presented, change: delta };
+        let turned = |rotated| move |written: Option<Written>| written.map(|done| Turned { idle_deadline: done.idle_deadline, rotated });
+        let turn = outcome(self.change(&self.sql.rotate, request, Some(rotation)).await.map(turned(true)))?;
         // A previous id in its grace may not rotate. That is known to the row alone, and rare.
         if matches!(turn, Outcome::Nothing) && rotation.grace_until.is_some() {
-            let update = self.statement(&self.sql.rotate_in_grace, &shared)?;
-            return outcome(self.pooled.execute(call, update).await.map(turned(false)));
+            return outcome(self.change(&self.sql.rotate_in_grace, request, None).await.map(turned(false)));
         }
         Ok(turn)
     }
@@ -349,9 +275,8 @@ impl Engine for Inner {
         presented: &Presented,
         delta: &Change,
     ) -> Result<Outcome<Written>, Error> {
-        let texts = Texts::new(call, delta)?;
-        let update = self.statement(&self.sql.apply, &texts.values(call, key, presented, delta))?;
-        outcome(locked.lease()?.execute(call, update).await.map(|answer| written(&answer)))
+        let request = Request { call, key, presented, change: delta };
+        outcome(self.change_in(locked.lease()?, &self.sql.apply, request, None).await)
     }
 
     /// The statement before it was in time by the server's clock, and this is not sent after the call's end.

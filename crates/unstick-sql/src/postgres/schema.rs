@@ -61,8 +61,9 @@ async fn server(connection: &mut PgConnection, place: &str) -> Result<Clock, Con
 
 async fn version(connection: &mut PgConnection, prefix: &str) -> Result<i64, sqlx::Error> {
     let table = format!("{prefix}schema");
-    let found: bool = sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(&table).fetch_one(&mut *connection).await?.try_get(0)?;
-    if !found {
+    // not `to_regclass`: it would remember that there was no table, even when another node made it meanwhile
+    let find = sqlx::query("SELECT 1 FROM pg_catalog.pg_class WHERE relname = $1 AND pg_catalog.pg_table_is_visible(oid)").bind(&table);
+    if find.fetch_optional(&mut *connection).await?.is_none() {
         return Ok(0);
     }
     sqlx::query(AssertSqlSafe(format!("SELECT coalesce(max(version), 0) FROM {table}"))).fetch_one(connection).await?.try_get(0)

@@ -25,9 +25,13 @@ const COLUMNS: &str = "format, secret, previous, previous_until, previous_reissu
 
 /// The server's clock, or an error when it has passed `deadline`. The text that is no number depends on the clock, as it would
 /// be found out when the statement is planned otherwise.
-pub(super) fn in_time(deadline: &str) -> String {
+fn in_time(deadline: &str) -> String {
     format!("CASE WHEN {CLOCK} < {deadline} THEN {CLOCK} ELSE ('{LATE} at ' || {CLOCK})::bigint END")
 }
+
+/// Between this and the commit the server waits until the deadline `$5`, and no longer.
+const COMMIT_BY: &str = "set_config('idle_in_transaction_session_timeout', \
+     greatest(1, $5 - floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)";
 
 /// Whether `$3` and `$4` are good for the row `s` at `$2`.
 const PROVEN: &str =
@@ -89,8 +93,9 @@ pub(super) struct Statements {
     pub(super) sweep_reservations: SqlStr,
     pub(super) claim: SqlStr,
     pub(super) list: SqlStr,
-    pub(super) sessions: String,
-    pub(super) reservations: String,
+    pub(super) lock_principal: SqlStr,
+    pub(super) end_others: SqlStr,
+    pub(super) reserve: SqlStr,
 }
 
 fn made(sql: String) -> SqlStr {
@@ -118,10 +123,7 @@ impl Statements {
                  AS MATERIALIZED (SELECT {COLUMNS} FROM {sessions} WHERE key = $1 FOR UPDATE) \
                  SELECT locked.*, {CLOCK} FROM (SELECT 1) AS one LEFT JOIN locked ON true"
             )),
-            // between this statement and the commit the server waits until the deadline and no longer
-            apply_locked: made(format!(
-                "{apply}, set_config('idle_in_transaction_session_timeout', greatest(1, $5 - {CLOCK})::text, true)"
-            )),
+            apply_locked: made(format!("{apply}, {COMMIT_BY}")),
             apply: made(apply),
             rotate: made(rotate(&sessions)),
             end: made(end(&sessions)),
@@ -144,8 +146,9 @@ impl Statements {
                  AND format = {ROW_FORMAT} ORDER BY created",
                 lives("$2")
             )),
-            sessions,
-            reservations,
+            lock_principal: made(format!("SELECT pg_advisory_xact_lock(hashtextextended('{sessions}' || $1, 0))")),
+            end_others: made(end_others(&sessions, &reservations)),
+            reserve: made(reserve(&sessions, &reservations)),
         }
     }
 }
@@ -197,15 +200,15 @@ fn rotate(sessions: &str) -> String {
 }
 
 /// The columns of a tombstone that is put in, except key, time and what follows it.
-pub(super) const TOMBSTONE: &str = "key, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
+const TOMBSTONE: &str = "key, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied, \
      ended_at, ended_until, ended_op, ended_live";
 
 /// What a tombstone keeps of a row: when, until when, and the deadline by which it can be told whether it was live.
-pub(super) const BURIED: &str = "secret = excluded.secret, previous = NULL, previous_until = NULL, previous_reissued = NULL, \
+const BURIED: &str = "secret = excluded.secret, previous = NULL, previous_until = NULL, previous_reissued = NULL, \
      principal = NULL, fields = '{}', applied = '{}'";
 
 /// The values of [`TOMBSTONE`].
-pub(super) fn tombstone(key: &str, now: &str, until: &str, op: &str) -> String {
+fn tombstone(key: &str, now: &str, until: &str, op: &str) -> String {
     format!(
         "{key}, {ROW_FORMAT}, decode(repeat('00', 16), 'hex'), {now}, 0, {now}, {now}, {now}, '{{}}'::jsonb, '{{}}'::jsonb, {now}, {until}, {op}, false"
     )
@@ -222,6 +225,40 @@ fn end(sessions: &str) -> String {
          OR $2 >= s.absolute_deadline OR {PROVEN}) \
          RETURNING s.ended_live AND s.ended_op = $6, {}",
         tombstone("$1", "$2", "$7", "$6"),
+        in_time("$5")
+    )
+}
+
+/// `$1` principal, `$2` time, `$3` key to keep or NULL, `$4` skew, `$5` deadline, `$6` operation. Counts the tombstones that were
+/// made, and those among them with a live session under them. In the order of keys, so that two of these at once, of principals
+/// that share a session, don't wait for each other.
+fn end_others(sessions: &str, reservations: &str) -> String {
+    format!(
+        "WITH done AS (INSERT INTO {sessions} AS s ({TOMBSTONE}) SELECT {} FROM (SELECT key, max(until) AS until FROM ( \
+         SELECT key, idle_deadline AS until FROM {sessions} WHERE principal = $1 AND ended_at IS NULL UNION ALL \
+         SELECT key, until FROM {reservations} WHERE principal = $1 AND until > $2) AS taken GROUP BY key) AS o \
+         WHERE ($3 IS NULL OR o.key <> $3) AND {CLOCK} < $5 ORDER BY o.key \
+         ON CONFLICT (key) DO UPDATE SET {BURIED}, ended_op = $6, ended_live = true, \
+         ended_until = greatest(excluded.ended_until, s.idle_deadline + $4), ended_at = $2 \
+         WHERE s.ended_at IS NULL AND s.format = {ROW_FORMAT} \
+         RETURNING s.ended_live AND s.idle_deadline > $2 AS live, {} AS clock) \
+         SELECT count(clock), count(*) FILTER (WHERE live), {CLOCK}, {COMMIT_BY} FROM done",
+        tombstone("o.key", "$2", "greatest(o.until, $2) + $4", "$6"),
+        in_time("$5")
+    )
+}
+
+/// `$1` principal, `$2` time, `$3` key, `$4` how many places there are, `$5` deadline, `$6` until. Counts the places taken, 1 or 0.
+fn reserve(sessions: &str, reservations: &str) -> String {
+    format!(
+        "WITH done AS (INSERT INTO {reservations} AS r (principal, key, until) SELECT $1, $3, $6 WHERE {CLOCK} < $5 \
+         AND $4 > (SELECT count(*) FROM ( \
+         SELECT key FROM {sessions} AS s WHERE principal = $1 AND key <> $3 AND {} UNION \
+         SELECT key FROM {reservations} AS o WHERE principal = $1 AND key <> $3 AND until > $2 \
+         AND NOT EXISTS (SELECT FROM {sessions} AS s WHERE s.key = o.key AND s.ended_at IS NOT NULL)) AS taken) \
+         ON CONFLICT (principal, key) DO UPDATE SET until = greatest(r.until, excluded.until) RETURNING {} AS clock) \
+         SELECT count(clock), 0::bigint, {CLOCK}, {COMMIT_BY} FROM done",
+        lives("$2"),
         in_time("$5")
     )
 }

@@ -2,12 +2,9 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr,
-    postgres::{PgQueryResult, PgRow},
-};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, postgres::PgRow};
 use unstick_core::{
-    Change, ConfigError, Error, ErrorKind, Events, Fields, NewRecord, OpCtx, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime,
+    Change, ConfigError, Error, ErrorKind, Events, Fields, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime,
     SessionEntry, Timestamp,
 };
 
@@ -93,7 +90,8 @@ impl Dialect for Postgres {
         connection.fetch_all(statement)
     }
 
-    fn execute(connection: &mut PgConnection, statement: Statement<Self>) -> Answer<'_, PgQueryResult> {
+    #[cfg(feature = "mysql")]
+    fn execute(connection: &mut PgConnection, statement: Statement<Self>) -> Answer<'_, sqlx::postgres::PgQueryResult> {
         connection.execute(statement)
     }
 
@@ -110,7 +108,7 @@ impl Dialect for Postgres {
     }
 }
 
-fn statement(sql: &SqlStr) -> Statement<Postgres> {
+pub(super) fn statement(sql: &SqlStr) -> Statement<Postgres> {
     sqlx::query(sql.clone())
 }
 
@@ -172,6 +170,17 @@ impl Inner {
         Ok(rows)
     }
 
+    /// Opens a transaction. A node that stops inside it must not hold its locks for longer than the operation has time: then the
+    /// server takes it back. It waits a little longer for others' locks, so that it can tell that it got them too late.
+    pub(super) async fn begin(&self, call: Call<'_>) -> Result<Locked<Postgres>, Error> {
+        let left = i64::try_from(call.left(&self.pooled.runtime).as_millis()).unwrap_or(i64::MAX).clamp(1, 3_600_000);
+        let begin = AssertSqlSafe(format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {left}; SET LOCAL lock_timeout = {}",
+            left + 1000
+        ));
+        Locked::begin(self.pooled.lease(call).await?, call, begin.into_sql_str()).await
+    }
+
     /// What one change came to.
     async fn write<T>(
         &self,
@@ -192,8 +201,8 @@ impl Engine for Inner {
         &self.pooled.runtime
     }
 
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        self.pooled.deadline(op)
+    fn deadline(&self, here: Timestamp) -> Timestamp {
+        self.pooled.deadline(here)
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {
@@ -277,10 +286,7 @@ impl Engine for Inner {
     }
 
     async fn list(&self, call: Call<'_>, principal: &str) -> Result<Vec<SessionEntry>, Error> {
-        check_text(principal)?;
-        let select = statement(&self.sql.list).bind(principal.to_owned()).bind(call.op.now.as_millis());
-        let rows = self.pooled.rows(call, select).await?;
-        rows.iter().map(|row| row::entry(&column::<Vec<u8>>(row, 0)?, column(row, 1)?, column(row, 2)?, column(row, 3)?)).collect()
+        self.list_of(call, principal).await
     }
 
     async fn end_others(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>, skew: Duration) -> Result<Option<u64>, Error> {
@@ -314,12 +320,7 @@ impl Engine for Inner {
     }
 
     async fn lock(&self, call: Call<'_>, key: &RecordKey) -> Result<(Self::Locked, Seen), Error> {
-        // A node that stops here must not hold the row for longer than its operation has time: the server takes it back.
-        let left = i64::try_from(call.left(&self.pooled.runtime).as_millis()).unwrap_or(i64::MAX).clamp(1, i64::from(i32::MAX));
-        let begin = AssertSqlSafe(format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {left}; SET LOCAL lock_timeout = {left}"
-        ));
-        let mut locked = Locked::begin(self.pooled.lease(call).await?, call, begin.into_sql_str()).await?;
+        let mut locked = self.begin(call).await?;
         let select = statement(&self.sql.read_locking).bind(key.as_bytes().to_vec());
         let seen = seen(&locked.lease()?.rows(call, select).await?)?;
         Ok((locked, seen))

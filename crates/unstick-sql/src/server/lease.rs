@@ -21,6 +21,7 @@ pub(crate) trait Dialect: Database {
     fn fetch(connection: &mut Self::Connection, statement: Statement<Self>) -> Answer<'_, Vec<Self::Row>>;
 
     /// As [`fetch`](Self::fetch), for statements without rows.
+    #[cfg(feature = "mysql")]
     fn execute(connection: &mut Self::Connection, statement: Statement<Self>) -> Answer<'_, Self::QueryResult>;
 
     /// Several statements without parameters in one trip; the rows of all of them.
@@ -84,7 +85,7 @@ impl<DB: Dialect> Lease<DB> {
     }
 
     /// How many rows a statement matched, and what else the database says of it.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "of engines whose statements return no rows"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn execute(&mut self, call: Call<'_>, statement: Statement<DB>) -> Result<DB::QueryResult, Error> {
         self.run(call, |connection| DB::execute(connection, statement)).await
     }

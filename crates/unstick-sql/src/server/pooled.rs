@@ -6,10 +6,10 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Pool, SqlStr,
+    Connection, Pool,
     pool::{PoolConnectionMetadata, PoolOptions},
 };
-use unstick_core::{EngineClock, Error, ErrorKind, OpCtx, Runtime, Timestamp};
+use unstick_core::{EngineClock, Error, ErrorKind, Runtime, Timestamp};
 
 use super::{Dialect, Lease, Settings, Statement};
 use crate::engine::{Call, Outcome};
@@ -63,10 +63,8 @@ impl<DB: Dialect> Pooled<DB> {
         Self { pool, runtime, broken, clock: EngineClock::new() }
     }
 
-    /// The operation's deadline on the server's clock. The server knows nothing of a clock that a test moves, so the time that
-    /// is left is carried over to the system's clock, whose difference to the server's is known.
-    pub(crate) fn deadline(&self, op: &OpCtx) -> Timestamp {
-        let here = Timestamp::system_now() + op.deadline.since(self.runtime.wall()).min(op.budget());
+    /// The moment `here` on the server's clock, or a little earlier.
+    pub(crate) fn deadline(&self, here: Timestamp) -> Timestamp {
         self.clock.at(here).unwrap_or(here)
     }
 
@@ -86,14 +84,9 @@ impl<DB: Dialect> Pooled<DB> {
     }
 
     /// As [`Lease::execute`], in a transaction of its own.
-    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "of engines whose statements return no rows"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn execute(&self, call: Call<'_>, statement: Statement<DB>) -> Result<DB::QueryResult, Error> {
         self.lease(call).await?.execute(call, statement).await
-    }
-
-    /// As [`Lease::raw`].
-    pub(crate) async fn raw(&self, call: Call<'_>, sql: SqlStr) -> Result<Vec<DB::Row>, Error> {
-        self.lease(call).await?.raw(call, sql).await
     }
 }
 

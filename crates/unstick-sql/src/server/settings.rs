@@ -1,6 +1,6 @@
 //! Settings of the stores on database servers, and their builder.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use unstick_core::{ConfigError, Events, Runtime};
 
@@ -11,7 +11,7 @@ const DEFAULT_ACQUIRE: Duration = Duration::from_millis(750);
 const DEFAULT_SWEEP: Duration = Duration::from_secs(60);
 
 /// Methods win over the address, which wins over the defaults.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) address: String,
     pub(crate) prefix: Option<String>,
@@ -21,6 +21,19 @@ pub(crate) struct Settings {
     pub(crate) tables: Tables,
     pub(crate) events: Events,
     pub(crate) runtime: Runtime,
+}
+
+/// Leaves the address out: it may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("prefix", &self.prefix)
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("sweep_interval", &self.sweep_interval)
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

@@ -14,8 +14,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use unstick_core::{
-    Change, ConfigError, Error, Events, NewRecord, OpCtx, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry,
-    Timestamp,
+    Change, ConfigError, Error, Events, NewRecord, Presented, RecordKey, Renewal, Reservation, Rotation, Runtime, SessionEntry, Timestamp,
 };
 
 use super::{
@@ -125,7 +124,7 @@ impl SqliteStore {
     }
 
     /// Waits for statements under way, then closes the connections and merges the write-ahead log into the file.
-    /// Later operations answer [`ErrorKind::Unavailable`].
+    /// Later operations answer [`ErrorKind::Unavailable`](unstick_core::ErrorKind::Unavailable).
     pub async fn close(&self) {
         self.inner.reader.close().await;
         self.inner.writer.close().await;
@@ -172,11 +171,6 @@ impl Engine for Inner {
 
     fn runtime(&self) -> &Runtime {
         &self.runtime
-    }
-
-    /// The engine's clock is this host's. It knows nothing of a clock that a test moves, so the time that is left is carried over.
-    fn deadline(&self, op: &OpCtx) -> Timestamp {
-        Timestamp::system_now() + op.deadline.since(self.runtime.wall()).min(op.budget())
     }
 
     async fn insert(&self, call: Call<'_>, key: &RecordKey, new: &NewRecord) -> Result<bool, Error> {

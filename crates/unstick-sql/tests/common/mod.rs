@@ -1,6 +1,8 @@
 //! Shared by the tests: sessions, operations, and places where a store's data is, with SQL beside the store.
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]

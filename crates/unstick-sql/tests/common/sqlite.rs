@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Row, SqliteConnection,
+    AssertSqlSafe, Connection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 use unstick_sql::{sqlite::SqliteStore, sqlx};
@@ -51,15 +51,15 @@ impl Place {
             .unwrap()
     }
 
-    pub(crate) async fn run(&self, sql: &'static str) {
-        sqlx::raw_sql(sql).execute(&mut self.connection().await).await.unwrap();
+    pub(crate) async fn run(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection().await).await.unwrap();
     }
 
-    pub(crate) async fn rows(&self, sql: &'static str) -> Vec<SqliteRow> {
-        sqlx::query(sql).fetch_all(&mut self.connection().await).await.unwrap()
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<SqliteRow> {
+        sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection().await).await.unwrap()
     }
 
-    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.rows(sql).await[0].get(0)
     }
 }

@@ -22,6 +22,23 @@ async fn a_hung_master_is_left_behind() {
     until("still fine", || works(&client)).await;
 }
 
+/// As when one machine dies that both were on.
+#[tokio::test]
+async fn a_master_that_hangs_together_with_the_first_sentinel_is_left_behind() {
+    let sentinel = require_server!(RedisSentinel::start());
+    let client = RedisClient::connect(&sentinel.url()).await.unwrap();
+    let master = sentinel.master();
+    let machine = || {
+        master.stop();
+        sentinel.sentinels()[0].stop();
+    };
+    let outcome = under_load(&client, &["k".into()], seconds(2), machine, seconds(14)).await;
+    outcome.assert_recovered("sentinel, master and first sentinel stopped", &[0], seconds(14));
+    assert!(works(&RedisClient::connect(&sentinel.url()).await.unwrap()).await, "a start asks the other sentinels");
+    sentinel.sentinels()[0].cont();
+    master.cont();
+}
+
 #[tokio::test]
 async fn a_master_that_became_a_replica_is_left_behind() {
     let sentinel = require_server!(RedisSentinel::start());

@@ -1,0 +1,164 @@
+//! A write that waited for a row's lock past its deadline changes nothing, whether or not the lock's holder did; one in time
+//! goes in, on what the holder left.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use unstick_core::*;
+use unstick_sql::{
+    postgres::PostgresStore,
+    sqlx::{self, Row},
+};
+use unstick_testkit::{clock::ManualClock, require_server};
+
+use crate::common::{
+    SECOND, Session, op,
+    postgres::{Place, SERVER},
+};
+
+const BUDGET: Duration = Duration::from_millis(700);
+
+/// A store whose caller has all the time in the world: its clock stands still.
+async fn patient(place: &Place) -> PostgresStore {
+    place.builder().runtime(ManualClock::default().runtime()).connect().await.unwrap()
+}
+
+fn brief() -> OpCtx {
+    let op = op();
+    OpCtx { deadline: op.now + BUDGET, ..op }
+}
+
+fn late<T: std::fmt::Debug>(answer: Result<T, Error>) {
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Late, "{error}");
+    assert!(!error.is_outcome_unknown());
+}
+
+/// Starts `operation` while another session has run `hold` in a transaction; when the operation waits for it and `wait` has
+/// passed since, ends the transaction with `release`.
+async fn blocked<T>(place: &Place, wait: Duration, (hold, release): (&str, &str), operation: impl Future<Output = T>) -> T {
+    let mut holder = place.connection().await;
+    sqlx::raw_sql(place.sql(&format!("BEGIN; {hold}"))).execute(&mut holder).await.unwrap();
+    let release = async {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{}%' AND query NOT LIKE '%pg_stat%'",
+            place.prefix
+        );
+        let end = Timestamp::system_now() + 20 * SECOND;
+        while place.number(&waiting).await == 0 {
+            assert!(Timestamp::system_now() < end, "the operation does not wait for {hold}");
+        }
+        let waits = Timestamp::system_now();
+        while Timestamp::system_now() < waits + wait {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sqlx::raw_sql(place.sql(release)).execute(&mut holder).await.unwrap();
+    };
+    tokio::join!(operation, release).0
+}
+
+const ROWS: &str = "SELECT 1 FROM unstick_sessions FOR UPDATE";
+const TOUCH: &str = "UPDATE unstick_sessions SET rotated = rotated";
+
+#[tokio::test]
+async fn writes_that_waited_past_their_deadline_change_nothing() {
+    let place = Place::new(require_server!(SERVER.get()));
+    let store = patient(&place).await;
+    let session = Session::create_for(&store, Some("ann")).await;
+    let change = Change::new().set("n", "late");
+    let (_, rotation) = session.rotation(None, Some("bob"));
+    let index = store.principal_index().unwrap();
+    let until = Timestamp::system_now() + 900 * SECOND;
+    let before = place.content().await;
+    for hold in [(ROWS, "ROLLBACK"), (TOUCH, "COMMIT")] {
+        late(blocked(&place, BUDGET, hold, store.apply(brief(), session.key, session.presented, &change)).await);
+        late(blocked(&place, BUDGET, hold, store.rotate(brief(), session.key, session.presented, &rotation, &change)).await);
+        late(blocked(&place, BUDGET, hold, store.end(brief(), session.key, Some(session.presented), until)).await);
+        late(blocked(&place, BUDGET, hold, index.end_others(brief(), "ann", None, SECOND)).await);
+        let renewal = Renewal { idle_deadline: until, issued: Timestamp::system_now() };
+        let loaded = blocked(&place, BUDGET, hold, store.load(brief(), session.key, session.presented, Some(renewal))).await.unwrap();
+        let Loaded::Live(live) = loaded else { panic!("{loaded:?}") };
+        assert_eq!(live.idle_deadline, session.credential.idle_deadline(), "read, but not renewed");
+    }
+    let mut decide = |_: &Fields| -> Result<Change, Error> { panic!("there was no lock to decide under") };
+    let error =
+        blocked(&place, BUDGET, (ROWS, "ROLLBACK"), store.update_locked(brief(), session.key, session.presented, &mut decide)).await;
+    assert!(matches!(error.unwrap_err().kind(), ErrorKind::Unavailable | ErrorKind::Late), "and did not wait for longer than it had time");
+    assert_eq!(place.content().await, before);
+}
+
+#[tokio::test]
+async fn rows_that_another_began_to_create_are_not_created_late() {
+    let place = Place::new(require_server!(SERVER.get()));
+    let store = patient(&place).await;
+    let stranger = Session::new();
+    let key = stranger.key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hold = format!(
+        "INSERT INTO unstick_sessions (key, format, secret, rotated, reissued, created, idle_deadline, absolute_deadline, fields, applied) \
+         VALUES (decode('{key}', 'hex'), 1, '', 0, 0, 0, 0, 0, '{{}}', '{{}}')"
+    );
+    let reserved = format!("INSERT INTO unstick_reservations VALUES ('ann', decode('{key}', 'hex'), 9)");
+    let index = store.principal_index().unwrap();
+    let until = Timestamp::system_now() + 900 * SECOND;
+    let hold = (&*hold, "ROLLBACK");
+    late(blocked(&place, BUDGET, hold, store.create(brief(), stranger.key, &stranger.record(None, Fields::default()))).await);
+    late(blocked(&place, BUDGET, hold, store.end(brief(), stranger.key, None, until)).await);
+    let reserve = index.reserve(brief(), "ann", stranger.key, NonZeroU32::MAX, until);
+    late(blocked(&place, BUDGET, (&reserved, "ROLLBACK"), reserve).await);
+    assert_eq!(place.content().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_write_that_waited_but_is_in_time_goes_in_on_what_is_there_then() {
+    let place = Place::new(require_server!(SERVER.get()));
+    let store = patient(&place).await;
+    let session = Session::create(&store).await;
+    let (key, by) = (session.key, session.presented);
+    let change = Change::new().set("n", "1");
+    for hold in [(ROWS, "ROLLBACK"), (TOUCH, "COMMIT")] {
+        assert!(blocked(&place, Duration::ZERO, hold, store.apply(op(), key, by, &change)).await.unwrap().is_done());
+    }
+    let version = session.fields(&store).await.version("n");
+    let newer = ("UPDATE unstick_sessions SET fields = '{\"n\":[7,\"j2\"]}'", "COMMIT");
+    let answer = blocked(&place, Duration::ZERO, newer, store.apply(op(), key, by, &change.clone().expect("n", version))).await.unwrap();
+    assert!(matches!(&answer, Applied::Conflict(fields) if fields.version("n").as_u64() == 7), "{answer:?}");
+    let other = ("UPDATE unstick_sessions SET fields = fields || '{\"m\":[8,\"j2\"]}'", "COMMIT");
+    assert!(blocked(&place, Duration::ZERO, other, store.apply(op(), key, by, &change)).await.unwrap().is_done());
+    let fields = session.fields(&store).await;
+    assert_eq!((fields.get("n").unwrap().value.as_ref(), fields.get("m").unwrap().value.as_ref()), (&b"1"[..], &b"2"[..]));
+    let ended = ("UPDATE unstick_sessions SET ended_at = 5, ended_until = 6", "COMMIT");
+    let answer = blocked(&place, Duration::ZERO, ended, store.apply(op(), key, by, &change)).await.unwrap();
+    assert_eq!(answer, Applied::Ended { at: Timestamp::from_millis(5) });
+}
+
+/// The transaction of a node that stops between the update and the commit.
+#[tokio::test]
+async fn a_locked_update_whose_node_stops_is_rolled_back_at_its_deadline() {
+    let place = Place::new(require_server!(SERVER.get()));
+    let store = place.store().await;
+    let session = Session::create(&store).await;
+    let mut stopped = |_: &Fields| {
+        std::thread::sleep(BUDGET * 2); // as a node does that is stopped
+        Ok(Change::new().set("n", "late"))
+    };
+    let error = store.update_locked(brief(), session.key, session.presented, &mut stopped).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Late | ErrorKind::Timeout), "{error}");
+    assert!(session.apply(&store, &Change::new().set("m", "1")).await.is_done(), "the row is free again");
+    assert!(session.fields(&store).await.get("n").is_none());
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_far_off_judges_by_its_own() {
+    // the clock of the store's node, which stands for the other one
+    let place = Place::new(require_server!(SERVER.get()));
+    for off in [Duration::from_secs(60), Duration::ZERO] {
+        let clock = ManualClock::at(Timestamp::system_now() - off);
+        let store = place.builder().runtime(clock.runtime()).connect().await.unwrap();
+        let now = clock.now();
+        let session = Session::from(Credential::issue(now, now + 60 * SECOND, now + 600 * SECOND).unwrap());
+        let in_time = crate::common::at(now);
+        assert_eq!(store.create(in_time, session.key, &session.record(None, Fields::default())).await.unwrap(), Created::Done);
+        late(store.apply(crate::common::at(now - 11 * SECOND), session.key, session.presented, &Change::new().set("n", "1")).await);
+    }
+    let count = place.rows("SELECT fields::text FROM unstick_sessions WHERE fields <> '{}'").await;
+    assert!(count.is_empty(), "{:?}", count.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>());
+}
