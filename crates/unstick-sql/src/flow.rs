@@ -218,21 +218,27 @@ async fn end_once<E: Engine>(
     presented: Option<&Presented>,
     until: Timestamp,
 ) -> Result<Ended, Error> {
-    if let Some(was_live) = engine.end(call, key, presented, until).await? {
-        return Ok(Ended::Done { was_live });
-    }
-    let seen = engine.find(call, key).await?;
-    if seen.is_late(call.deadline) {
-        return Err(row::late());
-    }
-    let record = seen.row.map(row::record).transpose().map_err(row::unreadable)?;
-    if let (Some(record), Some(presented)) = (record, presented)
-        && let Standing::Superseded { at } = record.standing(presented, call.op.now)
-    {
-        return Ok(Ended::Superseded { at });
+    // The id may be refused, and the session be ended by somebody else before it is looked at: then it can be ended by this id, too.
+    for _ in 0..ENDINGS {
+        if let Some(was_live) = engine.end(call, key, presented, until).await? {
+            return Ok(Ended::Done { was_live });
+        }
+        let seen = engine.find(call, key).await?;
+        if seen.is_late(call.deadline) {
+            return Err(row::late());
+        }
+        let record = seen.row.map(row::record).transpose().map_err(row::unreadable)?;
+        if let (Some(record), Some(presented)) = (record, presented)
+            && let Standing::Superseded { at } = record.standing(presented, call.op.now)
+        {
+            return Ok(Ended::Superseded { at });
+        }
     }
     Err(Error::new(ErrorKind::Contended, "the session changed while it was being ended"))
 }
+
+/// How often an end is tried against a session that keeps changing. Its id is either superseded, for good, or the second try finds a tombstone.
+const ENDINGS: usize = 3;
 
 pub(crate) async fn update_locked<E: Engine>(
     engine: &E,

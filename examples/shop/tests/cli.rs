@@ -55,7 +55,7 @@ fn variables_do_what_flags_do() {
     command.env("UNSTICK_SHOP_LISTEN", "127.0.0.1:0").env("UNSTICK_SHOP_SESSIONS", "elsewhere:").env("UNSTICK_SHOP_NODES", "2");
     let (code, sentence) = refused(&command.output().unwrap());
     assert_eq!(code, 1);
-    assert!(sentence.contains("elsewhere"), "{sentence}");
+    assert!(sentence.contains("does not begin with a kind of store"), "{sentence}");
 }
 
 #[test]

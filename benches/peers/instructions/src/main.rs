@@ -18,19 +18,12 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
-        ["run", subject, case, count, sessions] => run(subject, case, count, sessions).map(|()| true),
+        ["run", subject, case, count, sessions] => run(subject, case, count, sessions).map(|()| Vec::new()),
         [] | ["report"] => report::report(report::REQUESTS),
         ["report", count] => count.parse().map_err(|_| format!("{count} is not a number")).and_then(report::report),
         _ => Err("usage: instructions [report [requests] | run <subject> <case> <requests> <sessions>]".to_owned()),
     };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::finish(outcome)
 }
 
 fn run(subject: &str, case: &str, count: &str, sessions: &str) -> Result<(), String> {

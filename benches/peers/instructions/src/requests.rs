@@ -93,8 +93,8 @@ pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) 
     measured(&runtime, &mut app, subject, case, cookies.iter().cycle().take(count))
 }
 
-/// The function whose instructions are collected. No wildcards: its closures would toggle collection too.
-pub(crate) const MEASURED: &str = "instructions::requests::measured";
+/// Where `measured` is, whose instructions are collected.
+pub(crate) const MODULE: &str = "instructions::requests";
 
 #[inline(never)]
 fn measured<'a>(

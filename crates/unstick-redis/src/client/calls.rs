@@ -4,7 +4,9 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fred::{
-    interfaces::ClientLike,
+    clients::{Client as Fred, WithOptions},
+    error::{Error as FredError, ErrorKind as FredKind},
+    interfaces::{ClientLike, KeysInterface},
     types::{ClusterHash, CustomCommand, Resp3Frame, Value, cluster::ClusterRouting, config::Options},
 };
 use futures_util::future::{Either, join_all, select};
@@ -309,7 +311,7 @@ impl Client {
             ..Options::default()
         };
         let fred = link.fred.with_options(&options);
-        let call = fred.custom_raw(CustomCommand::new_static(command, ClusterHash::Custom(slot), false), args);
+        let call = sent(&fred, command, slot, args);
         match select(pin!(call), pin!(runtime.sleep(left))).await {
             Either::Left((Ok(frame), _)) => {
                 flight.answered(runtime.monotonic());
@@ -339,6 +341,22 @@ impl Client {
                 Err(failure::timeout().into())
             }
         }
+    }
+}
+
+/// Sends by the library. It gathers commands of its own kinds and sends what has come together at once, but everything custom, and every
+/// script, in a packet of its own, which costs both sides more than the command itself: so reads go by their own kind.
+async fn sent(fred: &WithOptions<Fred>, command: &'static str, slot: u16, args: Vec<Value>) -> Result<Resp3Frame, FredError> {
+    let ("GET", [Value::Bytes(key)]) = (command, args.as_slice()) else {
+        return fred.custom_raw(CustomCommand::new_static(command, ClusterHash::Custom(slot), false), args).await;
+    };
+    match fred.get::<Value, _>(key.clone()).await {
+        Ok(Value::Null) => Ok(Resp3Frame::Null),
+        Ok(Value::Bytes(data)) => Ok(Resp3Frame::BlobString { data, attributes: None }),
+        Ok(Value::String(text)) => Ok(Resp3Frame::BlobString { data: text.into_inner(), attributes: None }),
+        Ok(_) => Err(FredError::new(FredKind::Protocol, "GET was answered with no string")),
+        Err(error) if failure::is_answer(&error) => Ok(Resp3Frame::SimpleError { data: error.details().into(), attributes: None }),
+        Err(error) => Err(error),
     }
 }
 

@@ -27,6 +27,30 @@ pub(super) fn unanswered(error: &fred::error::Error) -> Error {
     }
 }
 
+/// First words of the errors that a server answers a read with. One that is missing here counts as no answer, and the read is repeated.
+const ANSWERS: &[&str] = &[
+    "ERR",
+    "WRONGTYPE",
+    "NOPERM",
+    "NOAUTH",
+    "WRONGPASS",
+    "LOADING",
+    "MASTERDOWN",
+    "BUSY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "MISCONF",
+    "READONLY",
+    "OOM",
+];
+
+/// Whether the error is the server's, which fred 10.1 repeats word by word, and not fred's own.
+pub(super) fn is_answer(error: &fred::error::Error) -> bool {
+    error.details().split(' ').next().is_some_and(|word| ANSWERS.contains(&word))
+}
+
 /// The server answered with an error. Only its first word is repeated: the rest may quote what was sent.
 pub(super) fn refused(text: &str) -> Error {
     let word = text.split_whitespace().next().unwrap_or_default();
@@ -96,6 +120,15 @@ pub(super) fn late() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_are_told_from_failures_of_the_library() {
+        let is_answer = |text: &'static str| is_answer(&fred::error::Error::new(FredKind::Unknown, text));
+        assert!(is_answer("WRONGTYPE Operation against a key holding the wrong kind of value"));
+        assert!(is_answer("LOADING Redis is loading the dataset in memory"));
+        assert!(NOT_SENT.iter().all(|text| !is_answer(text)));
+        assert!(!is_answer("Request timed out.") && !is_answer("IO Error: broken pipe") && !is_answer(""));
+    }
 
     #[test]
     fn errors_of_the_server_quote_nothing() {

@@ -40,9 +40,13 @@ impl MariaDbOptions {
         // Root must say that it means it. Everybody else is who they are.
         let user = program::is_root().then(|| "--user=root".to_owned());
         let data = format!("--datadir={}", home.join("data").display());
+        // A server that starts clears away temporary tables, those of others in a shared directory, too.
+        let temporary = home.join("tmp");
+        fs::create_dir(&temporary).map_err(StartError::io("making a directory for temporary tables"))?;
+        let temporary = format!("--tmpdir={}", temporary.display());
         let args =
             ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"].map(str::to_owned);
-        let args = args.into_iter().chain([data.clone()]).chain(user.clone()).map(Into::into).collect();
+        let args = args.into_iter().chain([data.clone(), temporary.clone()]).chain(user.clone()).map(Into::into).collect();
         run(&Spec { program: install, args, account: None, dir: home.to_owned(), terminate: "TERM" }, "mariadb-install-db")?;
         let setup = "CREATE DATABASE IF NOT EXISTS app;\nCREATE USER IF NOT EXISTS app@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO app@'127.0.0.1';\n";
         fs::write(home.join("setup.sql"), setup).map_err(StartError::io("writing the first statements"))?;
@@ -51,7 +55,7 @@ impl MariaDbOptions {
         let paths = [("socket", "socket"), ("pid-file", "pid"), ("init-file", "setup.sql")];
         let paths = paths.map(|(option, name)| format!("--{option}={}", home.join(name).display()));
         let args: Vec<String> =
-            fixed.map(str::to_owned).into_iter().chain([data]).chain(paths).chain(user).chain(self.args.clone()).collect();
+            fixed.map(str::to_owned).into_iter().chain([data, temporary]).chain(paths).chain(user).chain(self.args.clone()).collect();
         let (process, port) = with_free_ports(|[port]| {
             let args = args.iter().cloned().chain([format!("--port={port}")]).map(Into::into).collect();
             let process = Process::new(Spec { program: mariadbd.clone(), args, account: None, dir: home.to_owned(), terminate: "TERM" });

@@ -188,7 +188,7 @@ async fn play(plan: Plan) -> bool {
         let change = Change::new().set("c", "3");
         assert!(world.first.apply(world.op(), subject.key, subject.presented, &change).await.unwrap().is_done(), "{plan:?}");
         assert!(matches!(seen(&world, &plan).await, Seen::Live { fields, .. } if fields.get("c").is_some()), "{plan:?}");
-        let (node, id) = if plan.nth % 2 == 0 { (&world.first, None) } else { (&world.second, Some(subject.presented)) };
+        let (node, id) = if plan.nth.is_multiple_of(2) { (&world.first, None) } else { (&world.second, Some(subject.presented)) };
         node.end(world.op(), subject.key, id, world.now + IDLE * 8).await.unwrap();
         world.late_arrivals().await;
         assert_eq!(seen(&world, &plan).await, Seen::Ended, "{plan:?}");

@@ -2,8 +2,10 @@
 #![cfg(feature = "memory")]
 
 mod contract;
+mod cost;
 mod faults;
 mod nodes;
+mod places;
 mod races;
 #[cfg(feature = "axum-08")]
 mod story;

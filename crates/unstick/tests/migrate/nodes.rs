@@ -1,17 +1,57 @@
 //! Stores of two nodes over the same two stores, each at a step of its own.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use unstick::{
+    Events, Runtime,
+    core::{BoxFuture, RuntimeOps, Timestamp},
     memory::MemoryStore,
     store::migrate::{Migrate, Step},
 };
 use unstick_testkit::{
     clock::{ManualClock, TestClock},
     contract::StoreFactory,
+    faults::{Fault, FaultStore},
+    observe::EventLog,
 };
 
-pub(crate) type Memories = Migrate<MemoryStore, MemoryStore>;
+/// Memory answers at once; here other tasks come in between, as they do while a server works.
+pub(crate) type Slow = FaultStore<MemoryStore>;
+
+pub(crate) type Memories = Migrate<Slow, Slow>;
+
+/// Waits by letting others go first, now once, now more often.
+#[derive(Debug, Default)]
+struct Turns(AtomicU64);
+
+impl RuntimeOps for Turns {
+    fn wall(&self) -> Timestamp {
+        Timestamp::system_now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let turns = self.0.fetch_add(0x9e37_79b9, Ordering::Relaxed) >> 7 & 3;
+        Box::pin(async move {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(task));
+    }
+}
 
 /// Two nodes; the first one creates the sessions.
 pub(crate) struct Nodes {
@@ -19,12 +59,13 @@ pub(crate) struct Nodes {
     pub(crate) second: Step,
     pub(crate) quiet: Duration,
     pub(crate) clock: TestClock,
+    pub(crate) log: Arc<EventLog>,
 }
 
 impl Nodes {
     /// Nodes that move a session as soon as they see it.
     pub(crate) fn eager(first: Step, second: Step) -> Self {
-        Self { first, second, quiet: Duration::ZERO, clock: TestClock::System }
+        Self { first, second, quiet: Duration::ZERO, clock: TestClock::System, log: Arc::default() }
     }
 
     /// The same by a clock that moves.
@@ -32,11 +73,18 @@ impl Nodes {
         Self { clock: TestClock::Manual(ManualClock::default()), ..self }
     }
 
-    fn memory(&self) -> MemoryStore {
-        match &self.clock {
+    fn node(&self, old: Slow, new: Slow, step: Step) -> Memories {
+        Migrate::new(old, new, step).quiet(self.quiet).events(Events::new("").observer(Arc::clone(&self.log)))
+    }
+
+    fn memory(&self) -> Slow {
+        let store = match &self.clock {
             TestClock::System => MemoryStore::new(),
             TestClock::Manual(clock) => MemoryStore::builder().runtime(clock.runtime()).build(),
-        }
+        };
+        let store = FaultStore::new(store).with_runtime(Runtime::custom(Turns::default()));
+        store.always_all(Fault::Delay(Duration::ZERO));
+        store
     }
 }
 
@@ -44,11 +92,11 @@ impl StoreFactory for Nodes {
     type Store = Memories;
 
     async fn open(&self) -> Memories {
-        Migrate::new(self.memory(), self.memory(), self.first).quiet(self.quiet)
+        self.node(self.memory(), self.memory(), self.first)
     }
 
     async fn open_again(&self, store: &Memories) -> Option<Memories> {
-        Some(Migrate::new(store.old().clone(), store.new_store().clone(), self.second).quiet(self.quiet))
+        Some(self.node(store.old().clone(), store.new_store().clone(), self.second))
     }
 
     fn clock(&self) -> TestClock {

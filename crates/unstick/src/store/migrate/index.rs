@@ -1,8 +1,14 @@
 //! Sessions by principal, over both stores.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    time::Duration,
+};
 
-use unstick_core::{BoxFuture, Ended, Error, ErrorKind, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Store, Timestamp};
+use unstick_core::{
+    BoxFuture, Ended, Error, ErrorKind, Loaded, OpCtx, PrincipalIndex, RecordKey, Reservation, SessionEntry, Store, Timestamp,
+};
 
 use super::Migrate;
 
@@ -42,30 +48,44 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
     /// The old store hands out the places; those taken in the new one are left out.
     async fn take(&self, op: OpCtx, principal: &str, key: RecordKey, max: NonZeroU32, until: Timestamp) -> Result<Reservation, Error> {
         let mut others = self.others_in_new(op, principal, key).await?;
-        let mut tidy = false;
+        let mut tidied = BTreeSet::new();
+        let mut held = false;
         loop {
             let taken = u32::try_from(others.len()).unwrap_or(u32::MAX);
-            let Some(left) = NonZeroU32::new(max.get().saturating_sub(taken)) else { return Ok(Reservation::Full) };
-            if index(&self.old)?.reserve(op, principal, key, left, until).await? != Reservation::Granted {
-                if tidy || others.is_empty() {
-                    return Ok(Reservation::Full);
-                }
-                // A session of the new store may still hold the place that it once reserved here.
-                for other in &others {
-                    self.say_moved(op, other.key, until).await;
-                }
-                tidy = true;
-                continue;
-            }
-            // Not to be counted, but found by an end of all the principal's sessions.
-            index(&self.new)?.reserve(op, principal, key, NonZeroU32::MAX, until).await?;
-            // One that was published there meanwhile may not have been counted here.
+            let granted = match NonZeroU32::new(max.get().saturating_sub(taken)) {
+                Some(left) => index(&self.old)?.reserve(op, principal, key, left, until).await? == Reservation::Granted,
+                None => false,
+            };
+            held |= granted;
+            // What was published in the new store meanwhile may not have been counted.
             let now = self.others_in_new(op, principal, key).await?;
-            if now.len() <= others.len() {
+            let is_new = |entry: &SessionEntry| others.iter().all(|other| other.key != entry.key);
+            if granted && !now.iter().any(is_new) {
+                // Not to be counted, but found by an end of all the principal's sessions.
+                index(&self.new)?.reserve(op, principal, key, NonZeroU32::MAX, until).await?;
                 return Ok(Reservation::Granted);
+            }
+            // A session of the new store may still hold the place that it once reserved here.
+            let untidy: Vec<RecordKey> = now.iter().map(|entry| entry.key).filter(|key| tidied.insert(*key)).collect();
+            if !granted && untidy.is_empty() {
+                if held {
+                    self.give_back(op, key, until).await?;
+                }
+                return Ok(Reservation::Full);
+            }
+            for key in untidy {
+                self.say_moved(op, key, until).await;
             }
             others = now;
         }
+    }
+
+    /// Gives a place back that was taken too early, unless there is a session behind it: that one's place ends by itself.
+    async fn give_back(&self, op: OpCtx, key: RecordKey, until: Timestamp) -> Result<(), Error> {
+        if self.in_old(op, key).await? == Loaded::Missing {
+            self.say_moved(op, key, until).await;
+        }
+        Ok(())
     }
 }
 

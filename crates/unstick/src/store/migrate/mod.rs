@@ -72,8 +72,8 @@
 //!
 //! # Sessions by principal
 //! Lists are merged; `end_others` ends in both. A limit on sessions per principal counts both stores and is arbitrated by `Old`, so that
-//! logins on nodes of both steps are counted exactly. It takes two more trips. Only between `Move` and `New` alone can two logins
-//! at the same moment both get the last place. A crash between copy and tombstone may list a session that has ended, until it expires.
+//! logins on nodes of both steps are counted together: never too many. Of several logins at the same moment for the last place, all may
+//! be refused. It takes three more trips. Only between `Move` and `New` alone can two logins at the same moment both get the last place. A crash between copy and tombstone may list a session that has ended, until it expires.
 
 mod index;
 mod moving;

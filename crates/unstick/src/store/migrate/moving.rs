@@ -21,6 +21,17 @@ pub(super) const MOVED: Timestamp = Timestamp::from_millis(1);
 /// How long a moved session's tombstone stands after the session could have expired.
 const SLACK: Duration = Duration::from_secs(300);
 
+/// What became of a frozen record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// The new store has it.
+    Over,
+    /// Its session was ended meanwhile.
+    Ended,
+    /// It is not frozen.
+    No,
+}
+
 /// The secret of a frozen record: not the hash of anything that a client could be given.
 fn hidden(key: &RecordKey) -> Presented {
     let mut half = [0; 16];
@@ -41,7 +52,8 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
             if Q::word(&answer) != Word::Missing {
                 return Ok(answer);
             }
-            if self.freeze(at).await? && self.carry(at.op, at.key).await? {
+            // Once per session, and several trips of its own: in a box, so that it does not make every operation larger.
+            if Box::pin(self.fetch(at)).await? {
                 return question.ask(at, &self.new).await;
             }
         }
@@ -59,10 +71,19 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
             _ => return Ok(from_new),
         }
         match word {
-            Word::Superseded if self.carry(at.op, at.key).await? => question.ask(at, &self.new).await,
+            Word::Superseded => match Box::pin(self.carry(at.op, at.key)).await? {
+                Carried::Over => question.ask(at, &self.new).await,
+                Carried::Ended => question.ask(at, &self.old).await,
+                Carried::No => Ok(from_old),
+            },
             Word::Ended(MOVED) => Ok(from_new), // lost there
             _ => Ok(from_old),
         }
+    }
+
+    /// Moves the session, if it is in the old store and can be moved now.
+    async fn fetch(&self, at: At) -> Result<bool, Error> {
+        Ok(self.freeze(at).await? && self.carry(at.op, at.key).await? == Carried::Over)
     }
 
     /// Freezes an open record, if its session can be moved now.
@@ -87,12 +108,13 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
         Ok(matches!(frozen, Rotated::Done { rotated: true, .. }))
     }
 
-    /// Brings a frozen record to the new store; whether the session is to be looked for there.
-    pub(super) async fn carry(&self, op: OpCtx, key: RecordKey) -> Result<bool, Error> {
-        let live = match self.old.load(op, key, hidden(&key), None).await? {
+    /// Brings a frozen record to the new store.
+    pub(super) async fn carry(&self, op: OpCtx, key: RecordKey) -> Result<Carried, Error> {
+        let live = match self.in_old(op, key).await? {
             Loaded::Live(live) => live,
-            Loaded::Ended { at: MOVED } => return Ok(true),
-            _ => return Ok(false),
+            Loaded::Ended { at: MOVED } => return Ok(Carried::Over),
+            Loaded::Ended { .. } => return Ok(Carried::Ended),
+            _ => return Ok(Carried::No),
         };
         let until = live.idle_deadline + SLACK;
         let created = self.new.create(beside(op, 125), key, &copied(live)?).await?;
@@ -100,12 +122,17 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
         if created == Created::Done {
             self.events.emit_with(EventKind::SessionMoved, || Some(key.tag()), "");
         }
-        Ok(true)
+        Ok(Carried::Over)
     }
 
     /// Leaves the tombstone that says that the session has moved. Without it the next request only takes longer.
     pub(super) async fn say_moved(&self, op: OpCtx, key: RecordKey, until: Timestamp) {
         drop(self.old.end(OpCtx { now: MOVED, ..op }, key, None, until).await);
+    }
+
+    /// What the old store says of a session, whoever asks.
+    pub(super) async fn in_old(&self, op: OpCtx, key: RecordKey) -> Result<Loaded, Error> {
+        self.old.load(op, key, hidden(&key), None).await
     }
 
     /// What the new store says of a session, whoever asks.

@@ -7,7 +7,7 @@ use unstick_core::{
 
 use super::{
     Migrate, Step,
-    moving::MOVED,
+    moving::{Carried, MOVED},
     question::{Apply, At, Load, Locked, Rotate},
 };
 
@@ -28,9 +28,9 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
     async fn end_by(&self, at: At, until: Timestamp) -> Result<Ended, Error> {
         let At { op, key, presented } = at;
         if self.step == Step::PreferOld && matches!(self.old.load(op, key, presented, None).await?, Loaded::Live(_)) {
-            // Open a moment ago. If it still is, nothing can be copied from it any more.
+            // Open a moment ago. If it was to the end, nothing can be copied from it any more; a frozen one refuses, and a moved one is not live.
             let ended = self.old.end(op, key, Some(presented), until).await?;
-            if matches!(ended, Ended::Done { .. }) {
+            if was_live(ended) {
                 return Ok(ended);
             }
         }
@@ -38,7 +38,7 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
             return self.new.end(op, key, Some(presented), until).await;
         }
         let in_old = self.old.end(op, key, Some(presented), until).await?;
-        if matches!(in_old, Ended::Superseded { .. }) && !self.carry(op, key).await? {
+        if matches!(in_old, Ended::Superseded { .. }) && self.carry(op, key).await? == Carried::No {
             return Ok(in_old);
         }
         match self.new.end(op, key, Some(presented), until).await? {
@@ -99,7 +99,7 @@ impl<Old: Store, New: Store> Store for Migrate<Old, New> {
             let in_new = self.new.end(op, key, None, until).await?;
             return Ok(Ended::Done { was_live: was_live(in_old) || was_live(in_new) });
         };
-        self.end_by(At { op, key, presented }, until).await
+        Box::pin(self.end_by(At { op, key, presented }, until)).await
     }
 
     /// Half of the limit for each, and what one leaves for the other. An error of one does not keep the other from being swept.

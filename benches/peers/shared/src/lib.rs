@@ -1,0 +1,17 @@
+//! What the comparisons share.
+//!
+//! ```
+//! let spread = shared::Spread::of([0.9, 0.7, 0.8]);
+//! assert_eq!(spread.median, 0.8);
+//! assert_eq!(spread.to_string(), "0.80 (0.70 to 0.90)");
+//! ```
+
+mod callgrind;
+mod outcome;
+mod saved;
+mod spread;
+
+pub use callgrind::{COLLECTED, collected};
+pub use outcome::{finish, missed};
+pub use saved::save;
+pub use spread::Spread;
