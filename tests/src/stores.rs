@@ -21,8 +21,8 @@ pub enum Server {
     RedisSentinel,
 }
 
-static POSTGRES: Shared<PostgresServer> = Shared::new(PostgresServer::start);
-static MARIADB: Shared<MariaDbServer> = Shared::new(MariaDbServer::start);
+static POSTGRES: Shared<PostgresServer> = Shared::new(|| PostgresServer::builder().setting("max_connections", "400").start());
+static MARIADB: Shared<MariaDbServer> = Shared::new(|| MariaDbServer::builder().arg("--max-connections=400").start());
 static REDIS: Shared<RedisServer> = Shared::new(RedisServer::start);
 static CLUSTER: Shared<RedisCluster> = Shared::new(RedisCluster::start);
 static SENTINEL: Shared<RedisSentinel> = Shared::new(RedisSentinel::start);
