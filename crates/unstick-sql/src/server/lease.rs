@@ -92,13 +92,12 @@ pub(crate) struct Lease<DB: Dialect> {
     runtime: Runtime,
 }
 
-/// The answer of `future`, or `None` when the call is given up before.
-async fn in_time<T>(runtime: &Runtime, call: Call<'_>, future: impl Future<Output = T>) -> Option<T> {
-    let left = call.left(runtime);
-    if left.is_zero() {
+/// The answer of `future`, or `None` when it took longer than `time`.
+async fn bounded<T>(runtime: &Runtime, time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    if time.is_zero() {
         return None;
     }
-    match select(pin!(future), pin!(runtime.sleep(left))).await {
+    match select(pin!(future), pin!(runtime.sleep(time))).await {
         Either::Left((answer, _)) => Some(answer),
         Either::Right(_) => None,
     }
@@ -121,13 +120,15 @@ fn refused<T>(error: sqlx::Error) -> Result<Option<T>, Error> {
 }
 
 impl<DB: Dialect> Lease<DB> {
-    /// Takes a connection; nothing has been sent when this fails.
+    /// Takes a connection, in half of the time that is left at most; nothing has been sent when this fails.
     ///
     /// # Cancel safety
     /// A connection that is being opened goes to the next caller.
     pub(super) async fn take(source: &Source<DB>, runtime: &Runtime, call: Call<'_>) -> Result<Self, Error> {
+        // whoever got one with no time left to use it would only break it
+        let patience = call.left(runtime) / 2;
         let held = match source {
-            Source::Own(pool) => in_time(runtime, call, pool.take()).await.transpose()?.map(Held::Own),
+            Source::Own(pool) => bounded(runtime, patience, pool.take()).await.transpose()?.map(Held::Own),
             Source::Users { pool, gate } => {
                 let (pool, gate) = (pool.clone(), Arc::clone(gate));
                 let acquired = async {
@@ -135,7 +136,7 @@ impl<DB: Dialect> Lease<DB> {
                     let acquiring = tokio::spawn(async move { pool.acquire().await.map(|connection| Held::Users(connection, permit)) });
                     acquiring.await.map_err(|_| sqlx::Error::WorkerCrashed)?
                 };
-                in_time(runtime, call, acquired).await.transpose().or_else(refused)?
+                bounded(runtime, patience, acquired).await.transpose().or_else(refused)?
             }
         };
         match held {
@@ -168,7 +169,7 @@ impl<DB: Dialect> Lease<DB> {
         let Some(connection) = held.connection() else {
             return Err(Error::new(ErrorKind::Internal, "a connection was used after its end"));
         };
-        let answer = in_time(&self.runtime, call, run(connection)).await;
+        let answer = bounded(&self.runtime, call.left(&self.runtime), run(connection)).await;
         match answer {
             None => {
                 held.broke();

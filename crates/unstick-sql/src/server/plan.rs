@@ -14,7 +14,8 @@ const OPENINGS_IN_TROUBLE: u32 = 3;
 /// it will never answer to that one.
 const STAGGER: Duration = Duration::from_millis(600);
 
-/// Pause after the first failure; it doubles up to [`LONGEST`].
+/// Pause after the second failure; it doubles up to [`LONGEST`]. After the first there is none: it may have been the connection's,
+/// not the server's.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Longest pause, and so about how much later than the server callers are served again.
@@ -73,7 +74,7 @@ impl Counts {
         while !self.closed && self.opening < wanted.min(at_a_time) {
             if let Some(trouble) = &mut self.trouble {
                 if now < trouble.next {
-                    if self.wake.is_none_or(|wake| wake < now) {
+                    if self.wake.is_none_or(|wake| wake < now || wake > trouble.next) {
                         self.wake = Some(trouble.next);
                         plan.wake = Some(trouble.next - now);
                     }
@@ -90,7 +91,7 @@ impl Counts {
 
     /// Why a caller is refused at once: there is no connection, and none is being opened for now.
     pub(super) fn refusal(&self, now: Instant) -> Option<&'static str> {
-        self.trouble.as_ref().filter(|trouble| self.size == 0 && now < trouble.next).map(|trouble| trouble.why)
+        self.trouble.as_ref().filter(|trouble| self.size == 0 && trouble.rounds > 1 && now < trouble.next).map(|trouble| trouble.why)
     }
 
     /// Why the last opening failed.
@@ -109,10 +110,10 @@ impl Counts {
         self.abandoned();
         let rounds = self.trouble.as_ref().map_or(0, |trouble| trouble.rounds);
         if ticket.0 == rounds {
-            let next = now + jittered(SHORTEST.saturating_mul(1 << rounds.min(8)).min(LONGEST));
-            self.trouble = Some(Trouble { why, rounds: rounds + 1, next });
+            let pause = rounds.checked_sub(1).map_or(Duration::ZERO, |again| SHORTEST.saturating_mul(1 << again.min(8)).min(LONGEST));
+            self.trouble = Some(Trouble { why, rounds: rounds.saturating_add(1), next: now + jittered(pause) });
         }
-        self.size == 0
+        self.size == 0 && self.trouble.as_ref().is_some_and(|trouble| trouble.rounds > 1)
     }
 
     /// One is no longer being opened, for reasons that say nothing of the server.
@@ -149,14 +150,16 @@ mod tests {
     fn after_a_failure_there_is_a_pause_that_grows() {
         let mut now = Instant::now();
         let mut counts = Counts { waiting: 100, ..Counts::default() };
-        let mut open = counts.plan(now, 0, &LIMITS).open;
+        let open = counts.plan(now, 0, &LIMITS).open;
         assert_eq!(open.len(), 5);
         assert!(counts.refusal(now).is_none(), "it may succeed");
-        let last = open.pop().unwrap();
         for ticket in open {
-            assert!(!counts.failed(now, ticket, "down"));
+            assert!(!counts.failed(now, ticket, "down"), "it is tried again at once");
         }
-        assert!(counts.failed(now, last, "down"));
+        assert!(counts.refusal(now).is_none());
+        let mut open = counts.plan(now, 0, &LIMITS).open;
+        assert_eq!(open.len(), 1, "one at a time");
+        assert!(counts.failed(now, open.pop().unwrap(), "down"));
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let plan = counts.plan(now, 0, &LIMITS);

@@ -34,7 +34,7 @@ use crate::sweeper::jittered;
 const IDLE_CHECK: Duration = Duration::from_secs(30);
 
 /// How long that test may take before the connection is taken for broken.
-const CHECK: Duration = Duration::from_millis(250);
+const CHECK: Duration = Duration::from_millis(400);
 
 /// About how long a connection is used, so that servers that were added get their share.
 const AGE: Duration = Duration::from_secs(30 * 60);

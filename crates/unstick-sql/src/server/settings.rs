@@ -155,9 +155,8 @@ macro_rules! server_store_builder {
                 self
             }
 
-            /// How long an operation waits for a connection, a new one included. Default 750 ms. Keep it below the session
-            /// layer's deadline (2 s by default), so that an operation that was not sent leaves time for its answer. When the last
-            /// attempt to connect failed and there is no connection, an operation is refused at once.
+            /// How long an operation waits for a connection, a new one included. Default 750 ms, and never more than half of the time
+            /// that the operation has. When the last attempt to connect failed and there is no connection, it is refused at once.
             pub fn acquire_timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.settings.acquire_timeout = Some(timeout);
                 self

@@ -127,7 +127,7 @@ async fn cut_connections_cost_nothing() {
     let place = Place::new(require_server!(SERVER.get()).url());
     let proxy = Proxy::start(SERVER.get().as_ref().unwrap().port()).unwrap();
     let place = Place { url: proxy.url(&place.url), ..place };
-    let store = place.builder().max_connections(3).connect().await.unwrap();
+    let store = place.builder().min_connections(0).max_connections(3).connect().await.unwrap();
     let session = Session::create(&store).await;
     for round in 1..=3 {
         tokio::join!(session.load(&store), session.load(&store), session.load(&store));
