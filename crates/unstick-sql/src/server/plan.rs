@@ -11,8 +11,8 @@ const OPENINGS: u32 = 5;
 const OPENINGS_IN_TROUBLE: u32 = 3;
 
 /// How soon another one is tried beside one that neither succeeds nor fails: the server may be back for new connections while
-/// it will never answer to that one.
-const STAGGER: Duration = Duration::from_millis(600);
+/// it will never answer to that one. Longer than all pauses.
+const STAGGER: Duration = Duration::from_millis(700);
 
 /// Pause after the second failure; it doubles up to [`LONGEST`]. After the first there is none: it may have been the connection's,
 /// not the server's.

@@ -136,8 +136,11 @@ async fn cut_connections_cost_nothing() {
     let session = Session::create(&store).await;
     for round in 1..=3 {
         tokio::join!(session.load(&store), session.load(&store), session.load(&store));
-        proxy.cut();
-        until("the connections are cut", async || proxy.counts().open == 0).await;
+        until("the connections are cut", async || {
+            proxy.cut(); // again, when one was being opened
+            proxy.counts().open == 0
+        })
+        .await;
         let number = round.to_string();
         assert!(session.apply(&store, &change(&number)).await.is_done(), "delivered again");
         assert_eq!(session.number(&store, "n").await, round);
