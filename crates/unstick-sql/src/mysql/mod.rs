@@ -49,8 +49,9 @@
 //!
 //! # Address
 //! [`MySqlStore::connect`] takes `mysql://user:password@host:port/database` (or `mariadb://`) with options: `prefix`,
-//! `max_connections`, `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), and the driver's: `ssl-mode` (with `ssl-ca`, `ssl-cert`,
-//! `ssl-key`) and `socket`. Name `ssl-mode=verify_identity` where the network is not yours.
+//! `max_connections`, `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), and the
+//! driver's: `ssl-mode` (with `ssl-ca`, `ssl-cert`, `ssl-key`) and `socket`. Name `ssl-mode=verify_identity` where the network is
+//! not yours.
 //!
 //! # Example
 //! ```no_run

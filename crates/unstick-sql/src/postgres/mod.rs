@@ -38,10 +38,10 @@
 //!
 //! # Address
 //! [`PostgresStore::connect`] takes `postgres://user:password@host:port/database` with options: `prefix`, `max_connections`,
-//! `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), `statement_timeout_ms` (0: the server's), and the driver's: `sslmode`
-//! (with `sslrootcert`, `sslcert`, `sslkey`), `host` (a directory: its unix socket), `port`, `dbname`, `user`, `password`,
-//! `application_name`, `options`, `statement-cache-capacity`. TLS needs the feature `tls`; name `sslmode=verify-full` where the
-//! network is not yours.
+//! `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), `statement_timeout_ms` (0: the
+//! server's), and the driver's: `sslmode` (with `sslrootcert`, `sslcert`, `sslkey`), `host` (a directory: its unix socket), `port`,
+//! `dbname`, `user`, `password`, `application_name`, `options`, `statement-cache-capacity`. TLS needs the feature `tls`; name
+//! `sslmode=verify-full` where the network is not yours.
 //!
 //! # Example
 //! ```no_run
