@@ -56,6 +56,7 @@ impl<DB: Dialect> Pooled<DB> {
     }
 
     /// How many connections there are.
+    #[cfg(feature = "mysql")]
     pub(crate) fn size(&self) -> u32 {
         match &self.source {
             Source::Own(pool) => pool.size(),
