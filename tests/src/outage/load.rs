@@ -24,7 +24,7 @@ use crate::{Answer, App, Client, stores};
 pub const DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a busy machine may add before a request counts as having waited longer than its deadline.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(3);
 
 /// How long to wait for an outage to pass before it is called endless.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ impl Outage {
 
     /// Ends the load as things are, without looking at what was acknowledged.
     pub async fn finish(self) -> (Report<String>, Client) {
-        let record = self.load.finish(DEADLINE + 4 * SLACK).await;
+        let record = self.load.finish(DEADLINE + 2 * SLACK).await;
         let fault = Fault { start: self.start, end: self.end.unwrap_or(self.start) };
         (record.analyse(Some(fault), DEADLINE + SLACK), self.client)
     }
