@@ -212,6 +212,21 @@ async fn pieces_of_two_states_are_no_session() {
     assert_eq!(status(&layer, &format!("__Host-id.2={third}; a=b; __Host-id.1={second}; __Host-id={first}")).await, "live -");
 }
 
+/// Each value of the cookie's name makes the layer look for its pieces in all headers: it looks at a few.
+#[tokio::test]
+async fn a_cookie_divided_into_nothing_is_looked_at_a_few_times() {
+    let log = Arc::new(EventLog::default());
+    let token = builder(a256gcm()).max_token(11_000).build().unwrap();
+    let layer = SessionLayer::backend(token)
+        .cookie(CookieConfig::default().chunks(3))
+        .header_budget(12_000)
+        .events(Events::new("node").observer(log.clone()))
+        .build()
+        .unwrap();
+    assert_eq!(status(&layer, &("__Host-id=~2~; ".repeat(500) + "__Host-id.1=")).await, "forged -");
+    assert_eq!(log.count(EventKind::SessionMalformed), 4);
+}
+
 async fn status(layer: &SessionLayer, cookie: &str) -> String {
     let request = Request::get("https://localhost/who").header("cookie", cookie).body(()).unwrap();
     let response = layer.layer(service_fn(handler)).call(request).await.unwrap();
