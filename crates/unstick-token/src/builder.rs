@@ -56,13 +56,15 @@ impl TokenBuilder {
         self
     }
 
-    /// Name of the cookie that carries the token. Default `__Host-id`. Must be the session layer's: a token is forged for any other.
+    /// Name of the cookie that carries the token. Default `__Host-id`. Must be the session layer's, which refuses to be built
+    /// otherwise: a token is forged for any other.
     pub fn cookie_name(mut self, name: &str) -> Self {
         self.cookie = name.to_owned();
         self
     }
 
-    /// Name of the header that carries the token for clients without cookies. Must be the session layer's. Default: none.
+    /// Name of the header that carries the token for clients without cookies. Must be the session layer's, if it
+    /// has one. Default: none.
     pub fn header_name(mut self, name: &str) -> Self {
         self.header = name.to_ascii_lowercase();
         self

@@ -220,6 +220,11 @@ impl SessionBackend for Token {
         self.max_token
     }
 
+    fn name_of(&self, carriage: Carriage) -> Option<&str> {
+        // All of it that follows purpose and carriage, which hold no colon.
+        self.names(carriage).audience.splitn(3, ':').nth(2)
+    }
+
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening {
         if text.len() > MAX_TEXT {
             return Opening::Malformed;

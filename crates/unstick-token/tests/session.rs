@@ -248,6 +248,23 @@ async fn what_could_not_be_sent_is_refused_when_built() {
 }
 
 #[tokio::test]
+async fn a_token_is_bound_to_the_name_of_the_layers_cookie() {
+    let build = |of_token: &str, of_layer: &str, header: &str| {
+        let token = builder(a256gcm()).cookie_name(of_token).build().unwrap();
+        let layer = SessionLayer::backend(token).cookie(CookieConfig::new(of_layer).unwrap()).header(header);
+        layer.build().map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(build("__Host-shop", "__Host-shop", "X-Session"), Ok(()));
+    let refused = build("__Host-id", "__Host-shop", "x-session").unwrap_err();
+    assert!(refused.contains("`__Host-shop`") && refused.contains("`__Host-id`") && refused.contains("`cookie_name`"), "{refused}");
+    let refused = build("__Host-id", "__Host-id", "x-shop").unwrap_err();
+    assert!(refused.contains("`x-shop`") && refused.contains("`x-session`") && refused.contains("`header_name`"), "{refused}");
+    let token = Token::builder(unstick_token::TokenKeys::new(hs256()).unwrap()).build().unwrap();
+    let refused = SessionLayer::backend(token).header("x-session").build().unwrap_err().to_string();
+    assert!(refused.contains("`no name`"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_logged_out_copy_is_ended_and_a_list_that_is_down_says_so() {
     let store = FaultStore::new(MemoryStore::new());
     let log = Arc::new(EventLog::default());

@@ -105,6 +105,9 @@ impl SessionBackend for AnyBackend {
     fn max_text(&self) -> usize {
         each!(self, backend => backend.max_text())
     }
+    fn name_of(&self, carriage: Carriage) -> Option<&str> {
+        each!(self, backend => backend.name_of(carriage))
+    }
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening {
         each!(self, backend => backend.open(carriage, text))
     }
