@@ -97,8 +97,10 @@ impl TokenBuilder {
         self
     }
 
-    /// Takes sessions for good while the deny-list cannot be asked, or has not answered in half of the deadline: whoever
-    /// was logged out may be back for as long. Each time is an event. An end still fails when the list cannot take it in.
+    /// Takes sessions for good while the deny-list cannot be asked, or has not answered in a quarter of the deadline: whoever
+    /// was logged out may be back for as long, and what a login replaced, if that was nobody's session, lives on until it
+    /// expires. Who logs in meanwhile, less than the tolerated skew after all sessions of the principal were ended, is ended
+    /// with them once the list answers. Each time is an event. An end still fails when the list cannot take it in.
     pub fn fail_open(mut self) -> Self {
         self.fail_open = true;
         self

@@ -109,8 +109,10 @@ impl Token {
         Ok(Ok(claims))
     }
 
+    /// Never earlier than it was, as in a record, also when the timeout is shorter now than when the token was sealed: a denial
+    /// reaches as far as the token that was ended, and must outlive those before it.
     fn idle_deadline(&self, now: Timestamp, credential: &Credential) -> Timestamp {
-        self.lifetimes.idle_deadline(now, credential.absolute_deadline())
+        self.lifetimes.idle_deadline(now, credential.absolute_deadline()).max(credential.idle_deadline())
     }
 
     async fn create(&self, op: OpCtx, carriage: Carriage, intent: &Intent) -> Result<Committed, Error> {
@@ -133,7 +135,7 @@ impl Token {
 
     async fn epoch(&self, op: OpCtx, key: RecordKey, principal: Option<&str>) -> Result<Timestamp, Error> {
         match (&self.deny, principal) {
-            (Some(deny), Some(principal)) => deny.epoch(op, key, principal).await,
+            (Some(deny), Some(principal)) => deny.epoch(op, key, principal, self.lifetimes.tolerated_skew()).await,
             _ => Ok(Timestamp::ZERO),
         }
     }

@@ -55,10 +55,10 @@ impl<S: Store> StoreRevocations<S> {
         Self { store, skew: Duration::from_secs(300) }
     }
 
-    /// How far the clocks of two nodes may be apart. Default 5 minutes.
+    /// How far the clocks of two nodes may be apart, at most a day. Default 5 minutes.
     #[must_use]
     pub fn skew(self, skew: Duration) -> Self {
-        Self { skew, ..self }
+        Self { skew: skew.min(Duration::from_secs(24 * 3600)), ..self }
     }
 
     async fn deny_nobodys(&self, op: OpCtx, key: RecordKey, until: Timestamp) -> Result<(), Error> {
@@ -111,8 +111,12 @@ impl<S: Store> Revocations for StoreRevocations<S> {
 
     fn epoch<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>> {
         Box::pin(async move {
-            let denials = self.denials(op, &Place::of_principal(principal, op.now)).await?;
-            Ok(denials.map_or(Timestamp::ZERO, |denials| denials.epoch()))
+            let mut epoch = Timestamp::ZERO;
+            // Two when a period has just begun: nodes that are behind still look into the last one.
+            for place in Place::between(principal, op.now - self.skew, op.now) {
+                epoch = self.denials(op, &place).await?.map_or(epoch, |denials| epoch.max(denials.epoch()));
+            }
+            Ok(epoch)
         })
     }
 
