@@ -36,7 +36,7 @@
 //! # What is promised
 //! | | |
 //! |---|---|
-//! | scope | [`Client`](unstick_core::Scope::Client): any node with the keys, sticky sessions off |
+//! | scope | [`Client`](unstick_core::Scope::Client): any node with the keys, sticky sessions off; with a deny-list that reaches one process or host, that |
 //! | nothing lost (P2) | **not promised**: of two overlapping responses the one that the client receives last wins, with all keys. `update` is atomic within a request only. A renewal (once per half idle time) and a re-issue after a key rotation are such responses, too |
 //! | nothing revived (P3) | **not promised without a deny-list**: a copy of a token is good until its idle deadline, and an old state of the session as good as the new one. With a [deny-list](#revocation) an ended session stays ended; old states of a live one are still taken |
 //! | no leak (P4) | yes. Signed tokens can be read by their client, encrypted ones cannot; their length tells the session's |

@@ -210,8 +210,12 @@ fn done((carrier, ticket): (Carrier, Ticket)) -> Committed {
 }
 
 impl SessionBackend for Token {
+    /// [`Scope::Client`]; with a deny-list that reaches one process or host, its scope: elsewhere, ended sessions live on.
     fn scope(&self) -> Scope {
-        Scope::Client
+        match self.deny.as_ref().map(|deny| deny.list.scope()) {
+            Some(scope) if !scope.reaches_other_hosts() => scope,
+            _ => Scope::Client,
+        }
     }
 
     fn name(&self) -> &'static str {

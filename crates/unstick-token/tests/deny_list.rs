@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use common::*;
 use unstick_core::{
     Applied, Carrier, Change, Committed, Created, ErrorKind, EventKind, Events, Intent, Lifecycle, Loaded, NewRecord, OpCtx, Presented,
-    RecordKey, Revocations, SessionBackend, Store, Timestamp,
+    RecordKey, Revocations, Scope, SessionBackend, Store, Timestamp,
 };
 use unstick_memory::MemoryStore;
 use unstick_testkit::{
@@ -62,6 +62,12 @@ async fn an_ended_session_is_ended_for_every_copy_of_its_token() {
         end(&token, NOW, &copy).await; // again: fine
         assert!(matches!(load(&token, NOW, &other).await, Loaded::Live(_)), "the principal's other sessions live");
     }
+}
+
+/// What the affinity layer asks before it turns sticky sessions off.
+#[tokio::test]
+async fn sessions_reach_no_further_than_their_ends() {
+    assert_eq!(node(builder(hs256())).0.scope(), Scope::Process);
 }
 
 #[tokio::test]

@@ -33,13 +33,15 @@ mod principal;
 
 use std::time::Duration;
 
-use unstick_core::{BoxFuture, Error, ErrorKind, Loaded, OpCtx, Presented, RecordKey, Revocations, SecretHash, Store, Timestamp};
+use unstick_core::{BoxFuture, Error, ErrorKind, Loaded, OpCtx, Presented, RecordKey, Revocations, Scope, SecretHash, Store, Timestamp};
 
 use self::{place::Place, principal::Denials};
 
 /// [`Revocations`] over a [`Store`]. See the [module docs](self).
 ///
-/// Where it reaches is where the store reaches: over a store of one process, other nodes know nothing of a revocation.
+/// Where it reaches is where the store reaches: over a store of one process, other nodes know nothing of a revocation, and
+/// [`Token`](crate::Token) says of its sessions that they reach no further. What the store loses, in a failover or under
+/// memory pressure, is no longer denied.
 #[derive(Debug)]
 pub struct StoreRevocations<S> {
     store: S,
@@ -90,6 +92,11 @@ fn unreadable(loaded: &Loaded) -> Error {
 }
 
 impl<S: Store> Revocations for StoreRevocations<S> {
+    /// The store's.
+    fn scope(&self) -> Scope {
+        self.store.scope()
+    }
+
     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, principal: Option<&'a str>, until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match principal {

@@ -27,7 +27,11 @@ impl Source {
     /// How far the sessions reach; what the affinity layer asks.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.store().map_or(Scope::Client, Store::scope)
+        match self {
+            Self::Store(store) => store.scope(),
+            #[cfg(feature = "token")]
+            Self::Token(token) => token.scope(),
+        }
     }
 
     /// The store, for sweeping and administration; `None` when the client carries the sessions.
