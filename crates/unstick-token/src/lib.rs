@@ -41,7 +41,7 @@
 //! | nothing revived (P3) | **not promised without a deny-list**: a copy of a token is good until its idle deadline, and an old state of the session as good as the new one. With a [deny-list](#revocation) an ended session stays ended; old states of a live one are still taken |
 //! | no leak (P4) | yes. Signed tokens can be read by their client, encrypted ones cannot; their length tells the session's |
 //! | failure is visible (P5) | yes; without a deny-list there is nothing to fail |
-//! | cost (P7) | 0 trips; with a deny-list 1 for each read and each write, 2 for a read then a write |
+//! | cost (P7) | 0 trips; with a deny-list 1 for each read and each write, 2 for a read then a write, and [what a login and an end take](revocations) |
 //!
 //! # What a token is
 //! A compact JWS (RFC 7515, `HS256` or `EdDSA`) or JWE (RFC 7516, `dir` with `A256GCM`). Its protected header is one fixed text

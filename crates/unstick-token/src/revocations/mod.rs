@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | an anonymous session | a tombstone under a hash of its key | 1 |
 //! | a session of a principal | the principal's record, which holds its epoch and its denied sessions | 1 |
+//! | a principal's epoch, at login | the same | 1; 2 when 30 days have just begun |
 //! | denying an anonymous session | | 1 |
 //! | denying a principal's session, raising its epoch | | 2 for each 30 days that the denial must outlive, rounded up |
 //!
