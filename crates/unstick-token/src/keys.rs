@@ -176,7 +176,7 @@ impl TokenKey {
             let mut text = String::with_capacity(self.sealed_len(claims.len()));
             text.push_str(self.header.text());
             text.push('.');
-            text.push_str(&jose::encode(&claims));
+            jose::append(&claims, &mut text);
             let signature = match &self.material {
                 Material::Hs256(mac) => jose::encode(mac.clone().chain_update(&text).finalize().into_bytes()),
                 Material::EdDsa { signing: Some(key), .. } => jose::encode(key.sign(text.as_bytes()).to_bytes()),
