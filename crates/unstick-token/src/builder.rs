@@ -72,6 +72,9 @@ impl TokenBuilder {
 
     /// Idle and absolute timeouts, and tolerated skew. Default: [`Lifetimes::new`]. The grace has no meaning here: an old
     /// token is as good as a new one until it expires or its session is revoked.
+    ///
+    /// A shorter timeout holds for tokens that are sealed from then on. "Sign out everywhere" denies for the absolute timeout of
+    /// now: after it was shortened, tokens from before outlive that, unless their key is taken out of the ring.
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
@@ -81,7 +84,7 @@ impl TokenBuilder {
     /// [`TooLarge`](unstick_core::ErrorKind::TooLarge), names the largest keys, and leaves the client with the token it has.
     ///
     /// Default [`Token::DEFAULT_MAX`], for which the session layer's default header budget and nginx's default buffer
-    /// suffice. About three quarters of it are left for keys and values. For more, raise the layer's header budget and
+    /// suffice. Three quarters of it, less some 400 bytes, are left for keys and values. For more, raise the layer's header budget and
     /// the proxies' buffers with it, and beyond the 4096 bytes of a cookie allow several (`CookieConfig::chunks`).
     pub fn max_token(mut self, characters: usize) -> Self {
         self.max_token = characters;

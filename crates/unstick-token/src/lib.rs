@@ -78,8 +78,8 @@
 //!
 //! # Revocation
 //! [`TokenBuilder::revocations`] asks a [deny-list](revocations) for every session that is read or written. Ending a session
-//! denies its lineage, so no copy and no request in flight brings it back; a login denies the session before it; "sign out
-//! everywhere" raises the principal's epoch. A list that cannot be asked makes the session unavailable (fail closed), unless
+//! denies its lineage, so no copy and no request in flight brings it back; a login denies the session before it and begins one
+//! of its own, which an end of the session before does not reach; "sign out everywhere" raises the principal's epoch. A list that cannot be asked makes the session unavailable (fail closed), unless
 //! [`TokenBuilder::fail_open`] says otherwise.
 //!
 //! # Other releases
