@@ -178,7 +178,7 @@ fn request(
             return outcome(&answer).map(|()| ledger.left(leaver));
         }
         let cookie = ledger.shopper(at);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             let answer = ask(&client, node, "/get?k=first", &cookie).await;
             outcome(&answer)?;
             ledger.answered(at, &answer.headers, None);
