@@ -10,7 +10,7 @@
 //! | late writes | refused by the statement itself, by the server's own clock after it got the row's lock |
 //!
 //! Each session is one row. A change is merged into it by the `UPDATE` itself, so that two writers of different fields both
-//! survive without a transaction or a retry. (One that removes more than 32 fields by name is merged here, in a transaction that
+//! survive without a transaction or a retry. (One that names more than 32 fields is merged here, in a transaction that
 //! holds the row's lock; [`Change::clear`](unstick_core::Change::clear) is no such case.) The index by principal is a transaction
 //! under a lock of the principal's own.
 //!

@@ -77,6 +77,27 @@ async fn more_removals_than_a_statement_takes() {
     assert_eq!(store.apply(op(), other.key, other.presented, &many).await.unwrap(), Applied::Missing);
 }
 
+/// The server's own merge reads the session anew for each field, and would take longer than the operation has.
+#[tokio::test]
+async fn ten_thousand_fields_over_as_many() {
+    let place = Place::new(url!());
+    let store = place.store().await;
+    let session = Session::create(&store).await;
+    let all = |value: &'static str| Change {
+        fields: (0..10_000).map(|n| (format!("field-{n:05}").into(), FieldChange::Set(value.into()))).collect(),
+        ..Change::new()
+    };
+    let mut expected = Fields::default();
+    for change in [all("first"), Change { max_size: 1 << 20, ..all("second") }] {
+        let op = op();
+        change.merge_into(&mut expected, op.op_id.field_version());
+        assert!(store.apply(op, session.key, session.presented, &change).await.unwrap().is_done());
+    }
+    assert!(session.fields(&store).await == expected, "the second of both");
+    let limited = Change { max_size: 1 << 10, ..all("the longest") };
+    assert_eq!(session.apply(&store, &limited).await, Applied::TooLarge);
+}
+
 /// A store whose connections are set up by `setting`.
 async fn store_with(place: &Place, setting: &'static str) -> MySqlStore {
     let options: MySqlConnectOptions = place.url.parse().unwrap();
