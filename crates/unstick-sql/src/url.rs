@@ -97,7 +97,8 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ConfigError> {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'%' {
-            let digits = tail.get(..2).and_then(|two| str::from_utf8(two).ok()).ok_or_else(malformed)?;
+            let digits = tail.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit)).and_then(|two| str::from_utf8(two).ok());
+            let digits = digits.ok_or_else(malformed)?;
             bytes.push(u8::from_str_radix(digits, 16).map_err(|_| malformed())?);
             rest = &tail[2..];
         } else {
@@ -137,7 +138,9 @@ mod tests {
         assert!(path("sqlite:").unwrap_err().to_string().contains("names no file"));
         assert!(path("sqlite::memory:").unwrap_err().to_string().contains("memory store"));
         assert!(path("postgres://x").unwrap_err().to_string().contains("postgres"));
-        assert!(path("sqlite:a%2").is_err());
+        for wrong in ["sqlite:a%2", "sqlite:a%+1", "sqlite:a%zz", "sqlite:a%ff", "sqlite:a%"] {
+            assert!(path(wrong).unwrap_err().to_string().contains("%25"), "{wrong}");
+        }
         let options = file("sqlite:a.db?prefix=shop_&synchronous=full", "sqlite").unwrap().options;
         assert_eq!(options, [("prefix".into(), "shop_".into()), ("synchronous".into(), "full".into())]);
     }
