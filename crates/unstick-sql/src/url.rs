@@ -85,6 +85,12 @@ fn is_torn(place: &str, query: &str) -> bool {
         || (path.is_empty() && !authority.is_empty() && !authority.contains('@') && query.contains('@'))
 }
 
+/// An IPv6 address without the brackets that it has in a URL; the driver would ask for a host of that name.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn unbracketed(host: &str) -> Option<String> {
+    host.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
+}
+
 /// A whole number out of an address.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn number(name: &str, value: &str) -> Result<u32, ConfigError> {

@@ -6,7 +6,10 @@ use sqlx::{Connection, Executor, MySql, MySqlConnection, MySqlPool, mysql::MySql
 use unstick_core::ConfigError;
 
 use super::{MySqlStore, error, schema, session};
-use crate::server::{Broken, Settings, pool_options, server_store_builder};
+use crate::{
+    server::{Broken, Settings, pool_options, server_store_builder},
+    url,
+};
 
 /// Settings of a [`MySqlStore`].
 #[derive(Clone)]
@@ -41,7 +44,7 @@ impl MySqlStoreBuilder {
     /// One sentence that names the setting, or what is the matter with the server. It never holds the address, which may hold a password.
     pub async fn connect(mut self) -> Result<MySqlStore, ConfigError> {
         let address = self.settings.take_address(&["mysql", "mariadb"], DRIVER, &[], |_, _| Ok(()))?;
-        let options = MySqlConnectOptions::from_str(&address).map_err(|_| {
+        let mut options = MySqlConnectOptions::from_str(&address).map_err(|_| {
             ConfigError::new("the address of the session database cannot be read; write mysql://user:password@host/database, with `%` and two digits for special characters in the password")
         })?;
         if options.get_database().is_none() {
@@ -50,6 +53,9 @@ impl MySqlStoreBuilder {
             ));
         }
         let place = place(&options);
+        if let Some(host) = url::unbracketed(options.get_host()) {
+            options = options.host(&host);
+        }
         // outside the pool the server's own error comes through
         let probe = in_time(&place, MySqlConnection::connect_with(&options)).await?;
         let broken = Arc::new(Broken::default());

@@ -88,6 +88,9 @@ impl PostgresStoreBuilder {
                 options.options([("statement_timeout", timeout.as_millis().to_string()), ("default_transaction_isolation", isolation)]);
         }
         let place = place(&options);
+        if let Some(host) = url::unbracketed(options.get_host()) {
+            options = options.host(&host);
+        }
         // outside a pool the server's own error comes through
         let first = async { PgConnection::connect_with(&options).await?.close().await };
         match tokio::time::timeout(START, first).await {

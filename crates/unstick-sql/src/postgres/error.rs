@@ -69,7 +69,7 @@ pub(super) fn start_up(place: &str, error: &sqlx::Error) -> ConfigError {
         Some("57P03") => "is starting up or shutting down".into(),
         Some(code) => format!("cannot be used (SQLSTATE {code})"),
         None => match error {
-            sqlx::Error::Io(error) => format!("cannot be reached: {}", error.kind()),
+            sqlx::Error::Io(error) => format!("cannot be reached ({}); check host and port, and that the server runs", error.kind()),
             sqlx::Error::Tls(_) => "cannot be reached over TLS; check `sslmode` and the certificates, and that the feature `tls` is on".into(),
             sqlx::Error::PoolTimedOut => "gave no connection in time".into(),
             _ => "cannot be used: the driver failed".into(),

@@ -10,7 +10,7 @@ use unstick_sql::{
 use unstick_testkit::{require_server, servers::MariaDbServer};
 
 use crate::common::{
-    Session,
+    Session, is_reached_by_ipv6,
     mysql::{Place, SERVER, url},
     op,
 };
@@ -193,4 +193,9 @@ async fn files_may_be_run_again() {
         place.run(file.sql).await;
     }
     assert!(Session::create(&store).await.fields(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_reached() {
+    is_reached_by_ipv6("mysql://app:secret@[::1]:PORT/app", async |address| MySqlStore::connect(&address).await).await;
 }
