@@ -66,8 +66,9 @@ impl MySqlStoreBuilder {
         self.finish(place, pool, broken).await
     }
 
-    /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all isolation levels,
-    /// `sql_mode`s and time zones will do. Its acquire timeout should be below the session layer's deadline. The address,
+    /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all
+    /// `sql_mode`s and time zones will do, and all isolation levels unless `innodb_snapshot_isolation` is on (MariaDB's default from 11.6.2): then
+    /// `READ COMMITTED`. Its acquire timeout should be below the session layer's deadline. The address,
     /// [`max_connections`](Self::max_connections) and [`acquire_timeout`](Self::acquire_timeout) are not looked at.
     ///
     /// # Errors

@@ -37,7 +37,8 @@
 //! heals by itself. A connection whose server became read-only, as after a failover, is closed, too.
 //!
 //! Connections of the store's own pool are `READ COMMITTED` and wait 5 seconds at most for a lock. A pool of yours
-//! ([`MySqlStore::from_pool`]) may have another isolation, `sql_mode` and time zone. Under an isolation above `READ COMMITTED` a new row
+//! ([`MySqlStore::from_pool`]) may have another isolation, `sql_mode` and time zone; but where
+//! `innodb_snapshot_isolation` is on, which is MariaDB's default from 11.6.2, it must be `READ COMMITTED`. Under an isolation above `READ COMMITTED` a new row
 //! that waits for another transaction to roll back the same row may go in late; and in a time zone that has daylight saving, a
 //! statement that waits for a lock while the clocks are changed may be judged by an hour off: sqlx sets UTC unless told otherwise.
 //!

@@ -137,6 +137,7 @@ async fn settings_of_the_users_pool_do_not_matter() {
         ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", true),
         ("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", true),
         ("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", true),
+        ("SET SESSION innodb_snapshot_isolation = ON; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", maria),
     ];
     for (setting, here) in settings {
         if !here {
@@ -210,6 +211,15 @@ async fn everything(store: &Arc<MySqlStore>, setting: &str) {
         granted += u64::from(one.unwrap());
     }
     assert_eq!((granted, index.end_others(op(), "carl", None, SECOND).await.unwrap()), (3, 3), "{setting}");
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let (store, next) = (store.clone(), next);
+        tasks.spawn(async move { next.apply(&*store, &Change::new().set(&format!("w{n}"), "1")).await.is_done() });
+    }
+    while let Some(one) = tasks.join_next().await {
+        assert!(one.unwrap(), "{setting}");
+    }
+    assert_eq!(next.fields(store).await.iter().filter(|(name, _)| name.starts_with('w')).count(), 8, "{setting}");
     let ended = store.end(op(), key, Some(next.presented), op().now + 900 * SECOND).await.unwrap();
     assert_eq!(ended, Ended::Done { was_live: true }, "{setting}");
     assert!(matches!(next.load(store).await, Loaded::Ended { .. }), "{setting}");

@@ -57,6 +57,18 @@ async fn sessions_that_the_statements_cannot_work_in_are_refused() {
     }
 }
 
+/// Writers of one session would get in each other's way: MariaDB answers 1020 to whoever waited.
+#[tokio::test]
+async fn snapshot_isolation_is_refused() {
+    let server = require_server!(SERVER.get());
+    let pool = MySqlPoolOptions::new().after_connect(|connection, _| {
+        let setting = "SET SESSION innodb_snapshot_isolation = ON; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+        Box::pin(async move { sqlx::Executor::execute(connection, sqlx::raw_sql(setting)).await.map(drop) })
+    });
+    let pool = pool.connect(&server.url()).await.unwrap();
+    tells(&MySqlStore::from_pool(pool).await.unwrap_err().to_string(), &["`innodb_snapshot_isolation`", "READ COMMITTED"]);
+}
+
 #[tokio::test]
 async fn a_server_that_has_no_clock_is_refused() {
     let server = require_server!(MariaDbServer::builder().arg("--sysdate-is-now").start());
