@@ -16,6 +16,7 @@ use unstick_testkit::{client::Jar, clock::ManualClock, observe::EventLog};
 use crate::{
     App,
     cookies::{cookies, keep},
+    stores::{self, Server},
 };
 
 /// Which store the nodes share.
@@ -25,6 +26,8 @@ pub enum Backend {
     Memory,
     /// A store per node, over one file.
     Sqlite,
+    /// A store per node, on a real server.
+    On(Server),
 }
 
 /// How the nodes are configured.
@@ -109,6 +112,10 @@ impl Cluster {
         let key = Key::from_bytes([7; 32]).expect("a key");
         let memory = Arc::new(MemoryStore::builder().runtime(Runtime::custom(clock.clone())).build());
         let directory = tempfile::tempdir().expect("a directory");
+        let place = match backend {
+            Backend::On(server) => server.place(),
+            Backend::Memory | Backend::Sqlite => String::new(),
+        };
         let (mut layers, mut routers) = (Vec::new(), Vec::new());
         for node in 0..options.nodes {
             let ahead = options.skew * u32::try_from(node).unwrap_or(0);
@@ -126,6 +133,10 @@ impl Cluster {
                         .expect("a database");
                     finish(SessionLayer::keyed(store, keys), &options, runtime, events)
                 }
+                Backend::On(_) => {
+                    let store = stores::open_with(&place, events.clone(), runtime.clone()).await;
+                    finish(SessionLayer::keyed(store, keys), &options, runtime, events)
+                }
             };
             routers.push(app.router().layer(layer.clone()));
             layers.push(layer);
@@ -136,7 +147,7 @@ impl Cluster {
     /// A new client without cookies.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client { routers: self.routers.clone(), jar: Jar::default() }
+        Client::of(self.routers.clone())
     }
 
     /// How many nodes.
@@ -187,6 +198,12 @@ impl Answer {
 }
 
 impl Client {
+    /// A client without cookies of nodes that are these routers.
+    #[must_use]
+    pub fn of(routers: Vec<Router>) -> Self {
+        Self { routers, jar: Jar::default() }
+    }
+
     /// Sends a request to `node`, and keeps the answer's cookies.
     ///
     /// # Panics

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -25,13 +24,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` as node `name` over the database `file`.
+    /// Starts `program` as node `name` with sessions at the address `sessions`.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(program: &str, name: &str, file: &Path) -> io::Result<Self> {
+    pub fn start(program: &str, name: &str, sessions: &str) -> io::Result<Self> {
         let key = "07".repeat(32);
-        let mut child = Command::new(program).arg(name).arg(file).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut command = Command::new(program);
+        command.arg(name).arg(key).env("SESSIONS", sessions);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         io::BufRead::read_line(&mut io::BufReader::new(out), &mut line)?;

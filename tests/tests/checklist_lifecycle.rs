@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use unstick_core::{EventKind, Key, KeyRing, Lifetimes};
 use unstick_memory::MemoryStore;
 use unstick_session::{Session, SessionError, SessionLayer};
-use unstick_stories::{Backend, Cluster, Options, cookies, keep, on_both};
+use unstick_stories::{Backend, Cluster, Options, cookies, keep, on_every};
 use unstick_testkit::client::Jar;
 
 fn lifetimes() -> Lifetimes {
@@ -167,7 +167,7 @@ async fn item_37_clocks_a_minute_apart_agree(backend: Backend) {
     assert_eq!(cluster.log.count(EventKind::ClockSkew), 1, "more than that is reported");
 }
 
-on_both! {
+on_every! {
     items_23_24_every_promotion_changes_the_id;
     item_28_a_logged_out_cookie_is_dead_on_every_node;
     item_31_everybody_else_is_signed_out;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use unstick_stories::{Backend, Cluster, on_both};
+use unstick_stories::{Backend, Cluster, on_every};
 
 const CONCURRENT: usize = 32;
 
@@ -51,7 +51,7 @@ async fn different_keys_after_a_read(backend: Backend) {
     different_keys_all_survive(backend, true).await;
 }
 
-on_both! {
+on_every! {
     different_keys_written_blind;
     different_keys_after_a_read;
     same_key_updates_all_count;

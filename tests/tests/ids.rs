@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use unstick_core::{EventKind, Lifetimes};
-use unstick_stories::{Answer, Backend, Client, Cluster, Options, on_both};
+use unstick_stories::{Answer, Backend, Client, Cluster, Options, on_every};
 
 const GRACE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(600);
@@ -171,7 +171,7 @@ async fn requests_just_behind_a_login(backend: Backend) {
     }
 }
 
-on_both! {
+on_every! {
     twenty_requests_on_an_id_being_renewed;
     the_old_id_dies_with_the_session;
     a_planted_cookie_is_worthless_after_the_login;

@@ -1,4 +1,4 @@
-//! Two processes over one SQLite file: 32 of 32, and kill -9 under open-loop load.
+//! Two processes over one store, a file or a server: 32 of 32, and kill -9 under open-loop load.
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use unstick_stories::{
-    keep,
+    Backend, keep, on_servers,
     wire::{Process, get},
 };
 use unstick_testkit::client::Jar;
@@ -22,11 +22,19 @@ async fn session(process: &Process, path: &str) -> Jar {
     jar
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_two_of_thirty_two_over_two_processes() {
+/// An empty place for sessions. The directory holds it, when it is a file.
+fn place(backend: Backend, directory: &tempfile::TempDir) -> String {
+    match backend {
+        Backend::On(server) => server.place(),
+        Backend::Sqlite => format!("sqlite:{}?busy_timeout_ms=4000", directory.path().join("sessions.sqlite").display()),
+        Backend::Memory => unreachable!("processes share no memory"),
+    }
+}
+
+async fn thirty_two_of_thirty_two_over_two_processes(backend: Backend) {
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("sessions.sqlite");
-    let nodes = [Process::start(NODE, "a", &file).unwrap(), Process::start(NODE, "b", &file).unwrap()];
+    let sessions = place(backend, &directory);
+    let nodes = [Process::start(NODE, "a", &sessions).unwrap(), Process::start(NODE, "b", &sessions).unwrap()];
     for await_between in [0, 5] {
         let jar = session(&nodes[0], "/set?first=1").await;
         let paths: Vec<String> = (0..32).map(|at| format!("/slow?read=1&k=key{at}&v=1&ms={await_between}")).collect();
@@ -51,15 +59,14 @@ struct Acknowledged {
     at: Instant,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_nine_loses_nothing_that_was_acknowledged() {
+async fn kill_nine_loses_nothing_that_was_acknowledged(backend: Backend) {
     const EVERY: Duration = Duration::from_millis(5);
     const REQUESTS: usize = 400;
     const KILL_AFTER: usize = 200;
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("sessions.sqlite");
-    let mut victim = Process::start(NODE, "victim", &file).unwrap();
-    let survivor = Process::start(NODE, "survivor", &file).unwrap();
+    let sessions = place(backend, &directory);
+    let mut victim = Process::start(NODE, "victim", &sessions).unwrap();
+    let survivor = Process::start(NODE, "survivor", &sessions).unwrap();
     let mut jars = Vec::new();
     for _ in 0..8 {
         jars.push(session(&survivor, "/login?user=ann").await);
@@ -100,4 +107,22 @@ async fn kill_nine_loses_nothing_that_was_acknowledged() {
     let (_, _, continuity) = get(survivor.address, "/continuity", &Jar::default()).await.unwrap();
     let (found, lost) = continuity.split_once(' ').unwrap();
     assert!(found.parse::<u64>().unwrap() > 0 && lost == "0", "continuity: {continuity}");
+}
+
+macro_rules! stories {
+    ($($story:ident;)*) => {$(
+        mod $story {
+            use super::*;
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$story(Backend::Sqlite).await;
+            }
+            on_servers! { |backend| super::$story(backend) }
+        }
+    )*};
+}
+
+stories! {
+    thirty_two_of_thirty_two_over_two_processes;
+    kill_nine_loses_nothing_that_was_acknowledged;
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use unstick_core::Lifetimes;
-use unstick_stories::{Answer, Backend, Client, Cluster, Options};
+use unstick_stories::{Answer, Backend, Client, Cluster, Options, on_servers};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Meanwhile {
@@ -123,7 +123,7 @@ async fn schedules(backend: Backend, what: Meanwhile) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("UNSTICK_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("UNSTICK_SCHEDULES").unwrap_or(1000),
+        None => 0..number("UNSTICK_SCHEDULES").unwrap_or(if matches!(backend, Backend::On(_)) { 200 } else { 1000 }),
     };
     let all = seeds.end - seeds.start;
     let mut acknowledged = 0;
@@ -161,6 +161,7 @@ macro_rules! races {
             async fn sqlite() {
                 schedules(Backend::Sqlite, Meanwhile::$what).await;
             }
+            on_servers! { |backend| schedules(backend, Meanwhile::$what) }
         }
     )*};
 }

@@ -98,7 +98,7 @@ impl AffinityLayerBuilder {
             Sessions::In(Scope::Process) if !self.is_loss_allowed => {
                 return Err(ConfigError::new(
                     "`sessions(Scope::Process)` and the affinity layer cannot work together: a user sent to another node loses a session that is in \
-                     one process's memory; give the session layer a store that every node reaches, or leave the affinity layer out, or call \
+                     one process's memory, and finds one that was ended there; give the session layer, and its deny-list, a store that every node reaches, or leave the affinity layer out, or call \
                      `allow_sessions_lost_on_other_nodes()`",
                 ));
             }

@@ -157,6 +157,13 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
         crate::SEALED_LEN
     }
 
+    /// The name of the cookie or header that carriers are sealed for, if the backend was told one. The layer refuses to be
+    /// built under another: what was sealed for one cookie would be taken in any. Default: the layer has told it.
+    fn name_of(&self, carriage: Carriage) -> Option<&str> {
+        let _ = carriage;
+        None
+    }
+
     /// Judges a carrier. No I/O, constant-time comparison.
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening;
 

@@ -11,6 +11,7 @@
 //! #[derive(Debug, Default)]
 //! struct InMemory { denied: Mutex<HashMap<RecordKey, Timestamp>>, epochs: Mutex<HashMap<String, (Timestamp, Option<RecordKey>)>> }
 //! impl Revocations for InMemory {
+//!     fn scope(&self) -> Scope { Scope::Process }
 //!     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, _: Option<&'a str>, _until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
 //!         self.denied.lock().unwrap().insert(key, op.now);
 //!         Box::pin(async { Ok(()) })
@@ -47,10 +48,14 @@
 
 use std::fmt;
 
-use crate::{BoxFuture, Error, OpCtx, RecordKey, Timestamp};
+use crate::{BoxFuture, Error, OpCtx, RecordKey, Scope, Timestamp};
 
 /// Deny-list and principal epochs. See the [module docs](self). An error must be taken for "revoked" (fail closed) unless the operator chose otherwise by name.
 pub trait Revocations: fmt::Debug + Send + Sync {
+    /// Which nodes learn of a revocation. Sessions whose end reaches less far than they do are said to reach no further, so
+    /// that nobody turns sticky sessions off over them unawares.
+    fn scope(&self) -> Scope;
+
     /// Denies one session until its last credential would have expired anyway. `principal` is who was logged in, which is
     /// where the session will be looked for.
     ///

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use unstick_core::{ConfigError, Events, HeaderBudget, KeyRing, Lifetimes, Runtime, SessionBackend};
+use unstick_core::{Carriage, ConfigError, Events, HeaderBudget, KeyRing, Lifetimes, Runtime, SessionBackend};
 
 use crate::{
     IntoBackend, SessionLayer, Setup,
@@ -93,6 +93,17 @@ impl<B: SessionBackend> SessionLayerBuilder<Own<B>> {
 
 fn layer(env: Env, backend: impl SessionBackend) -> Result<SessionLayer, ConfigError> {
     env.cookie.check_text(backend.name(), backend.max_text(), env.budget)?;
+    let header = env.header.as_ref().map(HeaderName::as_str);
+    for (what, carriage, name) in [("cookie", Carriage::Cookie, Some(env.cookie.name())), ("header", Carriage::Header, header)] {
+        if let (Some(name), Some(sealed_for)) = (name, backend.name_of(carriage))
+            && name != sealed_for
+        {
+            let (kind, sealed_for) = (backend.name(), if sealed_for.is_empty() { "no name" } else { sealed_for });
+            return Err(ConfigError::new(format!(
+                "the {what} is called `{name}`, but the `{kind}` backend seals for `{sealed_for}`; give both one name (`{what}_name`)"
+            )));
+        }
+    }
     Ok(SessionLayer::from_shared(Arc::new(Shared { env: Arc::new(env), engine: Arc::new(backend) })))
 }
 

@@ -101,7 +101,8 @@ impl Sessions {
         Ok(matches!(ended, Ended::Done { was_live: true }))
     }
 
-    /// Ends all sessions of `principal` but `keep`, at once on every node; returns how many were live.
+    /// Ends all sessions of `principal` but `keep`, at once on every node; returns how many were live, as far as the backend
+    /// can count them: sessions that clients carry are ended by a deny-list and not counted.
     ///
     /// # Errors
     /// When the backend could not answer, or keeps no index ([`ErrorKind::Unsupported`]).

@@ -74,7 +74,7 @@ async fn round(engine: &impl Engine, lease: Duration) -> Result<(), Error> {
 }
 
 /// Between three and five quarters, so that processes started together don't stay together.
-fn jittered(interval: Duration) -> Duration {
+pub(crate) fn jittered(interval: Duration) -> Duration {
     let mut random = [0; 1];
     // without randomness all wait the same time, which is harmless
     let _ = getrandom::fill(&mut random);

@@ -56,13 +56,15 @@ impl TokenBuilder {
         self
     }
 
-    /// Name of the cookie that carries the token. Default `__Host-id`. Must be the session layer's: a token is forged for any other.
+    /// Name of the cookie that carries the token. Default `__Host-id`. Must be the session layer's, which refuses to be built
+    /// otherwise: a token is forged for any other.
     pub fn cookie_name(mut self, name: &str) -> Self {
         self.cookie = name.to_owned();
         self
     }
 
-    /// Name of the header that carries the token for clients without cookies. Must be the session layer's. Default: none.
+    /// Name of the header that carries the token for clients without cookies. Must be the session layer's, if it
+    /// has one. Default: none.
     pub fn header_name(mut self, name: &str) -> Self {
         self.header = name.to_ascii_lowercase();
         self
@@ -70,6 +72,9 @@ impl TokenBuilder {
 
     /// Idle and absolute timeouts, and tolerated skew. Default: [`Lifetimes::new`]. The grace has no meaning here: an old
     /// token is as good as a new one until it expires or its session is revoked.
+    ///
+    /// A shorter timeout holds for tokens that are sealed from then on. "Sign out everywhere" denies for the absolute timeout of
+    /// now: after it was shortened, tokens from before outlive that, unless their key is taken out of the ring.
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
@@ -79,7 +84,7 @@ impl TokenBuilder {
     /// [`TooLarge`](unstick_core::ErrorKind::TooLarge), names the largest keys, and leaves the client with the token it has.
     ///
     /// Default [`Token::DEFAULT_MAX`], for which the session layer's default header budget and nginx's default buffer
-    /// suffice. About three quarters of it are left for keys and values. For more, raise the layer's header budget and
+    /// suffice. Three quarters of it, less some 400 bytes, are left for keys and values. For more, raise the layer's header budget and
     /// the proxies' buffers with it, and beyond the 4096 bytes of a cookie allow several (`CookieConfig::chunks`).
     pub fn max_token(mut self, characters: usize) -> Self {
         self.max_token = characters;
@@ -95,8 +100,10 @@ impl TokenBuilder {
         self
     }
 
-    /// Takes sessions for good while the deny-list cannot be asked, or has not answered in half of the deadline: whoever
-    /// was logged out may be back for as long. Each time is an event. An end still fails when the list cannot take it in.
+    /// Takes sessions for good while the deny-list cannot be asked, or has not answered in a quarter of the deadline: whoever
+    /// was logged out may be back for as long, and what a login replaced, if that was nobody's session, lives on until it
+    /// expires. Who logs in meanwhile, less than the tolerated skew after all sessions of the principal were ended, is ended
+    /// with them once the list answers. Each time is an event. An end still fails when the list cannot take it in.
     pub fn fail_open(mut self) -> Self {
         self.fail_open = true;
         self

@@ -1,6 +1,6 @@
 //! The deny-list as a token asks it: closed when it fails, unless the operator chose otherwise.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use unstick_core::{BoxFuture, Error, ErrorKind, EventKind, Events, OpCtx, RecordKey, Revocations, Runtime, Timestamp};
@@ -25,9 +25,9 @@ impl DenyList {
         self.or_open(op, key, self.list.revoked_at(op, key, principal, epoch), None).await
     }
 
-    /// The epoch that a login carries. Failing open, that is the present time: only later epochs deny it.
-    pub(crate) async fn epoch(&self, op: OpCtx, key: RecordKey, principal: &str) -> Result<Timestamp, Error> {
-        self.or_open(op, key, self.list.epoch(op, principal), op.now).await
+    /// The epoch that a login carries. Failing open, that is a time which no epoch to come is before, whichever node raises it.
+    pub(crate) async fn epoch(&self, op: OpCtx, key: RecordKey, principal: &str, skew: Duration) -> Result<Timestamp, Error> {
+        self.or_open(op, key, self.list.epoch(op, principal), op.now - skew).await
     }
 
     /// Denies a session that the same request has replaced by a login.
@@ -44,9 +44,10 @@ impl DenyList {
         if !self.fail_open {
             return asked.await;
         }
-        let answer = match select(asked, pin!(self.runtime.sleep(op.budget() / 2))).await {
+        // A login asks three times, and time must be left to seal.
+        let answer = match select(asked, pin!(self.runtime.sleep(op.budget() / 4))).await {
             Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(Error::new(ErrorKind::Timeout, "the deny-list did not answer in half of the deadline")),
+            Either::Right(_) => Err(Error::new(ErrorKind::Timeout, "the deny-list did not answer in a quarter of the deadline")),
         };
         Ok(answer.unwrap_or_else(|_| {
             self.events.emit(EventKind::LoadFailed, Some(key.tag()), "the deny-list cannot be asked: failing open");

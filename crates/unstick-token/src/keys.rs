@@ -33,7 +33,8 @@ pub enum Sealing {
     /// JWE with `dir` and A256GCM: the client can neither read nor change the session. The default.
     #[default]
     Encrypted,
-    /// JWS with HS256: shorter, and the client can read its session.
+    /// JWS with HS256: shorter, and **not secret**: the client, and whoever sees its cookie, can read all values, names of keys
+    /// and the principal. Nobody can change them.
     Signed,
 }
 
@@ -67,10 +68,10 @@ impl TokenKey {
         Self { material, kid, header }
     }
 
-    /// Signs with HMAC-SHA256 (JWS `HS256`). Whoever has the key can sign.
+    /// Signs with HMAC-SHA256 (JWS `HS256`). Whoever has the key can sign; clients can read their sessions.
     ///
     /// # Errors
-    /// When there are less than 32 bytes (RFC 7518 section 3.2), or all are the same: a placeholder, not a key.
+    /// When there are less than 32 bytes (RFC 7518 section 3.2), or all are 0 or the digit `0`: a placeholder, not a key.
     pub fn hs256(secret: &[u8]) -> Result<Self, ConfigError> {
         if secret.len() < 32 {
             return Err(ConfigError::new(format!(
@@ -83,9 +84,10 @@ impl TokenKey {
     }
 
     /// Signs with Ed25519 (JWS `EdDSA`). Give other services the [public key](Self::ed25519_public): they can verify sessions and not make any.
+    /// Clients can read their sessions.
     ///
     /// # Errors
-    /// When all bytes of the seed are the same.
+    /// When all bytes of the seed are 0 or the digit `0`.
     pub fn ed25519(seed: [u8; 32]) -> Result<Self, ConfigError> {
         refuse_placeholder(&seed)?;
         let signing = SigningKey::from_bytes(&seed);
@@ -107,7 +109,7 @@ impl TokenKey {
     /// Encrypts with AES-256 in GCM (JWE `dir`, `A256GCM`), under a key of its own for every token. See [the crate docs](crate#encrypted-tokens).
     ///
     /// # Errors
-    /// When all bytes are the same.
+    /// When all bytes are 0 or the digit `0`.
     pub fn a256gcm(key: [u8; 32]) -> Result<Self, ConfigError> {
         refuse_placeholder(&key)?;
         Ok(Self::new(Material::A256Gcm(mac(&key)?), &key))
@@ -174,7 +176,7 @@ impl TokenKey {
             let mut text = String::with_capacity(self.sealed_len(claims.len()));
             text.push_str(self.header.text());
             text.push('.');
-            text.push_str(&jose::encode(&claims));
+            jose::append(&claims, &mut text);
             let signature = match &self.material {
                 Material::Hs256(mac) => jose::encode(mac.clone().chain_update(&text).finalize().into_bytes()),
                 Material::EdDsa { signing: Some(key), .. } => jose::encode(key.sign(text.as_bytes()).to_bytes()),
@@ -271,7 +273,8 @@ pub(crate) enum Opened {
 ///
 /// To rotate without logging anyone out: first roll out the new key with [`next`](Self::next) everywhere, then make it the
 /// sealing key with the old one as [`previous`](Self::previous), and drop the old one after the absolute timeout. What an
-/// old key has sealed is sealed again under the new one with the next request that touches the session.
+/// old key has sealed is sealed again under the new one with the session's next request. To change from signed to encrypted
+/// sessions, or to another algorithm, rotate in the same way: keys of different kinds stand in one ring.
 #[derive(Debug, Clone)]
 pub struct TokenKeys {
     keys: Vec<(TokenKey, KeyRole)>,

@@ -36,12 +36,12 @@
 //! # What is promised
 //! | | |
 //! |---|---|
-//! | scope | [`Client`](unstick_core::Scope::Client): any node with the keys, sticky sessions off |
+//! | scope | [`Client`](unstick_core::Scope::Client): any node with the keys, sticky sessions off; with a deny-list that reaches one process or host, that |
 //! | nothing lost (P2) | **not promised**: of two overlapping responses the one that the client receives last wins, with all keys. `update` is atomic within a request only. A renewal (once per half idle time) and a re-issue after a key rotation are such responses, too |
 //! | nothing revived (P3) | **not promised without a deny-list**: a copy of a token is good until its idle deadline, and an old state of the session as good as the new one. With a [deny-list](#revocation) an ended session stays ended; old states of a live one are still taken |
 //! | no leak (P4) | yes. Signed tokens can be read by their client, encrypted ones cannot; their length tells the session's |
 //! | failure is visible (P5) | yes; without a deny-list there is nothing to fail |
-//! | cost (P7) | 0 trips; with a deny-list 1 for each read and each write, 2 for a read then a write |
+//! | cost (P7) | 0 trips; with a deny-list 1 for each read and each write, 2 for a read then a write, and [what a login and an end take](revocations) |
 //!
 //! # What a token is
 //! A compact JWS (RFC 7515, `HS256` or `EdDSA`) or JWE (RFC 7516, `dir` with `A256GCM`). Its protected header is one fixed text
@@ -78,8 +78,8 @@
 //!
 //! # Revocation
 //! [`TokenBuilder::revocations`] asks a [deny-list](revocations) for every session that is read or written. Ending a session
-//! denies its lineage, so no copy and no request in flight brings it back; a login denies the session before it; "sign out
-//! everywhere" raises the principal's epoch. A list that cannot be asked makes the session unavailable (fail closed), unless
+//! denies its lineage, so no copy and no request in flight brings it back; a login denies the session before it and begins one
+//! of its own, which an end of the session before does not reach; "sign out everywhere" raises the principal's epoch. A list that cannot be asked makes the session unavailable (fail closed), unless
 //! [`TokenBuilder::fail_open`] says otherwise.
 //!
 //! # Other releases

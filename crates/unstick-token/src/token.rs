@@ -91,11 +91,10 @@ impl Token {
 
     /// The session of a ticket, judged by time and deny-list; inner `Err`: it is no longer.
     async fn admit(&self, op: OpCtx, ticket: &Ticket) -> Result<Result<Claims, Applied>, Error> {
-        let mut claims = match claims::from_payload(ticket.credential, ticket.payload.clone()) {
+        let claims = match claims::from_payload(ticket.credential, ticket.payload.clone()) {
             Ok(claims) => claims,
             Err(kind) => return Ok(Err(Applied::Unreadable(kind))),
         };
-        claims.record.secret = ticket.credential.secret().hash();
         // Either way outside of its time.
         if ticket.credential.is_expired(op.now) || op.now < claims.not_before {
             return Ok(Err(Applied::Expired));
@@ -109,8 +108,10 @@ impl Token {
         Ok(Ok(claims))
     }
 
+    /// Never earlier than it was, as in a record, also when the timeout is shorter now than when the token was sealed: a denial
+    /// reaches as far as the token that was ended, and must outlive those before it.
     fn idle_deadline(&self, now: Timestamp, credential: &Credential) -> Timestamp {
-        self.lifetimes.idle_deadline(now, credential.absolute_deadline())
+        self.lifetimes.idle_deadline(now, credential.absolute_deadline()).max(credential.idle_deadline())
     }
 
     async fn create(&self, op: OpCtx, carriage: Carriage, intent: &Intent) -> Result<Committed, Error> {
@@ -125,15 +126,17 @@ impl Token {
         if intent.change.max_size > 0 && fields.size() > intent.change.max_size {
             return Ok(Committed::Refused(Applied::TooLarge));
         }
-        let epoch = self.epoch(op, credential.lineage().record_key(), principal.as_deref()).await?;
+        let epoch = self.epoch(op, &credential, principal.as_deref()).await?;
         let record = claims::record(&credential, op.now, principal, fields);
         let claims = Claims { credential, not_before: op.now, epoch, record };
         Ok(done(self.seal(op, carriage, credential, claims)?))
     }
 
-    async fn epoch(&self, op: OpCtx, key: RecordKey, principal: Option<&str>) -> Result<Timestamp, Error> {
+    async fn epoch(&self, op: OpCtx, credential: &Credential, principal: Option<&str>) -> Result<Timestamp, Error> {
         match (&self.deny, principal) {
-            (Some(deny), Some(principal)) => deny.epoch(op, key, principal).await,
+            (Some(deny), Some(principal)) => {
+                deny.epoch(op, credential.lineage().record_key(), principal, self.lifetimes.tolerated_skew()).await
+            }
             _ => Ok(Timestamp::ZERO),
         }
     }
@@ -145,7 +148,7 @@ impl Token {
             Err(refused) => return Ok(Committed::Refused(refused)),
         };
         let old = &ticket.credential;
-        match claims.record.apply(&op, &Presented::from(old), change) {
+        match claims.record.apply(&op, &presented(&claims), change) {
             Applied::Done { .. } => {}
             refused => return Ok(Committed::Refused(refused)),
         }
@@ -168,13 +171,13 @@ impl Token {
             Err(refused) => return Ok(Committed::Refused(refused)),
         };
         let old = &ticket.credential;
-        match claims.record.apply(&op, &Presented::from(old), change) {
+        match claims.record.apply(&op, &presented(&claims), change) {
             Applied::Done { .. } => {}
             refused => return Ok(Committed::Refused(refused)),
         }
         let before = claims.record.principal.replace(principal.clone());
         let new = Credential::issue(op.now, self.idle_deadline(op.now, old), old.absolute_deadline())?;
-        claims.epoch = self.epoch(op, new.lineage().record_key(), Some(&principal)).await?;
+        claims.epoch = self.epoch(op, &new, Some(&principal)).await?;
         let sealed = self.seal(op, carriage, new, claims)?;
         if let Some(deny) = &self.deny {
             deny.replace(op, key(ticket), before.as_deref(), self.until(op, old)).await?;
@@ -203,13 +206,23 @@ fn key(ticket: &Ticket) -> RecordKey {
     ticket.credential.lineage().record_key()
 }
 
+/// What a record is asked with: the hash is the record's, as both are of one token.
+fn presented(claims: &Claims) -> Presented {
+    let credential = &claims.credential;
+    Presented { secret: claims.record.secret, issued: credential.issued(), idle_deadline: credential.idle_deadline() }
+}
+
 fn done((carrier, ticket): (Carrier, Ticket)) -> Committed {
     Committed::Done { carrier, ticket: Some(ticket) }
 }
 
 impl SessionBackend for Token {
+    /// [`Scope::Client`]; with a deny-list that reaches one process or host, its scope: elsewhere, ended sessions live on.
     fn scope(&self) -> Scope {
-        Scope::Client
+        match self.deny.as_ref().map(|deny| deny.list.scope()) {
+            Some(scope) if !scope.reaches_other_hosts() => scope,
+            _ => Scope::Client,
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -218,6 +231,11 @@ impl SessionBackend for Token {
 
     fn max_text(&self) -> usize {
         self.max_token
+    }
+
+    fn name_of(&self, carriage: Carriage) -> Option<&str> {
+        // All of it that follows purpose and carriage, which hold no colon.
+        self.names(carriage).audience.splitn(3, ':').nth(2)
     }
 
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening {
@@ -253,6 +271,7 @@ impl SessionBackend for Token {
             Err(refused) => return Ok((loaded(refused), Carrier::Unchanged)),
         };
         let old = &ticket.credential;
+        let presented = presented(&claims);
         let mut carrier = Carrier::Unchanged;
         if renew {
             let renewed = old.renew(op.now, self.idle_deadline(op.now, old));
@@ -264,7 +283,7 @@ impl SessionBackend for Token {
                 Err(error) => return Err(error),
             };
         }
-        Ok((Loaded::judge(&claims.record, &Presented::from(old), op.now), carrier))
+        Ok((Loaded::judge(&claims.record, &presented, op.now), carrier))
     }
 
     async fn apply(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, change: &Change) -> Result<Committed, Error> {

@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::*;
 use unstick_core::{
     Applied, Carrier, Change, Committed, Created, ErrorKind, EventKind, Events, Intent, Lifecycle, Loaded, NewRecord, OpCtx, Presented,
-    RecordKey, Revocations, SessionBackend, Store, Timestamp,
+    RecordKey, Revocations, Scope, SessionBackend, Store, Timestamp,
 };
 use unstick_memory::MemoryStore;
 use unstick_testkit::{
@@ -62,6 +62,12 @@ async fn an_ended_session_is_ended_for_every_copy_of_its_token() {
         end(&token, NOW, &copy).await; // again: fine
         assert!(matches!(load(&token, NOW, &other).await, Loaded::Live(_)), "the principal's other sessions live");
     }
+}
+
+/// What the affinity layer asks before it turns sticky sessions off.
+#[tokio::test]
+async fn sessions_reach_no_further_than_their_ends() {
+    assert_eq!(node(builder(hs256())).0.scope(), Scope::Process);
 }
 
 #[tokio::test]
@@ -174,7 +180,10 @@ async fn the_promised_trips() {
         let ended = trips(&store);
         match principal {
             None => assert_eq!(ended.get("end"), Some(&1)),
-            Some(_) => assert_eq!((ended["load"], ended["apply"], ended["create"]), (read["load"] + 2, 1, 1), "the first of its principal"),
+            Some(_) => {
+                let writes = (ended.get("apply").copied(), ended.get("create").copied());
+                assert_eq!((ended["load"], writes), (read["load"] + 2, (None, Some(1))), "the first of its principal");
+            }
         }
         assert!(matches!(token.open(COOKIE, b"forged"), unstick_core::Opening::Malformed));
         assert_eq!(trips(&store), ended, "judging asks nobody");
@@ -236,16 +245,79 @@ async fn failing_open_is_chosen_by_name_and_told() {
     store.heal();
     assert!(matches!(load(&token, NOW, &bob).await, Loaded::Live(_)));
 
-    // A list that hangs is down, too.
-    store.always(Op::Load, Fault::Hang);
-    let answer = tokio::spawn(async move { load(&token, NOW, &ann).await });
-    while clock.sleepers() == 0 {
+    // A list that hangs is down, too; a login asks three times, all within its deadline.
+    store.always_all(Fault::Hang);
+    let answer = tokio::spawn(async move {
+        let login = token.commit(at(NOW), COOKIE, Some(&ticket(&token, &anonymous)), &intent(Lifecycle::Promote("bob".into()))).await;
+        (load(&token, NOW, &ann).await, text(login).0)
+    });
+    let mut waited = 0;
+    while !answer.is_finished() {
+        if clock.sleepers() > 0 {
+            clock.advance(Duration::from_millis(500));
+            waited += 500;
+        }
         tokio::task::yield_now().await;
     }
-    clock.advance(seconds(1));
-    assert!(matches!(answer.await.unwrap(), Loaded::Live(_)));
+    let (loaded, _) = answer.await.unwrap();
+    assert!(matches!(loaded, Loaded::Live(_)));
+    assert_eq!(waited, 2000, "three times for the login and once for the load");
     store.heal();
     store.release();
+}
+
+#[tokio::test]
+async fn who_logged_in_while_the_list_was_down_is_ended_by_a_node_that_is_behind() {
+    let (token, store) = node(builder(a256gcm()).fail_open());
+    store.always_all(Fault::FailBefore(ErrorKind::Unavailable));
+    let ann = login(&token, NOW + seconds(299), "ann").await;
+    store.heal();
+    assert!(matches!(load(&token, NOW, &ann).await, Loaded::Live(_)));
+    token.principal_index().unwrap().end_others(at(NOW), "ann", None, seconds(300)).await.unwrap();
+    assert!(matches!(load(&token, NOW, &ann).await, Loaded::Ended { .. }));
+}
+
+#[tokio::test]
+async fn a_denial_outlives_copies_from_before_the_idle_timeout_was_shortened() {
+    let days = |days: u64| seconds(days * 24 * 3600);
+    for principal in [None, Some("ann")] {
+        let clock = ManualClock::at(NOW);
+        let list = Arc::new(StoreRevocations::new(MemoryStore::builder().runtime(clock.runtime()).build()));
+        let long = builder(hs256()).lifetimes(unstick_core::Lifetimes::new().idle(days(10))).revocations(list.clone()).build().unwrap();
+        let short = builder(hs256()).revocations(list).build().unwrap();
+        let copy = match principal {
+            None => create(&long, NOW, &[("a", "1")]).await,
+            Some(principal) => login(&long, NOW, principal).await,
+        };
+        clock.advance(days(1));
+        let now = NOW + days(1);
+        let (newer, _) = text(short.apply(at(now), COOKIE, &ticket(&short, &copy), &change(&[("a", "2")])).await);
+        end(&short, now, &newer).await;
+        for day in 2..10 {
+            clock.advance(days(1));
+            if principal.is_some() {
+                // Ending another one takes out what has served.
+                let another = login(&short, NOW + days(day), "ann").await;
+                end(&short, NOW + days(day), &another).await;
+            }
+            assert!(matches!(load(&short, NOW + days(day), &copy).await, Loaded::Ended { .. }), "{principal:?} on day {day}");
+        }
+    }
+}
+
+/// Records of principals are kept by 30 days.
+#[tokio::test]
+async fn a_login_after_an_end_of_all_is_not_denied_by_a_node_that_is_behind_in_the_period_before() {
+    let period = 30 * 24 * 3600 * 1000;
+    let over = Timestamp::from_millis((NOW.as_millis() / period + 1) * period);
+    let raised = over - seconds(20 * 24 * 3600);
+    let clock = ManualClock::at(raised);
+    let list = StoreRevocations::new(MemoryStore::builder().runtime(clock.runtime()).build());
+    let token = builder(hs256()).revocations(Arc::new(list)).build().unwrap();
+    token.principal_index().unwrap().end_others(at(raised), "ann", None, seconds(300)).await.unwrap();
+    clock.advance(seconds(20 * 24 * 3600 - 1));
+    let ann = login(&token, over + seconds(1), "ann").await;
+    assert!(matches!(load(&token, over - seconds(1), &ann).await, Loaded::Live(_)));
 }
 
 #[tokio::test]

@@ -212,6 +212,21 @@ async fn pieces_of_two_states_are_no_session() {
     assert_eq!(status(&layer, &format!("__Host-id.2={third}; a=b; __Host-id.1={second}; __Host-id={first}")).await, "live -");
 }
 
+/// Each value of the cookie's name makes the layer look for its pieces in all headers: it looks at a few.
+#[tokio::test]
+async fn a_cookie_divided_into_nothing_is_looked_at_a_few_times() {
+    let log = Arc::new(EventLog::default());
+    let token = builder(a256gcm()).max_token(11_000).build().unwrap();
+    let layer = SessionLayer::backend(token)
+        .cookie(CookieConfig::default().chunks(3))
+        .header_budget(12_000)
+        .events(Events::new("node").observer(log.clone()))
+        .build()
+        .unwrap();
+    assert_eq!(status(&layer, &("__Host-id=~2~; ".repeat(500) + "__Host-id.1=")).await, "forged -");
+    assert_eq!(log.count(EventKind::SessionMalformed), 4);
+}
+
 async fn status(layer: &SessionLayer, cookie: &str) -> String {
     let request = Request::get("https://localhost/who").header("cookie", cookie).body(()).unwrap();
     let response = layer.layer(service_fn(handler)).call(request).await.unwrap();
@@ -230,6 +245,23 @@ async fn what_could_not_be_sent_is_refused_when_built() {
     assert!(build(3500, 1, 3072).is_err_and(|sentence| sentence.contains("`header_budget`")));
     assert!(build(11_000, 3, 8192).is_err_and(|sentence| sentence.contains("`header_budget`")));
     assert_eq!(build(11_000, 3, 12_000), Ok(()));
+}
+
+#[tokio::test]
+async fn a_token_is_bound_to_the_name_of_the_layers_cookie() {
+    let build = |of_token: &str, of_layer: &str, header: &str| {
+        let token = builder(a256gcm()).cookie_name(of_token).build().unwrap();
+        let layer = SessionLayer::backend(token).cookie(CookieConfig::new(of_layer).unwrap()).header(header);
+        layer.build().map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(build("__Host-shop", "__Host-shop", "X-Session"), Ok(()));
+    let refused = build("__Host-id", "__Host-shop", "x-session").unwrap_err();
+    assert!(refused.contains("`__Host-shop`") && refused.contains("`__Host-id`") && refused.contains("`cookie_name`"), "{refused}");
+    let refused = build("__Host-id", "__Host-id", "x-shop").unwrap_err();
+    assert!(refused.contains("`x-shop`") && refused.contains("`x-session`") && refused.contains("`header_name`"), "{refused}");
+    let token = Token::builder(unstick_token::TokenKeys::new(hs256()).unwrap()).build().unwrap();
+    let refused = SessionLayer::backend(token).header("x-session").build().unwrap_err().to_string();
+    assert!(refused.contains("`no name`"), "{refused}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "serde")]
 pub mod config;
+pub mod guide;
 pub mod store;
 
 #[doc(no_inline)]

@@ -1,24 +1,22 @@
-//! One node as a process of its own: serves the stories' application over an SQLite file until it is killed.
+//! One node as a process of its own: serves the stories' application, over the store that `SESSIONS` names, until it is killed.
 
 use std::{error::Error, io::Write, time::Duration};
 
 use axum::routing::get;
 use unstick_core::{Events, Key, KeyRing};
 use unstick_session::SessionLayer;
-use unstick_sql::sqlite::SqliteStore;
 use unstick_stories::App;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(name), Some(file), Some(key)) = (arguments.next(), arguments.next(), arguments.next()) else {
-        return Err("usage: story-node NAME FILE KEY".into());
+    let (Some(name), Some(key), Ok(sessions)) = (arguments.next(), arguments.next(), std::env::var("SESSIONS")) else {
+        return Err("usage: SESSIONS=URL story-node NAME KEY".into());
     };
-    let store = SqliteStore::builder(&file).busy_timeout(Duration::from_secs(4)).connect().await?;
-    let layer = SessionLayer::keyed(store, KeyRing::new(Key::from_hex(&key)?))
-        .deadline(Duration::from_secs(5))
-        .events(Events::new(&name))
-        .build()?;
+    let events = Events::new(&name);
+    let store = unstick::store::options(&sessions).events(events.clone()).open().await?;
+    let keys = KeyRing::new(Key::from_hex(&key)?);
+    let layer = SessionLayer::new(store, keys).deadline(Duration::from_secs(5)).events(events).build()?;
     let watched = layer.clone();
     let continuity = get(async move || {
         let counts = watched.continuity();

@@ -75,28 +75,45 @@ pub fn encode_record(record: &Record) -> Bytes {
 struct Reader(Bytes);
 
 impl Reader {
+    /// Whether so many bytes are left. Numbers are then read in place: taking a part of the input would count its owners.
+    fn need(&self, length: usize) -> Result<(), Error> {
+        if self.0.len() < length { Err(corrupt()) } else { Ok(()) }
+    }
+
     fn take(&mut self, length: usize) -> Result<Bytes, Error> {
-        if self.0.len() < length {
-            return Err(corrupt());
-        }
+        self.need(length)?;
         Ok(self.0.split_to(length))
     }
 
     fn u8(&mut self) -> Result<u8, Error> {
-        Ok(self.take(1)?.get_u8())
+        self.need(1)?;
+        Ok(self.0.get_u8())
     }
 
     fn u32(&mut self) -> Result<usize, Error> {
-        usize::try_from(self.take(4)?.get_u32()).map_err(|_| corrupt())
+        self.need(4)?;
+        usize::try_from(self.0.get_u32()).map_err(|_| corrupt())
+    }
+
+    fn u64(&mut self) -> Result<u64, Error> {
+        self.need(8)?;
+        Ok(self.0.get_u64())
+    }
+
+    fn u128(&mut self) -> Result<u128, Error> {
+        self.need(16)?;
+        Ok(self.0.get_u128())
     }
 
     fn time(&mut self) -> Result<Timestamp, Error> {
-        Ok(Timestamp::from_millis(self.take(8)?.get_i64()))
+        self.need(8)?;
+        Ok(Timestamp::from_millis(self.0.get_i64()))
     }
 
     fn secret(&mut self) -> Result<SecretHash, Error> {
+        self.need(16)?;
         let mut secret = [0; 16];
-        self.take(16)?.copy_to_slice(&mut secret);
+        self.0.copy_to_slice(&mut secret);
         Ok(SecretHash::from_bytes(secret))
     }
 
@@ -106,8 +123,11 @@ impl Reader {
     }
 
     fn text(&mut self) -> Result<Arc<str>, Error> {
-        let block = self.block()?;
-        str::from_utf8(&block).map(Arc::from).map_err(|_| corrupt())
+        let length = self.u32()?;
+        self.need(length)?;
+        let text = str::from_utf8(&self.0[..length]).map(Arc::from).map_err(|_| corrupt());
+        self.0.advance(length);
+        text
     }
 
     fn flag(&mut self) -> Result<bool, Error> {
@@ -129,9 +149,10 @@ fn corrupt() -> Error {
 /// [`ErrorKind::UnknownFormat`] when a newer release wrote it (leave it alone), [`ErrorKind::Corrupt`] when it is not a record.
 pub fn decode_record(bytes: Bytes) -> Result<Record, Error> {
     let mut from = Reader(bytes);
-    if &from.take(2)?[..] != MAGIC {
+    if !from.0.starts_with(MAGIC) {
         return Err(corrupt());
     }
+    from.0.advance(MAGIC.len());
     match from.u8()? {
         RECORD_FORMAT => {}
         0 => return Err(corrupt()),
@@ -150,12 +171,12 @@ pub fn decode_record(bytes: Bytes) -> Result<Record, Error> {
     let mut fields = Vec::new();
     for _ in 0..from.u32()? {
         let name = from.text()?;
-        let version = FieldVersion::from_u64(from.take(8)?.get_u64());
+        let version = FieldVersion::from_u64(from.u64()?);
         fields.push((name, Field { version, value: from.block()? }));
     }
     let mut applied = Vec::new();
     for _ in 0..from.u32()? {
-        applied.push((OpId::from_u128(from.take(16)?.get_u128()), from.time()?));
+        applied.push((OpId::from_u128(from.u128()?), from.time()?));
     }
     if !from.0.is_empty() {
         return Err(corrupt());

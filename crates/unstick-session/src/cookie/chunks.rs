@@ -47,7 +47,8 @@ impl CookieConfig {
                         _ => return Cow::Borrowed(first),
                     }
                 }
-                Cow::Owned(text)
+                // Nothing, in pieces, would not count among the few values that are looked at.
+                if text.is_empty() { Cow::Borrowed(first) } else { Cow::Owned(text) }
             }
             _ => Cow::Borrowed(first),
         }

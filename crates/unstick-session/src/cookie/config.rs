@@ -112,10 +112,15 @@ impl CookieConfig {
     }
 
     /// Lets a session that travels whole in the cookie take up to so many cookies, 2 to 4, called `name`, `name.1` and so
-    /// on. Default 1: such a session has the room of one cookie. Needs a header budget, and proxies' buffers, of that size.
+    /// on. Default 1: such a session has the room of one cookie. Needs a header budget, and proxies' buffers, of that size: also
+    /// those for requests, where browsers send all pieces in one line (nginx's `large_client_header_buffers` takes 8 KB, which two
+    /// cookies fill). A client whose request is refused there for its size stays locked out until its cookies expire.
     ///
-    /// Browsers send all of them with every request, and requests that are under way while the session grows or shrinks may
-    /// carry pieces of two states: those are refused as forged, never half read.
+    /// A response sets, or takes away, up to 4 cookies then instead of one. Requests that are under way while the session grows
+    /// or shrinks may carry pieces of two states: those are refused as forged, never half read. So is a session among whose
+    /// pieces another host of the domain has put one of its own, which a name that begins with `__Host-` rules out.
+    ///
+    /// Going back to 1 loses the sessions that are divided by then; their pieces stay with the clients until they expire.
     pub fn chunks(mut self, chunks: u8) -> Self {
         self.chunks = chunks;
         self

@@ -13,7 +13,8 @@ const LOCK_AFTER: u32 = 6;
 
 impl Session {
     /// Replaces the value under `key` by what `change` makes of it, atomically over all nodes: of 32 concurrent increments all 32 count.
-    /// `None` stands for no value. Returns the new value.
+    /// `None` stands for no value. Returns the new value. (Over all that the store reaches, and not for sessions that the client
+    /// carries: those have no place where requests meet, and the last response wins.)
     ///
     /// Saved at once, together with what was buffered before; `change` may be called several times. On a session that does
     /// not exist yet, and so belongs to this request alone, the change is buffered like any other.

@@ -84,6 +84,7 @@ impl Session {
 
     /// Logs `principal` in (or gives the session other rights): a new id, and the old one is worthless at once, so a
     /// cookie planted before the login gains nothing (session fixation). Values are kept; call [`clear`](Self::clear) if they should not be.
+    /// Where the client carries the session, and no deny-list is asked, the old cookie stays good for what it was: nobody's session.
     ///
     /// Carried out with the commit; with a limit on sessions per principal it is carried out at once, after a load.
     ///
@@ -110,7 +111,8 @@ impl Session {
     }
 
     /// Ends the session with the commit: its data is dropped, a tombstone keeps late requests from bringing it back, and
-    /// the client is told to drop its cookie. Buffered changes are dropped, and further ones refused.
+    /// the client is told to drop its cookie. Buffered changes are dropped, and further ones refused. A session that the client
+    /// carries leaves a tombstone in its deny-list only, if it has one: without, copies of the cookie stay good.
     ///
     /// # Errors
     /// When the response headers have left.

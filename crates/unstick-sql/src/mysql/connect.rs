@@ -1,13 +1,13 @@
 //! Reaching the server.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use sqlx::{Connection, Executor, MySql, MySqlConnection, MySqlPool, mysql::MySqlConnectOptions};
 use unstick_core::ConfigError;
 
 use super::{MySqlStore, error, schema, session};
 use crate::{
-    server::{Broken, Settings, pool_options, server_store_builder},
+    server::{Pooled, Settings, server_store_builder},
     url,
 };
 
@@ -56,36 +56,41 @@ impl MySqlStoreBuilder {
         if let Some(host) = url::unbracketed(options.get_host()) {
             options = options.host(&host);
         }
-        // outside the pool the server's own error comes through
-        let probe = in_time(&place, MySqlConnection::connect_with(&options)).await?;
-        let broken = Arc::new(Broken::default());
-        let pool = pool_options::<MySql>(&self.settings, &broken)
-            .after_connect(|connection, _| Box::pin(async move { connection.execute(sqlx::raw_sql(session::SETTINGS)).await.map(drop) }));
-        let pool = pool.connect_lazy_with(options);
-        in_time(&place, probe.close()).await?;
-        self.finish(place, pool, broken).await
+        let first = in_time(&place, async {
+            let mut connection = MySqlConnection::connect_with(&options).await?;
+            connection.execute(sqlx::raw_sql(session::SETTINGS)).await?;
+            Ok(connection)
+        });
+        let first = first.await?;
+        self.finish(&place, first, |settings| Pooled::own(options, Some(session::SETTINGS), None, settings)).await
     }
 
     /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all
     /// `sql_mode`s and time zones will do, and all isolation levels unless `innodb_snapshot_isolation` is on (MariaDB's default from 11.6.2): then
-    /// `READ COMMITTED`. Its acquire timeout should be below the session layer's deadline. The address,
-    /// [`max_connections`](Self::max_connections) and [`acquire_timeout`](Self::acquire_timeout) are not looked at.
+    /// `READ COMMITTED`. Its acquire timeout should be 2 to 5 s: a connection that is being opened is not given up before, even
+    /// when its operation is, but neither is one that hangs, and as long as the server is away sqlx tries again ever more rarely
+    /// until then. sqlx asks each connection that is given back whether it still answers, which is a trip more than on connections of
+    /// the store's own. The address, [`max_connections`](Self::max_connections), [`min_connections`](Self::min_connections),
+    /// [`connect_timeout`](Self::connect_timeout) and [`acquire_timeout`](Self::acquire_timeout) are not looked at.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_pool(self, pool: MySqlPool) -> Result<MySqlStore, ConfigError> {
         let place = place(&pool.connect_options());
-        self.finish(place, pool, Arc::default()).await
+        let first = in_time(&place, pool.acquire()).await?.detach();
+        self.finish(&place, first, |settings| Pooled::users(pool, settings.runtime.clone())).await
     }
 
-    async fn finish(self, place: String, pool: MySqlPool, broken: Arc<Broken>) -> Result<MySqlStore, ConfigError> {
+    async fn finish(
+        self,
+        place: &str,
+        mut first: MySqlConnection,
+        pooled: impl FnOnce(&Settings) -> Pooled<MySql>,
+    ) -> Result<MySqlStore, ConfigError> {
         let prefix = self.settings.prefix()?;
-        let (server, connection) = {
-            let mut connection = in_time(&place, pool.acquire()).await?.detach();
-            (bounded(&place, session::check(&mut connection, &place)).await?, connection)
-        };
-        bounded(&place, schema::prepare(connection, &place, prefix, self.settings.tables)).await?;
-        MySqlStore::start(&self.settings, prefix, pool, broken, server)
+        let server = bounded(place, session::check(&mut first, place)).await?;
+        bounded(place, schema::prepare(first, place, prefix, self.settings.tables)).await?;
+        MySqlStore::start(&self.settings, prefix, pooled(&self.settings), server)
     }
 }
 

@@ -36,6 +36,12 @@
 //! repeated counts what the second delivery ended.) So a restart of the server costs the requests of the time it takes, and
 //! heals by itself. A connection whose server became read-only, as after a failover, is closed, too.
 //!
+//! Connections are opened beside the operations that wait for them, a few at a time, `min_connections` of them in advance; an
+//! operation that gives up waiting does not stop what was begun. As long as the server refuses connections and there is none,
+//! one is tried about twice a second, and operations are refused at once. A server that hangs is found out by the operations'
+//! deadlines and by `connect_timeout`. An operation spends half of its time at most on waiting for a connection, so give it
+//! four times the time of a trip to the server at least: a connection's first statement of a kind takes two trips.
+//!
 //! Connections of the store's own pool are `READ COMMITTED` and wait 5 seconds at most for a lock. A pool of yours
 //! ([`MySqlStore::from_pool`]) may have another isolation, `sql_mode` and time zone; but where
 //! `innodb_snapshot_isolation` is on, which is MariaDB's default from 11.6.2, it must be `READ COMMITTED`. Under an isolation above `READ COMMITTED` a new row
@@ -44,8 +50,9 @@
 //!
 //! # Address
 //! [`MySqlStore::connect`] takes `mysql://user:password@host:port/database` (or `mariadb://`) with options: `prefix`,
-//! `max_connections`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), and the driver's: `ssl-mode` (with `ssl-ca`, `ssl-cert`,
-//! `ssl-key`) and `socket`. Name `ssl-mode=verify_identity` where the network is not yours.
+//! `max_connections`, `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), and the
+//! driver's: `ssl-mode` (with `ssl-ca`, `ssl-cert`, `ssl-key`) and `socket`. Name `ssl-mode=verify_identity` where the network is
+//! not yours.
 //!
 //! # Example
 //! ```no_run

@@ -21,7 +21,7 @@ use crate::{
     delta,
     engine::{Call, Engine, Outcome, Seen, Turned, Written},
     row,
-    server::{Broken, Locked, Pooled, Settings, Statement, outcome},
+    server::{Locked, Pooled, Settings, Statement, outcome},
     store::store_over_engine,
     sweeper::{self, Sweeper},
 };
@@ -44,7 +44,7 @@ pub(super) struct Inner {
 
 impl fmt::Debug for MySqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlStore").field("connections", &self.inner.pooled.pool.size()).finish_non_exhaustive()
+        f.debug_struct("MySqlStore").field("connections", &self.inner.pooled.size()).finish_non_exhaustive()
     }
 }
 
@@ -72,17 +72,10 @@ impl MySqlStore {
 
     /// Waits for statements under way, then closes the connections. Later operations answer [`ErrorKind::Unavailable`].
     pub async fn close(&self) {
-        self.inner.pooled.pool.close().await;
+        self.inner.pooled.close().await;
     }
 
-    pub(super) fn start(
-        settings: &Settings,
-        prefix: &str,
-        pool: MySqlPool,
-        broken: Arc<Broken>,
-        server: Server,
-    ) -> Result<Self, ConfigError> {
-        let pooled = Pooled::new(pool, settings.runtime.clone(), broken);
+    pub(super) fn start(settings: &Settings, prefix: &str, pooled: Pooled<MySql>, server: Server) -> Result<Self, ConfigError> {
         pooled.learn(server.asked, server.clock);
         let inner =
             Arc::new(Inner { owner: sweeper::owner()?, pooled, sql: Statements::new(prefix, server.isolation), packet: server.packet });

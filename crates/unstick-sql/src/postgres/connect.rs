@@ -1,16 +1,16 @@
 //! Connecting to the server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, postgres::PgConnectOptions};
 use unstick_core::ConfigError;
 
-use super::{PostgresStore, error, schema};
+use super::{
+    PostgresStore, error,
+    schema::{self, Clock},
+};
 use crate::{
-    server::{Broken, Pooled, Settings, pool_options, server_store_builder},
+    server::{Pooled, Settings, server_store_builder},
     url,
 };
 
@@ -91,36 +91,38 @@ impl PostgresStoreBuilder {
         if let Some(host) = url::unbracketed(options.get_host()) {
             options = options.host(&host);
         }
-        // outside a pool the server's own error comes through
-        let first = async { PgConnection::connect_with(&options).await?.close().await };
-        match tokio::time::timeout(START, first).await {
+        let mut first = match tokio::time::timeout(START, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected.map_err(|error| error::start_up(&place, &error))?,
             Err(_) => return Err(ConfigError::new(format!("{place} did not answer within {START:?}"))),
-        }
-        let broken = Arc::new(Broken::default());
-        let pool: PgPoolOptions = pool_options(&self.settings, &broken);
-        self.finish(place, pool.connect_lazy_with(options), broken).await
+        };
+        let clock = schema::prepare(&mut first, &place, self.settings.prefix()?, self.settings.tables).await?;
+        let pooled = Pooled::own(options, None, Some(first), &self.settings);
+        self.finish(place, pooled, clock)
     }
 
-    /// Over a pool of yours. Its acquire timeout should be below the session layer's deadline (2 s by default), its transactions
-    /// `read committed`; it should bound statements on the server by `statement_timeout`, and test connections that were idle for
-    /// long. The address, [`max_connections`](Self::max_connections), [`acquire_timeout`](Self::acquire_timeout) and
-    /// [`statement_timeout`](Self::statement_timeout) are not looked at.
+    /// Over a pool of yours. Its acquire timeout should be 2 to 5 s: a connection that is being opened is not given up before, even
+    /// when its operation is, but neither is one that hangs, and as long as the server is away sqlx tries again ever more rarely
+    /// until then. Its transactions should be `read committed`; it should bound statements on the server by `statement_timeout`,
+    /// and test connections that were idle for long. sqlx asks each connection that is given back whether it still answers, which is a
+    /// trip more than on connections of the store's own. The address, [`max_connections`](Self::max_connections),
+    /// [`min_connections`](Self::min_connections), [`connect_timeout`](Self::connect_timeout),
+    /// [`acquire_timeout`](Self::acquire_timeout) and [`statement_timeout`](Self::statement_timeout) are not looked at.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_pool(self, pool: PgPool) -> Result<PostgresStore, ConfigError> {
         let place = place(&pool.connect_options());
-        self.finish(place, pool, Arc::default()).await
+        let mut connection = pool.acquire().await.map_err(|error| error::start_up(&place, &error))?;
+        let clock = schema::prepare(&mut connection, &place, self.settings.prefix()?, self.settings.tables).await?;
+        drop(connection);
+        let pooled = Pooled::users(pool, self.settings.runtime.clone());
+        self.finish(place, pooled, clock)
     }
 
-    async fn finish(self, place: String, pool: PgPool, broken: Arc<Broken>) -> Result<PostgresStore, ConfigError> {
-        let settings = self.settings;
-        let prefix = settings.prefix()?;
-        let (sent, clock) = schema::prepare(&pool, &place, prefix, settings.tables).await?;
-        let pooled = Pooled::new(pool, settings.runtime.clone(), broken);
+    fn finish(self, place: String, pooled: Pooled<Postgres>, (sent, clock): Clock) -> Result<PostgresStore, ConfigError> {
         pooled.learn(sent, clock);
-        PostgresStore::start(place, prefix, pooled, settings.sweep_interval(), settings.events.clone())
+        let settings = self.settings;
+        PostgresStore::start(place, settings.prefix()?, pooled, settings.sweep_interval(), settings.events.clone())
     }
 }
 

@@ -27,15 +27,21 @@
 //! operations are idempotent. (An [`end_others`](unstick_core::PrincipalIndex::end_others) that is repeated counts what the
 //! second delivery ended.) So a restart of the server costs the requests of the time it takes, and heals by itself.
 //!
+//! Connections are opened beside the operations that wait for them, a few at a time, `min_connections` of them in advance; an
+//! operation that gives up waiting does not stop what was begun. As long as the server refuses connections and there is none,
+//! one is tried about twice a second, and operations are refused at once. A server that hangs is found out by the operations'
+//! deadlines and by `connect_timeout`. An operation spends half of its time at most on waiting for a connection, so give it
+//! four times the time of a trip to the server at least: a connection's first statement of a kind takes two trips.
+//!
 //! Statements are prepared once per connection. Behind pgbouncer that works in session mode, and in transaction mode from 1.21 on
 //! with `max_prepared_statements`; set `statement_timeout_ms=0`, or let pgbouncer ignore the start-up parameter `options`.
 //!
 //! # Address
 //! [`PostgresStore::connect`] takes `postgres://user:password@host:port/database` with options: `prefix`, `max_connections`,
-//! `acquire_timeout_ms`, `sweep_interval_s` (0: never), `statement_timeout_ms` (0: the server's), and the driver's: `sslmode`
-//! (with `sslrootcert`, `sslcert`, `sslkey`), `host` (a directory: its unix socket), `port`, `dbname`, `user`, `password`,
-//! `application_name`, `options`, `statement-cache-capacity`. TLS needs the feature `tls`; name `sslmode=verify-full` where the
-//! network is not yours.
+//! `min_connections`, `connect_timeout_ms`, `acquire_timeout_ms`, `sweep_interval_s` (0: never), `statement_timeout_ms` (0: the
+//! server's), and the driver's: `sslmode` (with `sslrootcert`, `sslcert`, `sslkey`), `host` (a directory: its unix socket), `port`,
+//! `dbname`, `user`, `password`, `application_name`, `options`, `statement-cache-capacity`. TLS needs the feature `tls`; name
+//! `sslmode=verify-full` where the network is not yours.
 //!
 //! # Example
 //! ```no_run

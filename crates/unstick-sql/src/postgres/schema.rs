@@ -1,6 +1,6 @@
 //! Creating and checking the tables, and what else a server must be like.
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use unstick_core::{ConfigError, Timestamp};
 
 use super::{error, statements::CLOCK};
@@ -21,13 +21,12 @@ const OLDEST: i32 = 130_000;
 pub(super) type Clock = (Timestamp, Timestamp);
 
 /// Brings the tables to the newest step, or checks that they are there.
-pub(super) async fn prepare(pool: &PgPool, place: &str, prefix: &str, tables: Tables) -> Result<Clock, ConfigError> {
+pub(super) async fn prepare(connection: &mut PgConnection, place: &str, prefix: &str, tables: Tables) -> Result<Clock, ConfigError> {
     let failed = |error: sqlx::Error| error::start_up(place, &error);
-    let mut connection = pool.acquire().await.map_err(failed)?;
-    let clock = server(&mut connection, place).await?;
-    let current = version(&mut connection, prefix).await.map_err(failed)?;
+    let clock = server(connection, place).await?;
+    let current = version(connection, prefix).await.map_err(failed)?;
     if schema::judge(SCHEMA, current, tables, place, prefix)? == Step::Upgrade {
-        upgrade(&mut connection, prefix).await.map_err(failed)?;
+        upgrade(connection, prefix).await.map_err(failed)?;
     }
     Ok(clock)
 }

@@ -69,7 +69,7 @@ impl PostgresStore {
 
     /// Waits for statements under way, then closes the connections. Later operations answer [`ErrorKind::Unavailable`].
     pub async fn close(&self) {
-        self.inner.pooled.pool.close().await;
+        self.inner.pooled.close().await;
     }
 
     pub(super) fn start(

@@ -1,12 +1,13 @@
 //! One connection, for as long as one operation needs it.
 
-use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use sqlx::{Database, Pool, SqlStr, pool::PoolConnection, query::Query};
+use sqlx::{Database, SqlStr, pool::PoolConnection, query::Query};
+use tokio::sync::OwnedSemaphorePermit;
 use unstick_core::{BoxFuture, Error, ErrorKind, Runtime};
 
-use super::Broken;
+use super::{pool::Taken, pooled::Source};
 use crate::engine::Call;
 
 /// A statement with its parameters.
@@ -34,49 +35,114 @@ pub(crate) trait Dialect: Database {
     fn survives(error: &sqlx::Error) -> bool;
 }
 
-/// How long the pool may take to look at a connection that is given back, and a transaction to be rolled back.
+/// How long the user's pool may take to look at a connection that is given back, and a transaction to be rolled back.
 const RETURN: Duration = Duration::from_secs(2);
 
+/// A connection, and what gives it back.
+#[derive(Debug)]
+enum Held<DB: Dialect> {
+    Own(Taken<DB>),
+    Users(PoolConnection<DB>, OwnedSemaphorePermit),
+}
+
+impl<DB: Dialect> Held<DB> {
+    fn connection(&mut self) -> Option<&mut DB::Connection> {
+        match self {
+            Self::Own(taken) => taken.connection(),
+            Self::Users(connection, _) => Some(connection),
+        }
+    }
+
+    /// The connection broke, or did not answer. A pool of the user's finds out by itself, or is not to know.
+    fn broke(&self) {
+        if let Self::Own(taken) = self {
+            taken.broke();
+        }
+    }
+
+    fn give_back(self) {
+        match self {
+            Self::Own(taken) => taken.give_back(),
+            Self::Users(mut connection, permit) => match tokio::runtime::Handle::try_current() {
+                // The pool asks whether the connection still answers, for as long as it takes; meanwhile the place in the pool is taken.
+                Ok(handle) => {
+                    handle.spawn(async move {
+                        let _permit = permit;
+                        let _ = tokio::time::timeout(RETURN, connection.return_to_pool()).await;
+                    });
+                }
+                Err(_) => drop(connection.detach()),
+            },
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Self::Own(taken) => drop(taken),
+            Self::Users(connection, _) => drop(connection.detach()),
+        }
+    }
+}
+
 /// A connection that is closed when it is dropped in the middle of something, and goes back to its pool otherwise.
+#[derive(Debug)]
 pub(crate) struct Lease<DB: Dialect> {
-    connection: Option<PoolConnection<DB>>,
+    held: Option<Held<DB>>,
     idle: bool,
     runtime: Runtime,
-    broken: Arc<Broken>,
 }
 
-impl<DB: Dialect> fmt::Debug for Lease<DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("idle", &self.idle).finish_non_exhaustive()
-    }
-}
-
-/// The answer of `future`, or `None` when the call is given up before.
-async fn in_time<T>(runtime: &Runtime, call: Call<'_>, future: impl Future<Output = T>) -> Option<T> {
-    let left = call.left(runtime);
-    if left.is_zero() {
+/// The answer of `future`, or `None` when it took longer than `time`.
+async fn bounded<T>(runtime: &Runtime, time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    if time.is_zero() {
         return None;
     }
-    match select(pin!(future), pin!(runtime.sleep(left))).await {
+    match select(pin!(future), pin!(runtime.sleep(time))).await {
         Either::Left((answer, _)) => Some(answer),
         Either::Right(_) => None,
     }
 }
 
+pub(super) const NOT_IN_TIME: &str = "no connection to the session database could be had in time";
+pub(super) const UNREACHABLE: &str = "the session database cannot be reached";
+pub(super) const REFUSED: &str = "the session database refused the connection";
+pub(super) const CLOSED: &str = "the session store was closed";
+
+/// Why the user's pool gave no connection.
+fn refused<T>(error: sqlx::Error) -> Result<Option<T>, Error> {
+    let why = match error {
+        sqlx::Error::PoolTimedOut => NOT_IN_TIME,
+        sqlx::Error::PoolClosed => CLOSED,
+        sqlx::Error::Database(_) => REFUSED,
+        _ => UNREACHABLE,
+    };
+    Err(Error::new(ErrorKind::Unavailable, why))
+}
+
 impl<DB: Dialect> Lease<DB> {
-    /// Takes a connection; nothing has been sent when this fails.
-    pub(super) async fn take(pool: &Pool<DB>, runtime: &Runtime, broken: &Arc<Broken>, call: Call<'_>) -> Result<Self, Error> {
-        let why = match in_time(runtime, call, pool.acquire()).await {
-            Some(Ok(connection)) => {
-                let (runtime, broken) = (runtime.clone(), Arc::clone(broken));
-                return Ok(Self { connection: Some(connection), idle: true, runtime, broken });
+    /// Takes a connection, in half of the time that is left at most; nothing has been sent when this fails.
+    ///
+    /// # Cancel safety
+    /// A connection that is being opened goes to the next caller.
+    pub(super) async fn take(source: &Source<DB>, runtime: &Runtime, call: Call<'_>) -> Result<Self, Error> {
+        // whoever got one with no time left to use it would only break it
+        let patience = call.left(runtime) / 2;
+        let held = match source {
+            Source::Own(pool) => bounded(runtime, patience, pool.take()).await.transpose()?.map(Held::Own),
+            Source::Users { pool, gate } => {
+                let (pool, gate) = (pool.clone(), Arc::clone(gate));
+                let acquired = async {
+                    let permit = gate.acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+                    let acquiring = tokio::spawn(async move { pool.acquire().await.map(|connection| Held::Users(connection, permit)) });
+                    acquiring.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+                };
+                bounded(runtime, patience, acquired).await.transpose().or_else(refused)?
             }
-            None | Some(Err(sqlx::Error::PoolTimedOut)) => "no connection to the session database could be had in time",
-            Some(Err(sqlx::Error::PoolClosed)) => "the session store was closed",
-            Some(Err(sqlx::Error::Database(_))) => "the session database refused the connection",
-            Some(Err(_)) => "the session database cannot be reached",
         };
-        Err(Error::new(ErrorKind::Unavailable, why))
+        match held {
+            Some(held) => Ok(Self { held: Some(held), idle: true, runtime: runtime.clone() }),
+            None => Err(Error::new(ErrorKind::Unavailable, NOT_IN_TIME)),
+        }
     }
 
     /// The rows that a statement returns.
@@ -96,14 +162,17 @@ impl<DB: Dialect> Lease<DB> {
     }
 
     async fn run<T>(&mut self, call: Call<'_>, run: impl for<'c> FnOnce(&'c mut DB::Connection) -> Answer<'c, T>) -> Result<T, Error> {
-        let Some(connection) = self.connection.as_mut() else {
+        let Some(held) = self.held.as_mut() else {
             return Err(Error::new(ErrorKind::Internal, "a connection was used after its end"));
         };
         self.idle = false;
-        let answer = in_time(&self.runtime, call, run(connection)).await;
+        let Some(connection) = held.connection() else {
+            return Err(Error::new(ErrorKind::Internal, "a connection was used after its end"));
+        };
+        let answer = bounded(&self.runtime, call.left(&self.runtime), run(connection)).await;
         match answer {
             None => {
-                self.broken.now();
+                held.broke();
                 Err(Error::new(ErrorKind::Timeout, "the session database did not answer in time"))
             }
             Some(Ok(answer)) => {
@@ -113,7 +182,7 @@ impl<DB: Dialect> Lease<DB> {
             Some(Err(error)) => {
                 self.idle = DB::survives(&error);
                 if !self.idle {
-                    self.broken.now();
+                    held.broke();
                 }
                 Err(DB::run_time(error))
             }
@@ -123,11 +192,10 @@ impl<DB: Dialect> Lease<DB> {
 
 impl<DB: Dialect> Drop for Lease<DB> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        match tokio::runtime::Handle::try_current() {
-            // The pool looks whether the connection still answers, for as long as it takes; meanwhile the place in the pool is taken.
-            Ok(handle) if self.idle => _ = handle.spawn(tokio::time::timeout(RETURN, connection.return_to_pool())),
-            _ => drop(connection.detach()),
+        match self.held.take() {
+            Some(held) if self.idle => held.give_back(),
+            Some(held) => held.close(),
+            None => {}
         }
     }
 }
@@ -168,7 +236,7 @@ impl<DB: Dialect> Drop for Locked<DB> {
         lease.idle = false;
         if let Ok(handle) = tokio::runtime::Handle::try_current() {
             handle.spawn(async move {
-                let Some(connection) = lease.connection.as_mut() else { return };
+                let Some(connection) = lease.held.as_mut().and_then(Held::connection) else { return };
                 let rollback = DB::fetch_raw(connection, SqlStr::from_static("ROLLBACK"));
                 lease.idle = matches!(tokio::time::timeout(RETURN, rollback).await, Ok(Ok(_)));
                 drop(lease);

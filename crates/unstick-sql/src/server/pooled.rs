@@ -1,66 +1,67 @@
-//! The pool of a store, and the clock of the server behind it.
+//! The connections of a store, and the clock of the server behind them.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use sqlx::{
-    Connection, Pool,
-    pool::{PoolConnectionMetadata, PoolOptions},
-};
+use sqlx::{Connection, Pool, SqlStr};
+use tokio::sync::Semaphore;
 use unstick_core::{EngineClock, Error, ErrorKind, Runtime, Timestamp};
 
-use super::{Dialect, Lease, Settings, Statement};
+use super::{Dialect, Lease, Settings, Statement, pool::OwnPool};
 use crate::engine::{Call, Outcome};
 
-/// A connection that was not used for this long is tested before it is used: something on the way may have forgotten it.
-const IDLE_CHECK: Duration = Duration::from_secs(30);
-
-/// How long that test may take before the connection is taken for broken.
-const CHECK: Duration = Duration::from_millis(250);
-
-/// When a connection broke last. Others of the pool that have not been used since are tested before they are.
-#[derive(Debug, Default)]
-pub(crate) struct Broken(Mutex<Option<Instant>>);
-
-impl Broken {
-    /// One broke now.
-    pub(super) fn now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn is_suspect(&self, connection: &PoolConnectionMetadata) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        connection.idle_for >= IDLE_CHECK || last.is_some_and(|last| last.elapsed() <= connection.idle_for)
-    }
-}
-
-/// For a pool of our own.
-pub(crate) fn pool_options<DB: Dialect>(settings: &Settings, broken: &Arc<Broken>) -> PoolOptions<DB> {
-    let broken = Arc::clone(broken);
-    PoolOptions::new()
-        .min_connections(0)
-        .max_connections(settings.max_connections())
-        .acquire_timeout(settings.acquire_timeout())
-        .test_before_acquire(false)
-        .before_acquire(move |connection: &mut DB::Connection, metadata| {
-            let suspect = broken.is_suspect(&metadata);
-            Box::pin(async move { Ok(!suspect || matches!(tokio::time::timeout(CHECK, connection.ping()).await, Ok(Ok(())))) })
-        })
+/// Where connections come from.
+pub(super) enum Source<DB: Dialect> {
+    Own(Arc<OwnPool<DB>>),
+    /// The user's. It has a limit and hooks of its own, and opens connections in the caller's task: so each is acquired by a task
+    /// that goes on when the caller has gone. The gate, with a permit for each connection, keeps such tasks from piling up.
+    Users {
+        pool: Pool<DB>,
+        gate: Arc<Semaphore>,
+    },
 }
 
 /// Connections to a server, and its clock.
 pub(crate) struct Pooled<DB: Dialect> {
-    pub(crate) pool: Pool<DB>,
+    source: Source<DB>,
     pub(crate) runtime: Runtime,
-    broken: Arc<Broken>,
     clock: EngineClock,
 }
 
 impl<DB: Dialect> Pooled<DB> {
-    pub(crate) fn new(pool: Pool<DB>, runtime: Runtime, broken: Arc<Broken>) -> Self {
-        Self { pool, runtime, broken, clock: EngineClock::new() }
+    /// Connections that are opened with these options; each one is greeted by a statement. `first` is greeted already.
+    pub(crate) fn own(
+        options: <DB::Connection as Connection>::Options,
+        greeting: Option<SqlStr>,
+        first: Option<DB::Connection>,
+        settings: &Settings,
+    ) -> Self {
+        let pool = OwnPool::new(options, greeting, settings);
+        pool.start(first);
+        Self { source: Source::Own(pool), runtime: settings.runtime.clone(), clock: EngineClock::new() }
+    }
+
+    /// Connections of a pool that is not ours.
+    pub(crate) fn users(pool: Pool<DB>, runtime: Runtime) -> Self {
+        let places = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let gate = Arc::new(Semaphore::new(places));
+        Self { source: Source::Users { pool, gate }, runtime, clock: EngineClock::new() }
+    }
+
+    /// Waits for statements under way, and closes the connections.
+    pub(crate) async fn close(&self) {
+        match &self.source {
+            Source::Own(pool) => pool.close().await,
+            Source::Users { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// How many connections there are.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn size(&self) -> u32 {
+        match &self.source {
+            Source::Own(pool) => pool.size(),
+            Source::Users { pool, .. } => pool.size(),
+        }
     }
 
     /// The moment `here` on the server's clock, or a little earlier.
@@ -75,7 +76,7 @@ impl<DB: Dialect> Pooled<DB> {
 
     /// A connection.
     pub(crate) async fn lease(&self, call: Call<'_>) -> Result<Lease<DB>, Error> {
-        Lease::take(&self.pool, &self.runtime, &self.broken, call).await
+        Lease::take(&self.source, &self.runtime, call).await
     }
 
     /// The rows of one statement, in a transaction of its own.

@@ -7,6 +7,8 @@ use unstick_core::{ConfigError, Events, Runtime};
 use crate::{prefix, schema::Tables, url};
 
 const DEFAULT_CONNECTIONS: u32 = 10;
+const DEFAULT_MIN_CONNECTIONS: u32 = 2;
+const DEFAULT_CONNECT: Duration = Duration::from_secs(2);
 const DEFAULT_ACQUIRE: Duration = Duration::from_millis(750);
 const DEFAULT_SWEEP: Duration = Duration::from_secs(60);
 
@@ -16,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) address: String,
     pub(crate) prefix: Option<String>,
     pub(crate) max_connections: Option<u32>,
+    pub(crate) min_connections: Option<u32>,
+    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) acquire_timeout: Option<Duration>,
     pub(crate) sweep_interval: Option<Duration>,
     pub(crate) tables: Tables,
@@ -29,6 +33,8 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("prefix", &self.prefix)
             .field("max_connections", &self.max_connections)
+            .field("min_connections", &self.min_connections)
+            .field("connect_timeout", &self.connect_timeout)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("sweep_interval", &self.sweep_interval)
             .field("tables", &self.tables)
@@ -50,12 +56,17 @@ impl Settings {
         own: &[&str],
         mut more: impl FnMut(&str, &str) -> Result<(), ConfigError>,
     ) -> Result<String, ConfigError> {
-        const OURS: [&str; 4] = ["prefix", "max_connections", "acquire_timeout_ms", "sweep_interval_s"];
+        const OURS: [&str; 6] =
+            ["prefix", "max_connections", "min_connections", "connect_timeout_ms", "acquire_timeout_ms", "sweep_interval_s"];
         let url::NetworkUrl { address, options } = url::network(&self.address, schemes, driver)?;
         for (name, value) in options {
             match &*name {
                 "prefix" => _ = self.prefix.get_or_insert(value),
                 "max_connections" => _ = self.max_connections.get_or_insert(url::number(&name, &value)?),
+                "min_connections" => _ = self.min_connections.get_or_insert(url::number(&name, &value)?),
+                "connect_timeout_ms" => {
+                    self.connect_timeout.get_or_insert(Duration::from_millis(url::number(&name, &value)?.into()));
+                }
                 "acquire_timeout_ms" => {
                     self.acquire_timeout.get_or_insert(Duration::from_millis(url::number(&name, &value)?.into()));
                 }
@@ -69,6 +80,13 @@ impl Settings {
         }
         if self.max_connections == Some(0) {
             return Err(ConfigError::new("`max_connections` is 0; it must be at least 1"));
+        }
+        if let Some(min) = self.min_connections.filter(|min| *min > self.max_connections()) {
+            let max = self.max_connections();
+            return Err(ConfigError::new(format!("`min_connections` is {min}; it must be at most `max_connections`, which is {max}")));
+        }
+        if self.connect_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(ConfigError::new("`connect_timeout` is 0; it must be over 0"));
         }
         if self.acquire_timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(ConfigError::new("`acquire_timeout` is 0; it must be over 0"));
@@ -84,6 +102,14 @@ impl Settings {
 
     pub(crate) fn max_connections(&self) -> u32 {
         self.max_connections.unwrap_or(DEFAULT_CONNECTIONS)
+    }
+
+    pub(crate) fn min_connections(&self) -> u32 {
+        self.min_connections.unwrap_or(DEFAULT_MIN_CONNECTIONS).min(self.max_connections())
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.unwrap_or(DEFAULT_CONNECT)
     }
 
     pub(crate) fn acquire_timeout(&self) -> Duration {
@@ -113,8 +139,24 @@ macro_rules! server_store_builder {
                 self
             }
 
-            /// How long an operation waits for a connection, a new one included. Default 750 ms. Keep it below the session
-            /// layer's deadline (2 s by default), so that "unavailable" is told instead of "unknown".
+            /// How many connections are opened in advance, at the start and after they broke. Default 2, or `max_connections` when
+            /// that is less; more for a load that comes in bursts, where opening a connection takes long. Connections beyond that
+            /// are closed when they were not needed for ten minutes. 0 opens none before the first operation.
+            pub fn min_connections(mut self, connections: u32) -> Self {
+                self.settings.min_connections = Some(connections);
+                self
+            }
+
+            /// How long opening one connection may take. Default 2 seconds; more for a server that is far away or slow to accept.
+            /// It may be above [`acquire_timeout`](Self::acquire_timeout): an operation that gives up waiting does not stop what was
+            /// begun, and the next one finds the connection.
+            pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.settings.connect_timeout = Some(timeout);
+                self
+            }
+
+            /// How long an operation waits for a connection, a new one included. Default 750 ms, and never more than half of the time
+            /// that the operation has. When the last attempt to connect failed and there is no connection, it is refused at once.
             pub fn acquire_timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.settings.acquire_timeout = Some(timeout);
                 self

@@ -2,4 +2,5 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod model;
+pub(crate) mod slow;
 pub(crate) mod sweeper;

@@ -161,7 +161,7 @@ pub(crate) async fn one_of_two_sweeps_until_its_lease_ends(place: &impl Place) {
     let lease = place.number("SELECT until FROM unstick_sweeper").await - Timestamp::system_now().as_millis();
     assert!(lease > 60_000 && lease <= 120_000, "{lease}");
     place.run("UPDATE unstick_sweeper SET until = 0").await;
-    second.round(waiting).await;
+    let _waiting = second.round(waiting).await;
     assert_eq!(place.number(COUNT).await, 1, "a right that ended is taken over");
     many_expired(place, &store).await;
     first.round(armed).await;

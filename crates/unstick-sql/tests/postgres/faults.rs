@@ -132,12 +132,15 @@ async fn cut_connections_cost_nothing() {
     let place = Place::new(require_server!(SERVER.get()));
     let proxy = Proxy::start(SERVER.get().as_ref().unwrap().port()).unwrap();
     let place = Place { url: proxy.url(&place.url), ..place };
-    let store = place.builder().max_connections(3).connect().await.unwrap();
+    let store = place.builder().min_connections(0).max_connections(3).connect().await.unwrap();
     let session = Session::create(&store).await;
     for round in 1..=3 {
         tokio::join!(session.load(&store), session.load(&store), session.load(&store));
-        proxy.cut();
-        until("the connections are cut", async || proxy.counts().open == 0).await;
+        until("the connections are cut", async || {
+            proxy.cut(); // again, when one was being opened
+            proxy.counts().open == 0
+        })
+        .await;
         let number = round.to_string();
         assert!(session.apply(&store, &change(&number)).await.is_done(), "delivered again");
         assert_eq!(session.number(&store, "n").await, round);

@@ -35,6 +35,8 @@ async fn what_cannot_work_is_one_sentence() {
     refused(&format!("{url}?prefix=a;b"), &["`prefix`", "a;b"]).await;
     refused(&format!("{url}?max_connection=1"), &["max_connection", "max_connections, "]).await;
     refused(&format!("{url}?max_connections=0"), &["`max_connections`", "at least 1"]).await;
+    refused(&format!("{url}?max_connections=3&min_connections=4"), &["`min_connections`", "at most `max_connections`, which is 3"]).await;
+    refused(&format!("{url}?connect_timeout_ms=0"), &["`connect_timeout`", "over 0"]).await;
     refused(&format!("{url}?acquire_timeout_ms=x"), &["`acquire_timeout_ms`", "whole number"]).await;
     refused(&format!("{url}?sslmode=perhaps"), &["postgres://user:password@"]).await;
     refused("sqlite:secret.db", &["postgres://"]).await;

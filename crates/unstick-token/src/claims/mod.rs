@@ -85,6 +85,12 @@ pub(crate) fn from_payload(credential: Credential, mut payload: Bytes) -> Result
     Ok(Claims { credential, not_before, epoch, record })
 }
 
+/// Whether JSON text is nested deeper than [`MAX_DEPTH`].
+fn is_deep(json: &[u8]) -> bool {
+    // Most have fewer brackets than that, and counting them is much faster.
+    json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH && depth(json) > MAX_DEPTH
+}
+
 /// Deepest nesting of arrays and objects in JSON text.
 fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);

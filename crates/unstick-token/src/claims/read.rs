@@ -61,12 +61,15 @@ fn claims(names: Names<'_>, json: &[u8]) -> Option<Read> {
     if !named || !agrees || idle > absolute || issued > idle {
         return None;
     }
-    let fields = fields(members.optional("data")?, members.optional("raw")?)?;
+    let credential = Credential::from_parts(lineage, secret, issued, idle, absolute);
+    let (data, raw) = (members.optional("data")?, members.optional("raw")?);
     if !members.0.is_empty() {
         return None;
     }
-    let credential = Credential::from_parts(lineage, secret, issued, idle, absolute);
-    let record = record(&credential, created, principal, fields);
+    let hash = credential.secret().hash();
+    let fields = fields(data, raw, state(&hash))?;
+    let mut record = record(&credential, created, principal, fields);
+    record.secret = hash;
     Some(Read::Claims(Claims { credential, not_before, epoch, record }))
 }
 
@@ -93,7 +96,7 @@ fn sixteen(text: &str) -> Option<[u8; 16]> {
     jose::decode_exactly(text.as_bytes())
 }
 
-fn fields(data: Option<&RawValue>, raw: Option<&RawValue>) -> Option<Fields> {
+fn fields(data: Option<&RawValue>, raw: Option<&RawValue>, version: FieldVersion) -> Option<Fields> {
     let mut all = Vec::new();
     for (object, is_json) in [(data, true), (raw, false)] {
         let Some(object) = object else { continue };
@@ -104,8 +107,7 @@ fn fields(data: Option<&RawValue>, raw: Option<&RawValue>) -> Option<Fields> {
             } else {
                 jose::decode(serde_json::from_str::<&str>(value.get()).ok()?.as_bytes())?.into()
             };
-            let version = version(&name, &value);
-            all.push((Arc::from(name), Field { version, value }));
+            all.push((Arc::from(&*name), Field { version, value }));
         }
     }
     let count = all.len();
@@ -113,11 +115,10 @@ fn fields(data: Option<&RawValue>, raw: Option<&RawValue>) -> Option<Fields> {
     (fields.len() == count).then_some(fields) // a name stands in one of both
 }
 
-/// A field's version is its content's hash: the same value is the same version, which is all that a precondition asks.
-fn version(name: &str, value: &[u8]) -> FieldVersion {
-    let hash = blake3::Hasher::new().update(&[u8::try_from(name.len()).unwrap_or(0)]).update(name.as_bytes()).update(value).finalize();
+/// The version of all fields of a token is which state of the session it holds: every change makes another.
+fn state(secret: &SecretHash) -> FieldVersion {
     let mut first = [0; 8];
-    first.copy_from_slice(&hash.as_bytes()[..8]);
+    first.copy_from_slice(&secret.as_bytes()[..8]);
     match FieldVersion::from_u64(u64::from_be_bytes(first)) {
         FieldVersion::ABSENT => FieldVersion::from_u64(1),
         version => version,

@@ -8,7 +8,7 @@ use std::{
 use serde_json::value::RawValue;
 use unstick_core::Timestamp;
 
-use super::{Claims, MAX_DEPTH, Names, VERSION, depth, read::round_up};
+use super::{Claims, Names, VERSION, is_deep, read::round_up};
 use crate::jose;
 
 /// The claims in the newest format.
@@ -65,7 +65,7 @@ fn claims_to(to: &mut String, names: Names<'_>, claims: &Claims) -> fmt::Result 
 fn as_json(value: &[u8]) -> Option<&str> {
     let json: &RawValue = serde_json::from_slice(value).ok()?;
     // Not with white space around it, which would not come back.
-    (json.get().len() == value.len() && depth(value) <= MAX_DEPTH).then(|| json.get())
+    (json.get().len() == value.len() && !is_deep(value)).then(|| json.get())
 }
 
 /// A JSON string.
@@ -79,7 +79,7 @@ impl fmt::Display for Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::MAX_DEPTH, *};
 
     #[test]
     fn only_what_comes_back_the_same_is_json() {

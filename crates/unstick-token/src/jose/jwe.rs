@@ -7,7 +7,7 @@ use aes_gcm::aead::{
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::{Salt, decode, decode_exactly, encode};
+use super::{Salt, append, decode, decode_exactly, encoded_len};
 
 /// The key of one token: HKDF-Expand (RFC 5869 section 2.3) of the deployment's key, with the token's salt.
 pub(crate) fn derive_key(key: &Hmac<Sha256>, salt: &Salt) -> [u8; 32] {
@@ -25,7 +25,15 @@ where
 {
     let nonce = Nonce::<C>::from(iv);
     let tag = cipher.encrypt_inout_detached(&nonce, header.as_bytes(), message.as_mut_slice().into()).ok()?;
-    Some(format!("{header}..{}.{}.{}", encode(iv), encode(&message), encode(tag)))
+    let mut text = String::with_capacity(header.len() + encoded_len(message.len()) + 64);
+    text.push_str(header);
+    text.push_str("..");
+    append(iv, &mut text);
+    text.push('.');
+    append(&message, &mut text);
+    text.push('.');
+    append(tag, &mut text);
+    Some(text)
 }
 
 /// The message, if all of it is as it was encrypted. Compares in constant time.

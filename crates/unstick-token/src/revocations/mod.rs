@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | an anonymous session | a tombstone under a hash of its key | 1 |
 //! | a session of a principal | the principal's record, which holds its epoch and its denied sessions | 1 |
+//! | a principal's epoch, at login | the same | 1; 2 when 30 days have just begun |
 //! | denying an anonymous session | | 1 |
 //! | denying a principal's session, raising its epoch | | 2 for each 30 days that the denial must outlive, rounded up |
 //!
@@ -33,13 +34,15 @@ mod principal;
 
 use std::time::Duration;
 
-use unstick_core::{BoxFuture, Error, ErrorKind, Loaded, OpCtx, Presented, RecordKey, Revocations, SecretHash, Store, Timestamp};
+use unstick_core::{BoxFuture, Error, ErrorKind, Loaded, OpCtx, Presented, RecordKey, Revocations, Scope, SecretHash, Store, Timestamp};
 
 use self::{place::Place, principal::Denials};
 
 /// [`Revocations`] over a [`Store`]. See the [module docs](self).
 ///
-/// Where it reaches is where the store reaches: over a store of one process, other nodes know nothing of a revocation.
+/// Where it reaches is where the store reaches: over a store of one process, other nodes know nothing of a revocation, and
+/// [`Token`](crate::Token) says of its sessions that they reach no further. What the store loses, in a failover or under
+/// memory pressure, is no longer denied.
 #[derive(Debug)]
 pub struct StoreRevocations<S> {
     store: S,
@@ -55,10 +58,10 @@ impl<S: Store> StoreRevocations<S> {
         Self { store, skew: Duration::from_secs(300) }
     }
 
-    /// How far the clocks of two nodes may be apart. Default 5 minutes.
+    /// How far the clocks of two nodes may be apart, at most a day. Default 5 minutes.
     #[must_use]
     pub fn skew(self, skew: Duration) -> Self {
-        Self { skew, ..self }
+        Self { skew: skew.min(Duration::from_secs(24 * 3600)), ..self }
     }
 
     async fn deny_nobodys(&self, op: OpCtx, key: RecordKey, until: Timestamp) -> Result<(), Error> {
@@ -90,6 +93,11 @@ fn unreadable(loaded: &Loaded) -> Error {
 }
 
 impl<S: Store> Revocations for StoreRevocations<S> {
+    /// The store's.
+    fn scope(&self) -> Scope {
+        self.store.scope()
+    }
+
     fn revoke<'a>(&'a self, op: OpCtx, key: RecordKey, principal: Option<&'a str>, until: Timestamp) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             match principal {
@@ -111,8 +119,12 @@ impl<S: Store> Revocations for StoreRevocations<S> {
 
     fn epoch<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Timestamp, Error>> {
         Box::pin(async move {
-            let denials = self.denials(op, &Place::of_principal(principal, op.now)).await?;
-            Ok(denials.map_or(Timestamp::ZERO, |denials| denials.epoch()))
+            let mut epoch = Timestamp::ZERO;
+            // Two when a period has just begun: nodes that are behind still look into the last one.
+            for place in Place::between(principal, op.now - self.skew, op.now) {
+                epoch = self.denials(op, &place).await?.map_or(epoch, |denials| epoch.max(denials.epoch()));
+            }
+            Ok(epoch)
         })
     }
 

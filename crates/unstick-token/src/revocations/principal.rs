@@ -105,7 +105,7 @@ fn numbered(op: OpCtx, number: u32) -> OpCtx {
 impl<S: Store> StoreRevocations<S> {
     pub(super) async fn deny(&self, op: OpCtx, principal: &str, key: RecordKey, until: Timestamp) -> Result<(), Error> {
         for place in self.places(op, principal, until) {
-            let present = self.denials(op, &place).await?.unwrap_or_default();
+            let present = self.denials(op, &place).await?;
             self.write(op, &place, present, Denial::Session(key, until)).await?;
         }
         Ok(())
@@ -114,10 +114,10 @@ impl<S: Store> StoreRevocations<S> {
     pub(super) async fn raise(&self, op: OpCtx, principal: &str, keep: Option<RecordKey>, until: Timestamp) -> Result<(), Error> {
         let mut all = Vec::new();
         for place in self.places(op, principal, until) {
-            all.push((place, self.denials(op, &place).await?.unwrap_or_default()));
+            all.push((place, self.denials(op, &place).await?));
         }
         // The same in all periods, and higher than whatever a session carries.
-        let highest = all.iter().map(|(_, present)| present.epoch + Duration::from_millis(1)).max();
+        let highest = all.iter().flat_map(|(_, present)| present).map(|present| present.epoch + Duration::from_millis(1)).max();
         let epoch = highest.map_or(op.now, |highest| highest.max(op.now));
         for (place, present) in all {
             self.write(op, &place, present, Denial::All(epoch, keep)).await?;
@@ -129,19 +129,24 @@ impl<S: Store> StoreRevocations<S> {
         Place::between(principal, op.now - self.skew, until + self.skew)
     }
 
-    async fn write(&self, op: OpCtx, place: &Place, mut present: Denials, denial: Denial) -> Result<(), Error> {
+    /// `present`: what the record was found to say; `None`: there was none.
+    async fn write(&self, op: OpCtx, place: &Place, present: Option<Denials>, denial: Denial) -> Result<(), Error> {
+        let (mut is_there, mut present) = (present.is_some(), present.unwrap_or_default());
         for attempt in 1..=ATTEMPTS {
             let Some(change) = denial.change(&present, &op, Self::MAX_DENIED) else { return Ok(()) };
             let op = numbered(op, attempt);
+            if !is_there {
+                if self.begin(op, place, &change).await? {
+                    return Ok(());
+                }
+                let found = self.denials(op, place).await?;
+                (is_there, present) = (found.is_some(), found.unwrap_or_default());
+                continue;
+            }
             match self.store.apply(op, place.key, place.presented(), &change).await? {
                 Applied::Done { .. } => return Ok(()),
                 Applied::Conflict(fields) => present = Denials::read(fields)?,
-                Applied::Missing => {
-                    if self.begin(numbered(op, ATTEMPTS + attempt), place, &change).await? {
-                        return Ok(());
-                    }
-                    present = self.denials(op, place).await?.unwrap_or_default();
-                }
+                Applied::Missing => (is_there, present) = (false, Denials::default()),
                 _ => return Err(Error::new(ErrorKind::Corrupt, "a record of the deny-list cannot be written to")),
             }
         }

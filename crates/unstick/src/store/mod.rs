@@ -13,7 +13,7 @@
 //! | `token:` | `token` | whole in the client's cookie; options below |
 //!
 //! Options follow a `?`; the builders of `unstick::memory`, `unstick::sql` and `unstick::redis` document theirs. `token:` has
-//! `sealing=encrypted` (the default) or `signed`, `max_token=CHARACTERS`, `issuer=NAME`, `purpose=NAME`, and `revocations=URL`: a store,
+//! `sealing=encrypted` (the default) or `signed` (clients can then read all that is in their sessions), `max_token=CHARACTERS`, `issuer=NAME`, `purpose=NAME`, and `revocations=URL`: a store,
 //! its URL percent-encoded, that is asked for ended sessions (with `fail_open=yes` they pass while it cannot be asked).
 //!
 //! ```

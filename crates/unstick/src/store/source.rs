@@ -27,7 +27,11 @@ impl Source {
     /// How far the sessions reach; what the affinity layer asks.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.store().map_or(Scope::Client, Store::scope)
+        match self {
+            Self::Store(store) => store.scope(),
+            #[cfg(feature = "token")]
+            Self::Token(token) => token.scope(),
+        }
     }
 
     /// The store, for sweeping and administration; `None` when the client carries the sessions.
@@ -104,6 +108,9 @@ impl SessionBackend for AnyBackend {
     }
     fn max_text(&self) -> usize {
         each!(self, backend => backend.max_text())
+    }
+    fn name_of(&self, carriage: Carriage) -> Option<&str> {
+        each!(self, backend => backend.name_of(carriage))
     }
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening {
         each!(self, backend => backend.open(carriage, text))

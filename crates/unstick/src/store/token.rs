@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use unstick_core::{ConfigError, Revocations};
+use unstick_core::{ConfigError, Revocations, Scope};
 use unstick_session::{IntoBackend, Setup};
 use unstick_token::{Sealing, Token, TokenKeys};
 
@@ -45,6 +45,14 @@ impl TokenSource {
     pub fn revocations(mut self, revocations: Arc<dyn Revocations>) -> Self {
         self.revocations = Some(revocations);
         self
+    }
+
+    /// How far the sessions, and with a deny-list their ends, reach.
+    pub(super) fn scope(&self) -> Scope {
+        match self.revocations.as_ref().map(|list| list.scope()) {
+            Some(scope) if !scope.reaches_other_hosts() => scope,
+            _ => Scope::Client,
+        }
     }
 
     /// The options of a URL, and the URL of the deny-list's store among them.

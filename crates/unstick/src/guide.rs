@@ -1,0 +1,20 @@
+//! What is too long for the front page.
+//!
+//! | guide | question |
+//! |---|---|
+//! | [`outages`] | what happens when the store hangs, dies, forgets or cannot be reached |
+//!
+//! ```
+//! # #[cfg(feature = "memory")] {
+//! // The deadline that the guide on outages speaks of.
+//! use std::time::Duration;
+//! use unstick::{Key, KeyRing, memory::MemoryStore, session::SessionLayer};
+//!
+//! let keys = KeyRing::new(Key::generate().unwrap());
+//! let layer = SessionLayer::new(MemoryStore::new(), keys).deadline(Duration::from_secs(1)).build();
+//! assert!(layer.is_ok());
+//! # }
+//! ```
+
+#[doc = include_str!("../docs/outages.md")]
+pub mod outages {}
