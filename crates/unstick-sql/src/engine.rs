@@ -138,6 +138,10 @@ pub(crate) trait Engine: Send + Sync + 'static {
         skew: Duration,
     ) -> impl Future<Output = Result<Option<u64>, Error>> + Send;
 
+    /// Whether the principal has other live sessions of a format that this release does not know, which
+    /// [`end_others`](Self::end_others) left alone.
+    fn has_newer(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>) -> impl Future<Output = Result<bool, Error>> + Send;
+
     /// Takes a place unless `max` others are taken. `None`: late.
     fn reserve(
         &self,

@@ -293,7 +293,19 @@ pub(crate) async fn end_others<E: Engine>(
     keep: Option<&RecordKey>,
     skew: Duration,
 ) -> Result<u64, Error> {
-    delivered!(engine, op, |call| in_time(engine.end_others(call, principal, keep, skew)))
+    delivered!(engine, op, |call| end_others_once(engine, call, principal, keep, skew))
+}
+
+async fn end_others_once<E: Engine>(
+    engine: &E,
+    call: Call<'_>,
+    principal: &str,
+    keep: Option<&RecordKey>,
+    skew: Duration,
+) -> Result<u64, Error> {
+    let ended = in_time(engine.end_others(call, principal, keep, skew)).await?;
+    // left alone, so not ended, and whoever wanted all of them ended must know
+    if engine.has_newer(call, principal, keep).await? { Err(row::unknown_format()) } else { Ok(ended) }
 }
 
 pub(crate) async fn reserve<E: Engine>(

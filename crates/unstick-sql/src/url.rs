@@ -53,6 +53,11 @@ pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<N
         )));
     }
     let (start, query) = text.split_once('?').unwrap_or((text, ""));
+    if is_torn(start.get(scheme.len() + 3..).unwrap_or_default(), query) {
+        return Err(ConfigError::new(
+            "the user or the password in the address holds a character that ends it; write `%2F` for `/`, `%3F` for `?`, `%23` for `#` and `%40` for `@`",
+        ));
+    }
     let mut url = NetworkUrl { address: start.to_owned(), options: Vec::new() };
     let mut joint = '?';
     for (name, value) in pairs(query) {
@@ -65,6 +70,25 @@ pub(crate) fn network(text: &str, schemes: &[&str], driver: &[&str]) -> Result<N
         }
     }
     Ok(url)
+}
+
+/// Whether a login went on behind what looks like the end of the host: the rest of a password would be taken for a path or for
+/// options, and be named in a message.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn is_torn(place: &str, query: &str) -> bool {
+    let end = place.find(['/', '#']).unwrap_or(place.len());
+    let (authority, path) = place.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let port = host.rsplit_once(']').map_or(host, |(_, behind)| behind).split_once(':').map_or("", |(_, port)| port);
+    !port.bytes().all(|byte| byte.is_ascii_digit())
+        || path.contains(['@', '#'])
+        || (path.is_empty() && !authority.is_empty() && !authority.contains('@') && query.contains('@'))
+}
+
+/// An IPv6 address without the brackets that it has in a URL; the driver would ask for a host of that name.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn unbracketed(host: &str) -> Option<String> {
+    host.strip_prefix('[')?.strip_suffix(']').map(str::to_owned)
 }
 
 /// A whole number out of an address.
@@ -97,7 +121,8 @@ fn decode(text: &str) -> Result<Cow<'_, str>, ConfigError> {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'%' {
-            let digits = tail.get(..2).and_then(|two| str::from_utf8(two).ok()).ok_or_else(malformed)?;
+            let digits = tail.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit)).and_then(|two| str::from_utf8(two).ok());
+            let digits = digits.ok_or_else(malformed)?;
             bytes.push(u8::from_str_radix(digits, 16).map_err(|_| malformed())?);
             rest = &tail[2..];
         } else {
@@ -115,11 +140,20 @@ mod tests {
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[test]
     fn servers() {
-        let parse = |text| network(text, &["postgres", "postgresql"], &["sslmode"]);
+        let parse = |text: &str| network(text, &["postgres", "postgresql"], &["sslmode"]);
         let url = parse("postgres://a:p%40w@h:1/d?sslmode=require&prefix=shop%5F&sslmode=disable").unwrap();
         assert_eq!(url.address, "postgres://a:p%40w@h:1/d?sslmode=require&sslmode=disable");
         assert_eq!(url.options, [("prefix".into(), "shop_".into())]);
         assert_eq!(parse("postgresql:///d").unwrap().address, "postgresql:///d");
+        for torn in
+            ["a:se?cret@h/d", "a:1?cret&x@h/d", "a:se/cret@h/d?x=1", "a:1/cret@h/d", "a:se#cret@h/d", "a:se/c?ret@h/d", "a:p@se/cret@h:1/d"]
+        {
+            let error = parse(&format!("postgres://{torn}")).map(|url| url.address).unwrap_err().to_string();
+            assert!(error.contains("`%3F` for `?`") && !error.contains("cret"), "{torn}: {error}");
+        }
+        for whole in ["h", "h:1", "a@h", "a:p@[::1]:1/d", "[::1]/d", "/d?user=a@b", "h/d?user=a@b", "%2Frun%2Fx/d", "a:p@/d"] {
+            parse(&format!("postgres://{whole}")).map(|url| url.address).unwrap();
+        }
         for wrong in ["mysql://u:secret@h/d", "u:secret@h/d", "postgres:secret", ""] {
             let error = parse(wrong).map(|url| url.address).unwrap_err().to_string();
             assert!(error.contains("postgres://") && !error.contains("secret"), "{error}");
@@ -137,7 +171,9 @@ mod tests {
         assert!(path("sqlite:").unwrap_err().to_string().contains("names no file"));
         assert!(path("sqlite::memory:").unwrap_err().to_string().contains("memory store"));
         assert!(path("postgres://x").unwrap_err().to_string().contains("postgres"));
-        assert!(path("sqlite:a%2").is_err());
+        for wrong in ["sqlite:a%2", "sqlite:a%+1", "sqlite:a%zz", "sqlite:a%ff", "sqlite:a%"] {
+            assert!(path(wrong).unwrap_err().to_string().contains("%25"), "{wrong}");
+        }
         let options = file("sqlite:a.db?prefix=shop_&synchronous=full", "sqlite").unwrap().options;
         assert_eq!(options, [("prefix".into(), "shop_".into()), ("synchronous".into(), "full".into())]);
     }

@@ -57,7 +57,7 @@ async fn content(place: &Place) -> Vec<String> {
 async fn is_left_alone(break_it: &'static str, kind: ErrorKind, end_too: bool) {
     let place = Place::new();
     let store = place.store().await;
-    let session = Session::create(&store).await;
+    let session = Session::create_for(&store, Some("ann")).await;
     let (key, by) = (session.key, session.presented);
     session.apply(&store, &Change::new().set("a", "1")).await;
     place.run(break_it).await;
@@ -77,6 +77,10 @@ async fn is_left_alone(break_it: &'static str, kind: ErrorKind, end_too: bool) {
         let error = store.end(op(), key, Some(by), op().now + 900 * SECOND).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{break_it}");
         assert_eq!(store.load(op(), key, by, renewal).await.unwrap(), Loaded::Unreadable(kind), "{break_it}");
+        let index = store.principal_index().unwrap();
+        let error = index.end_others(op(), "ann", None, SECOND).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "what was not ended is told: {break_it}");
+        assert_eq!(index.end_others(op(), "ann", Some(key), SECOND).await.unwrap(), 0, "{break_it}");
     }
     assert_eq!(content(&place).await, before, "{break_it}");
 }

@@ -104,6 +104,9 @@ impl Engine for Scripted {
     async fn end_others(&self, _: Call<'_>, _: &str, _: Option<&RecordKey>, _: Duration) -> Result<Option<u64>, Error> {
         unused()
     }
+    async fn has_newer(&self, _: Call<'_>, _: &str, _: Option<&RecordKey>) -> Result<bool, Error> {
+        unused()
+    }
     async fn reserve(&self, _: Call<'_>, _: &str, _: &RecordKey, _: NonZeroU32, _: Timestamp) -> Result<Option<Reservation>, Error> {
         unused()
     }

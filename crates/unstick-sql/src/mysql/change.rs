@@ -54,12 +54,18 @@ fn written(answer: &MySqlQueryResult) -> Option<Written> {
     (answer.rows_affected() > 0).then_some(Written { idle_deadline, proof })
 }
 
-fn is_removal_heavy(shapes: &Shapes, change: &Change) -> bool {
-    shapes.of(change.fields.iter().filter(|(_, one)| matches!(one, unstick_core::FieldChange::Remove)).count()).is_none()
+/// The most fields that a statement is left to merge. MariaDB reads the whole session once for each of them: 10 000 over as many
+/// would keep it busy for a minute, with the session locked, long after the caller gave up.
+const MOST_FIELDS: usize = 32;
+
+/// Whether a change is too much for one statement.
+fn is_heavy(shapes: &Shapes, change: &Change) -> bool {
+    let removals = change.fields.iter().filter(|(_, one)| matches!(one, unstick_core::FieldChange::Remove)).count();
+    shapes.of(removals).is_none() || (change.fields.len() > MOST_FIELDS && !change.clear)
 }
 
 impl Inner {
-    /// In one statement, or where that would be too long in one transaction.
+    /// In one statement, or where that would take too long in one transaction.
     pub(super) async fn change(
         &self,
         shapes: &Shapes,
@@ -67,7 +73,7 @@ impl Inner {
         rotation: Option<&Rotation>,
     ) -> Result<Option<Written>, Error> {
         let call = request.call;
-        if !is_removal_heavy(shapes, request.change) {
+        if !is_heavy(shapes, request.change) {
             return self.send(&mut self.pooled.lease(call).await?, shapes, request, rotation, Patch::of(request)?).await;
         }
         let mut locked = self.begin(call).await?;
@@ -86,7 +92,7 @@ impl Inner {
         request: Request<'_>,
         rotation: Option<&Rotation>,
     ) -> Result<Option<Written>, Error> {
-        if !is_removal_heavy(shapes, request.change) {
+        if !is_heavy(shapes, request.change) {
             return self.send(lease, shapes, request, rotation, Patch::of(request)?).await;
         }
         let select = self.sql.read_locking.with(&[Value::Bytes(request.key.as_bytes())]);

@@ -6,7 +6,10 @@ use sqlx::{Connection, Executor, MySql, MySqlConnection, MySqlPool, mysql::MySql
 use unstick_core::ConfigError;
 
 use super::{MySqlStore, error, schema, session};
-use crate::server::{Pooled, Settings, server_store_builder};
+use crate::{
+    server::{Pooled, Settings, server_store_builder},
+    url,
+};
 
 /// Settings of a [`MySqlStore`].
 #[derive(Clone)]
@@ -41,7 +44,7 @@ impl MySqlStoreBuilder {
     /// One sentence that names the setting, or what is the matter with the server. It never holds the address, which may hold a password.
     pub async fn connect(mut self) -> Result<MySqlStore, ConfigError> {
         let address = self.settings.take_address(&["mysql", "mariadb"], DRIVER, &[], |_, _| Ok(()))?;
-        let options = MySqlConnectOptions::from_str(&address).map_err(|_| {
+        let mut options = MySqlConnectOptions::from_str(&address).map_err(|_| {
             ConfigError::new("the address of the session database cannot be read; write mysql://user:password@host/database, with `%` and two digits for special characters in the password")
         })?;
         if options.get_database().is_none() {
@@ -50,6 +53,9 @@ impl MySqlStoreBuilder {
             ));
         }
         let place = place(&options);
+        if let Some(host) = url::unbracketed(options.get_host()) {
+            options = options.host(&host);
+        }
         let first = in_time(&place, async {
             let mut connection = MySqlConnection::connect_with(&options).await?;
             connection.execute(sqlx::raw_sql(session::SETTINGS)).await?;
@@ -59,8 +65,9 @@ impl MySqlStoreBuilder {
         self.finish(&place, first, |settings| Pooled::own(options, Some(session::SETTINGS), None, settings)).await
     }
 
-    /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all isolation levels,
-    /// `sql_mode`s and time zones will do. Its acquire timeout should be 2 to 5 s: a connection that is being opened is not given up before, even
+    /// Over a pool of yours. Its connections need `autocommit` and the character set utf8mb4, which are the defaults; all
+    /// `sql_mode`s and time zones will do, and all isolation levels unless `innodb_snapshot_isolation` is on (MariaDB's default from 11.6.2): then
+    /// `READ COMMITTED`. Its acquire timeout should be 2 to 5 s: a connection that is being opened is not given up before, even
     /// when its operation is, but neither is one that hangs, and as long as the server is away sqlx tries again ever more rarely
     /// until then. sqlx asks each connection that is given back whether it still answers, which is a trip more than on connections of
     /// the store's own. The address, [`max_connections`](Self::max_connections), [`min_connections`](Self::min_connections),

@@ -22,6 +22,8 @@ const DUPLICATE: u16 = 1062;
 const HOST_BLOCKED: u16 = 1129;
 const COMMAND_DENIED: u16 = 1142;
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
+/// MariaDB's, under `innodb_snapshot_isolation`; what is waited for was rolled back.
+const CHANGED_SINCE: u16 = 1020;
 const PACKET_TOO_LARGE: u16 = 1153;
 const NET_ERRORS: std::ops::RangeInclusive<u16> = 1158..=1161;
 const USER_CONNECTIONS: u16 = 1203;
@@ -63,6 +65,7 @@ fn describe(error: &sqlx::Error) -> (ErrorKind, &'static str) {
         // what is waited for was rolled back, nothing else
         LOCK_WAIT => (Contended, "the session was locked by another writer for too long"),
         DEADLOCK => (Contended, "the session database broke a deadlock"),
+        CHANGED_SINCE => (Contended, "another writer of the session database was faster"),
         DUPLICATE => (Refused, "there is such a row"),
         READ_ONLY_OPTION | READ_ONLY | READ_ONLY_TRANSACTION => (Unavailable, "the session database is read-only; it may be a replica now"),
         NOT_READY => (Unavailable, "the session database is not ready"),

@@ -60,6 +60,12 @@ impl Inner {
         Ok(Some(live))
     }
 
+    pub(super) async fn has_newer_of(&self, call: Call<'_>, name: &str, keep: Option<&RecordKey>) -> Result<bool, Error> {
+        let values = [principal(name)?, Value::from(call.op.now), Value::from(keep.map(|key| &key.as_bytes()[..]))];
+        let rows = self.pooled.rows(call, self.sql.newer.with(&values)).await?;
+        Ok(column::<i64>(rows.first().ok_or_else(row::corrupt)?, 0)? != 0)
+    }
+
     pub(super) async fn reserve_for(
         &self,
         call: Call<'_>,

@@ -10,7 +10,7 @@
 //! | late writes | refused by the statement itself, by the server's own clock after it got the row's lock |
 //!
 //! Each session is one row. A change is merged into it by the `UPDATE` itself, so that two writers of different fields both
-//! survive without a transaction or a retry. (One that removes more than 32 fields by name is merged here, in a transaction that
+//! survive without a transaction or a retry. (One that names more than 32 fields is merged here, in a transaction that
 //! holds the row's lock; [`Change::clear`](unstick_core::Change::clear) is no such case.) The index by principal is a transaction
 //! under a lock of the principal's own.
 //!
@@ -43,7 +43,8 @@
 //! four times the time of a trip to the server at least: a connection's first statement of a kind takes two trips.
 //!
 //! Connections of the store's own pool are `READ COMMITTED` and wait 5 seconds at most for a lock. A pool of yours
-//! ([`MySqlStore::from_pool`]) may have another isolation, `sql_mode` and time zone. Under an isolation above `READ COMMITTED` a new row
+//! ([`MySqlStore::from_pool`]) may have another isolation, `sql_mode` and time zone; but where
+//! `innodb_snapshot_isolation` is on, which is MariaDB's default from 11.6.2, it must be `READ COMMITTED`. Under an isolation above `READ COMMITTED` a new row
 //! that waits for another transaction to roll back the same row may go in late; and in a time zone that has daylight saving, a
 //! statement that waits for a lock while the clocks are changed may be judged by an hour off: sqlx sets UTC unless told otherwise.
 //!

@@ -29,7 +29,8 @@ pub(super) async fn check(connection: &mut MySqlConnection, place: &str) -> Resu
     let failed = |error: sqlx::Error| error::start_up(place, &error);
     let rows = sqlx::raw_sql(
         "SHOW SESSION VARIABLES WHERE Variable_name IN \
-         ('version', 'autocommit', 'character_set_client', 'max_allowed_packet', 'log_bin', 'binlog_format', 'transaction_isolation', 'tx_isolation')",
+         ('version', 'autocommit', 'character_set_client', 'max_allowed_packet', 'log_bin', 'binlog_format', 'transaction_isolation', 'tx_isolation', \
+         'innodb_snapshot_isolation')",
     );
     let rows = rows.fetch_all(&mut *connection).await.map_err(failed)?;
     let text = |row: &sqlx::mysql::MySqlRow, at| row.try_get_unchecked::<String, usize>(at).map_err(failed);
@@ -62,13 +63,19 @@ fn judge(variables: &HashMap<String, String>) -> Result<usize, String> {
     if of("log_bin").eq_ignore_ascii_case("ON") && of("binlog_format").eq_ignore_ascii_case("STATEMENT") {
         return Err("has `binlog_format` STATEMENT; set ROW or MIXED".into());
     }
+    if of("innodb_snapshot_isolation").eq_ignore_ascii_case("ON") && level(variables).is_some_and(|level| !level.starts_with("READ-")) {
+        return Err("refuses writers that had to wait for another one (`innodb_snapshot_isolation`); set the isolation of the pool's connections to READ COMMITTED".into());
+    }
     Ok(of("max_allowed_packet").parse().unwrap_or(1 << 24))
 }
 
 /// MariaDB had another name for it until version 11.
+fn level(variables: &HashMap<String, String>) -> Option<&String> {
+    variables.get("transaction_isolation").or_else(|| variables.get("tx_isolation"))
+}
+
 fn isolation(variables: &HashMap<String, String>) -> Isolation {
-    let level = variables.get("transaction_isolation").or_else(|| variables.get("tx_isolation"));
-    if level.is_some_and(|level| level == "READ-COMMITTED") { Isolation::ReadCommitted } else { Isolation::Stricter }
+    if level(variables).is_some_and(|level| level == "READ-COMMITTED") { Isolation::ReadCommitted } else { Isolation::Stricter }
 }
 
 /// Versions that cannot be read are given a try.

@@ -137,6 +137,7 @@ pub(crate) struct Statements {
     pub(crate) claim: Numbered,
     pub(crate) list: Numbered,
     pub(crate) lock_principal: Numbered,
+    pub(crate) newer: Numbered,
     pub(crate) end_live: Numbered,
     pub(crate) end_expired: Numbered,
     pub(crate) end_reserved_live: Numbered,
@@ -216,6 +217,10 @@ impl Statements {
             lock_principal: Numbered::new(&format!(
                 "INSERT INTO {reservations} (principal, `key`, until) VALUES (?1, {LOCK}, LAST_INSERT_ID({CLOCK}) + {LOCK_KEPT}) \
                  ON DUPLICATE KEY UPDATE until = LAST_INSERT_ID({CLOCK}) + {LOCK_KEPT}"
+            )),
+            newer: Numbered::new(&format!(
+                "SELECT EXISTS (SELECT 1 FROM {sessions} WHERE principal = ?1 AND {LIVES} AND format <> {ROW_FORMAT} \
+                 AND (?3 IS NULL OR `key` <> ?3))"
             )),
             end_live: Numbered::new(&format!("{} AND {LIVES}", end_own(&sessions))),
             end_expired: Numbered::new(&format!("{} AND (?2 >= idle_deadline OR ?2 >= absolute_deadline)", end_own(&sessions))),

@@ -88,6 +88,9 @@ impl PostgresStoreBuilder {
                 options.options([("statement_timeout", timeout.as_millis().to_string()), ("default_transaction_isolation", isolation)]);
         }
         let place = place(&options);
+        if let Some(host) = url::unbracketed(options.get_host()) {
+            options = options.host(&host);
+        }
         let mut first = match tokio::time::timeout(START, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected.map_err(|error| error::start_up(&place, &error))?,
             Err(_) => return Err(ConfigError::new(format!("{place} did not answer within {START:?}"))),

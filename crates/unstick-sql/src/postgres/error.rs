@@ -9,12 +9,16 @@ fn of_server(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref())
 }
 
-/// Whether the connection is good for another statement. A server that only reads is no longer the one to write to.
+/// Whether the connection is good for another statement. A server that only reads is no longer the one to write to, and one that
+/// forgot a statement which the driver takes for prepared would go on refusing it.
 pub(super) fn survives(error: &sqlx::Error) -> bool {
-    of_server(error).is_some_and(|error| error.severity() == PgSeverity::Error && error.code() != READ_ONLY)
+    let closed = [READ_ONLY, NO_STATEMENT, OTHER_STATEMENT];
+    of_server(error).is_some_and(|error| error.severity() == PgSeverity::Error && !closed.contains(&error.code()))
 }
 
 const READ_ONLY: &str = "25006";
+const NO_STATEMENT: &str = "26000";
+const OTHER_STATEMENT: &str = "42P05";
 
 /// For answers to statements.
 pub(super) fn run_time(error: &sqlx::Error) -> Error {
@@ -38,7 +42,9 @@ pub(super) fn run_time(error: &sqlx::Error) -> Error {
         "53100" => (Unavailable, "the disk of the session database is full"),
         "42501" => (Unavailable, "the user of the session database lacks a right to its tables"),
         "42P01" => (Unavailable, "the tables of the session store are missing"),
-        "26000" | "42P05" => (Unavailable, "a pooler in front of the session database does not keep prepared statements apart"),
+        NO_STATEMENT | OTHER_STATEMENT => {
+            (Unavailable, "a pooler in front of the session database does not keep prepared statements apart")
+        }
         _ => match &code[..code.len().min(2)] {
             "08" => (Interrupted, "the connection to the session database broke"),
             "53" => (Unavailable, "the session database lacks a resource"),
@@ -63,7 +69,7 @@ pub(super) fn start_up(place: &str, error: &sqlx::Error) -> ConfigError {
         Some("57P03") => "is starting up or shutting down".into(),
         Some(code) => format!("cannot be used (SQLSTATE {code})"),
         None => match error {
-            sqlx::Error::Io(error) => format!("cannot be reached: {}", error.kind()),
+            sqlx::Error::Io(error) => format!("cannot be reached ({}); check host and port, and that the server runs", error.kind()),
             sqlx::Error::Tls(_) => "cannot be reached over TLS; check `sslmode` and the certificates, and that the feature `tls` is on".into(),
             sqlx::Error::PoolTimedOut => "gave no connection in time".into(),
             _ => "cannot be used: the driver failed".into(),

@@ -64,6 +64,14 @@ impl Inner {
         Ok(counted.map(|(_, live)| u64::try_from(live).unwrap_or(0)))
     }
 
+    pub(super) async fn has_newer_of(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>) -> Result<bool, Error> {
+        let select = statement(&self.sql.newer)
+            .bind(principal.to_owned())
+            .bind(call.op.now.as_millis())
+            .bind(keep.map(|key| key.as_bytes().to_vec()));
+        column(self.pooled.rows(call, select).await?.first().ok_or_else(row::corrupt)?, 0)
+    }
+
     pub(super) async fn reserve_for(
         &self,
         call: Call<'_>,

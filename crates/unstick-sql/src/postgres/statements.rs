@@ -31,7 +31,7 @@ fn in_time(deadline: &str) -> String {
 
 /// Between this and the commit the server waits until the deadline `$5`, and no longer.
 const COMMIT_BY: &str = "set_config('idle_in_transaction_session_timeout', \
-     greatest(1, $5 - floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)::text, true)";
+     least(2147483647, greatest(1, $5 - floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint))::text, true)";
 
 /// Whether `$3` and `$4` are good for the row `s` at `$2`.
 const PROVEN: &str =
@@ -95,6 +95,7 @@ pub(super) struct Statements {
     pub(super) list: SqlStr,
     pub(super) lock_principal: SqlStr,
     pub(super) end_others: SqlStr,
+    pub(super) newer: SqlStr,
     pub(super) reserve: SqlStr,
 }
 
@@ -148,6 +149,11 @@ impl Statements {
             )),
             lock_principal: made(format!("SELECT pg_advisory_xact_lock(hashtextextended('{sessions}' || $1, 0))")),
             end_others: made(end_others(&sessions, &reservations)),
+            newer: made(format!(
+                "SELECT EXISTS (SELECT FROM {sessions} AS s WHERE principal = $1 AND {} AND format <> {ROW_FORMAT} \
+                 AND ($3 IS NULL OR key <> $3))",
+                lives("$2")
+            )),
             reserve: made(reserve(&sessions, &reservations)),
         }
     }

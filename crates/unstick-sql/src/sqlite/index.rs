@@ -43,6 +43,14 @@ impl Inner {
         rows.iter().try_fold(0, |live, row| Ok(live + u64::from(column::<bool>(row, 0)?))).map(Some)
     }
 
+    pub(super) async fn has_newer_of(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>) -> Result<bool, Error> {
+        let select = statement(&self.sql.newer)
+            .bind(principal.to_owned())
+            .bind(call.op.now.as_millis())
+            .bind(keep.map(|key| key.as_bytes().to_vec()));
+        column(&select.fetch_one(&self.reader).await.map_err(error::run_time)?, 0)
+    }
+
     pub(super) async fn reserve_for(
         &self,
         call: Call<'_>,

@@ -68,6 +68,7 @@ pub(crate) struct Statements {
     pub(crate) claim: SqlStr,
     pub(crate) list: SqlStr,
     pub(crate) end_others: SqlStr,
+    pub(crate) newer: SqlStr,
     pub(crate) reserve: SqlStr,
 }
 
@@ -113,6 +114,10 @@ impl Statements {
                  AND format = {ROW_FORMAT} ORDER BY created"
             )),
             end_others: made(end_others(&sessions, &reservations)),
+            newer: made(format!(
+                "SELECT EXISTS (SELECT 1 FROM {sessions} WHERE principal = ?1 AND {LIVES} AND format <> {ROW_FORMAT} \
+                 AND (?3 IS NULL OR key <> ?3))"
+            )),
             reserve: made(format!(
                 "INSERT INTO {reservations} (principal, key, until) SELECT ?1, ?3, ?5 WHERE {CLOCK} < ?6 AND ?4 > (SELECT count(*) FROM ( \
                  SELECT key FROM {sessions} WHERE principal = ?1 AND key <> ?3 AND {LIVES} UNION \

@@ -246,6 +246,10 @@ impl Engine for Inner {
         self.end_others_of(call, principal, keep, skew).await
     }
 
+    async fn has_newer(&self, call: Call<'_>, principal: &str, keep: Option<&RecordKey>) -> Result<bool, Error> {
+        self.has_newer_of(call, principal, keep).await
+    }
+
     async fn reserve(
         &self,
         call: Call<'_>,

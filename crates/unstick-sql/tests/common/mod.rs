@@ -31,6 +31,18 @@ pub(crate) fn at(now: Timestamp) -> OpCtx {
     OpCtx { now, deadline: now + 10 * SECOND, op_id: OpId::from_u128(number) }
 }
 
+/// A listener on this host's IPv6 address must be reached by `address`, whose port is to be put in for `PORT`.
+pub(crate) async fn is_reached_by_ipv6<T, E>(address: &str, connect: impl AsyncFnOnce(String) -> Result<T, E>) {
+    let Ok(listener) = tokio::net::TcpListener::bind(("::1", 0)).await else {
+        eprintln!("SKIPPED: this host has no IPv6");
+        return;
+    };
+    let address = address.replace("PORT", &listener.local_addr().unwrap().port().to_string());
+    let accepted = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
+    assert!(connect(address).await.is_err(), "nobody speaks there");
+    tokio::time::timeout(10 * SECOND, accepted).await.expect("nobody came").unwrap();
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Session {
     pub(crate) credential: Credential,

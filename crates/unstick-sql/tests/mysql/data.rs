@@ -52,7 +52,10 @@ async fn is_left_alone(url: &str, break_it: &str, kind: ErrorKind, end_too: bool
         let error = store.end(op(), key, Some(by), op().now + 900 * SECOND).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{break_it}");
         assert_eq!(store.load(op(), key, by, renewal).await.unwrap(), Loaded::Unreadable(kind), "{break_it}");
-        store.principal_index().unwrap().end_others(op(), "ann", None, SECOND).await.unwrap();
+        let index = store.principal_index().unwrap();
+        let error = index.end_others(op(), "ann", None, SECOND).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "what was not ended is told: {break_it}");
+        assert_eq!(index.end_others(op(), "ann", Some(key), SECOND).await.unwrap(), 0, "{break_it}");
         let far = op().now + 900_000 * SECOND;
         assert_eq!(store.sweep(OpCtx { now: far, deadline: far + 10 * SECOND, ..op() }, 9).await.unwrap(), 0);
     }

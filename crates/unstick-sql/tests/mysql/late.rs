@@ -34,6 +34,8 @@ fn late<T: std::fmt::Debug>(answer: Result<T, Error>) {
     assert!(!error.is_outcome_unknown());
 }
 
+static LOOKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Starts `operation` while another session has run `hold` in a transaction; when the operation waits for it and `wait` has
 /// passed since, ends the transaction with `release`.
 async fn blocked<T>(place: &Place, wait: Duration, (hold, release): (&str, &str), operation: impl Future<Output = T>) -> T {
@@ -47,10 +49,16 @@ async fn blocked<T>(place: &Place, wait: Duration, (hold, release): (&str, &str)
             "SELECT COUNT(*) FROM performance_schema.data_locks WHERE lock_status = 'WAITING' AND object_name LIKE 'unstick_%'"
         };
         let end = Timestamp::system_now() + 20 * SECOND;
-        while place.number(waiting).await == 0 {
-            assert!(Timestamp::system_now() < end, "the operation does not wait for {hold}");
-            // this table is made anew only when it was not read for a tenth of a second
+        loop {
+            // this table is made anew only when nobody, no test beside this one either, read it for a tenth of a second
+            let alone = LOOKING.lock().await;
             tokio::time::sleep(Duration::from_millis(120)).await;
+            let waits = place.number(waiting).await > 0;
+            drop(alone);
+            if waits {
+                break;
+            }
+            assert!(Timestamp::system_now() < end, "the operation does not wait for {hold}");
         }
         let waits = Timestamp::system_now();
         while Timestamp::system_now() < waits + wait {

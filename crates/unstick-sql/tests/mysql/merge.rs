@@ -77,6 +77,27 @@ async fn more_removals_than_a_statement_takes() {
     assert_eq!(store.apply(op(), other.key, other.presented, &many).await.unwrap(), Applied::Missing);
 }
 
+/// The server's own merge reads the session anew for each field, and would take longer than the operation has.
+#[tokio::test]
+async fn ten_thousand_fields_over_as_many() {
+    let place = Place::new(url!());
+    let store = place.store().await;
+    let session = Session::create(&store).await;
+    let all = |value: &'static str| Change {
+        fields: (0..10_000).map(|n| (format!("field-{n:05}").into(), FieldChange::Set(value.into()))).collect(),
+        ..Change::new()
+    };
+    let mut expected = Fields::default();
+    for change in [all("first"), Change { max_size: 1 << 20, ..all("second") }] {
+        let op = op();
+        change.merge_into(&mut expected, op.op_id.field_version());
+        assert!(store.apply(op, session.key, session.presented, &change).await.unwrap().is_done());
+    }
+    assert!(session.fields(&store).await == expected, "the second of both");
+    let limited = Change { max_size: 1 << 10, ..all("the longest") };
+    assert_eq!(session.apply(&store, &limited).await, Applied::TooLarge);
+}
+
 /// A store whose connections are set up by `setting`.
 async fn store_with(place: &Place, setting: &'static str) -> MySqlStore {
     let options: MySqlConnectOptions = place.url.parse().unwrap();
@@ -116,6 +137,7 @@ async fn settings_of_the_users_pool_do_not_matter() {
         ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", true),
         ("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", true),
         ("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", true),
+        ("SET SESSION innodb_snapshot_isolation = ON; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", maria),
     ];
     for (setting, here) in settings {
         if !here {
@@ -189,6 +211,15 @@ async fn everything(store: &Arc<MySqlStore>, setting: &str) {
         granted += u64::from(one.unwrap());
     }
     assert_eq!((granted, index.end_others(op(), "carl", None, SECOND).await.unwrap()), (3, 3), "{setting}");
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let (store, next) = (store.clone(), next);
+        tasks.spawn(async move { next.apply(&*store, &Change::new().set(&format!("w{n}"), "1")).await.is_done() });
+    }
+    while let Some(one) = tasks.join_next().await {
+        assert!(one.unwrap(), "{setting}");
+    }
+    assert_eq!(next.fields(store).await.iter().filter(|(name, _)| name.starts_with('w')).count(), 8, "{setting}");
     let ended = store.end(op(), key, Some(next.presented), op().now + 900 * SECOND).await.unwrap();
     assert_eq!(ended, Ended::Done { was_live: true }, "{setting}");
     assert!(matches!(next.load(store).await, Loaded::Ended { .. }), "{setting}");

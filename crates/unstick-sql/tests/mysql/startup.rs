@@ -10,7 +10,7 @@ use unstick_sql::{
 use unstick_testkit::{require_server, servers::MariaDbServer};
 
 use crate::common::{
-    Session,
+    Session, is_reached_by_ipv6,
     mysql::{Place, SERVER, url},
     op,
 };
@@ -57,6 +57,18 @@ async fn sessions_that_the_statements_cannot_work_in_are_refused() {
         let pool = pool.connect(&place.url).await.unwrap();
         tells(&MySqlStore::from_pool(pool).await.unwrap_err().to_string(), &words);
     }
+}
+
+/// Writers of one session would get in each other's way: MariaDB answers 1020 to whoever waited.
+#[tokio::test]
+async fn snapshot_isolation_is_refused() {
+    let server = require_server!(SERVER.get());
+    let pool = MySqlPoolOptions::new().after_connect(|connection, _| {
+        let setting = "SET SESSION innodb_snapshot_isolation = ON; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+        Box::pin(async move { sqlx::Executor::execute(connection, sqlx::raw_sql(setting)).await.map(drop) })
+    });
+    let pool = pool.connect(&server.url()).await.unwrap();
+    tells(&MySqlStore::from_pool(pool).await.unwrap_err().to_string(), &["`innodb_snapshot_isolation`", "READ COMMITTED"]);
 }
 
 #[tokio::test]
@@ -195,4 +207,9 @@ async fn files_may_be_run_again() {
         place.run(file.sql).await;
     }
     assert!(Session::create(&store).await.fields(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_reached() {
+    is_reached_by_ipv6("mysql://app:secret@[::1]:PORT/app", async |address| MySqlStore::connect(&address).await).await;
 }

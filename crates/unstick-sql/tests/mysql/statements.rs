@@ -119,7 +119,7 @@ async fn one_trip_each() {
         "reserve at its limit: the principal's lock, and the count, in a transaction"
     );
     let (ended, trips) = counted.count(index.end_others(op(), "ann", Some(key), SECOND)).await;
-    assert_eq!((ended.unwrap(), trips), (0, 5), "end others: the lock, and each kind of session");
+    assert_eq!((ended.unwrap(), trips), (0, 6), "end others: the lock, each kind of session, and a look at those of newer releases");
     let until = session.credential.absolute_deadline();
     let (ended, trips) = counted.count(store.end(op(), key, Some(next.presented), until)).await;
     assert_eq!((ended.unwrap(), trips), (Ended::Done { was_live: true }, 1), "end");

@@ -170,6 +170,20 @@ async fn connections_that_the_server_ended_cost_nothing() {
     }
 }
 
+/// As a pooler in between may, which hands the session on to another server connection.
+#[tokio::test]
+async fn a_connection_that_forgot_its_statements_is_not_used_again() {
+    let place = Place::new(require_server!(SERVER.get()));
+    let pool = PgPoolOptions::new().max_connections(1).connect(&place.url).await.unwrap();
+    let store = PostgresStore::builder("").prefix(&place.prefix).sweep_interval(Duration::ZERO).connect_pool(pool.clone()).await.unwrap();
+    let session = Session::create(&store).await;
+    assert_eq!(session.fields(&store).await, Fields::default());
+    sqlx::raw_sql("DEALLOCATE ALL").execute(&pool).await.unwrap();
+    let error = store.load(op(), session.key, session.presented, None).await.unwrap_err();
+    assert!(!error.is_outcome_unknown() && error.to_string().contains("26000"), "{error}");
+    assert_eq!(session.fields(&store).await, Fields::default(), "by a new connection");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_what_was_acknowledged_and_the_store_heals() {
     let server = require_server!(PostgresServer::start());

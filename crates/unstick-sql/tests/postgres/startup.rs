@@ -10,7 +10,7 @@ use unstick_sql::{
 use unstick_testkit::require_server;
 
 use crate::common::{
-    Session, op,
+    Session, is_reached_by_ipv6, op,
     postgres::{Place, SERVER},
 };
 
@@ -154,4 +154,9 @@ async fn a_closed_or_used_up_store_is_unavailable() {
     let error = store.load(op(), session.key, session.presented, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(session.fields(&place.store().await).await.is_empty(), "a restart finds it");
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_reached() {
+    is_reached_by_ipv6("postgres://app:secret@[::1]:PORT/app", async |address| PostgresStore::connect(&address).await).await;
 }

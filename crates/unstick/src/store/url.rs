@@ -59,6 +59,8 @@ pub(crate) fn refused(scheme: &str) -> ConfigError {
 /// assert_eq!(shown("redis://shop:secret@cache:6379/2?prefix=shop:"), "redis://cache:6379/2");
 /// assert_eq!(shown("sqlite:shop.sqlite"), "sqlite:shop.sqlite");
 /// assert_eq!(shown("redis://:p?a@ss@cache"), "redis");
+/// assert_eq!(shown("redis://shop:secret"), "redis");
+/// assert_eq!(shown("redis-cluster://a:1,[::1]:2/"), "redis-cluster://a:1,[::1]:2/");
 /// ```
 #[must_use]
 pub fn shown(url: &str) -> String {
@@ -75,6 +77,12 @@ pub fn shown(url: &str) -> String {
                 return scheme.to_owned();
             }
             let place = place.split(['?', '#']).next().unwrap_or_default();
+            // A login whose host was forgotten: what stands behind the colon is no port.
+            let hosts = place.split('/').next().unwrap_or_default().split(',');
+            let mut ports = hosts.filter_map(|host| host.rsplit(']').next()?.split_once(':')).map(|(_, port)| port);
+            if !ports.all(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+                return scheme.to_owned();
+            }
             format!("{scheme}://{place}")
         }
     }

@@ -5,6 +5,7 @@ mod contract;
 mod cost;
 mod faults;
 mod nodes;
+mod outages;
 mod places;
 mod races;
 #[cfg(feature = "axum-08")]

@@ -29,14 +29,18 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
 
     /// One by one, so that a session that moves meanwhile is ended wherever it is, and counted once; then whatever is reserved or has come since.
     async fn end_all(&self, op: OpCtx, principal: &str, keep: Option<RecordKey>, skew: Duration) -> Result<u64, Error> {
-        let mut ended = 0;
+        let (mut ended, mut failed) = (0, None);
+        let mut count = |answer: Result<u64, Error>| match answer {
+            Ok(live) => ended += live,
+            Err(error) => failed = failed.take().or(Some(error)), // the others are ended all the same
+        };
         for entry in self.sessions_of(op, principal).await?.into_iter().filter(|entry| Some(entry.key) != keep) {
-            let answer = self.end(op, entry.key, None, entry.idle_deadline + skew).await?;
-            ended += u64::from(matches!(answer, Ended::Done { was_live: true }));
+            let answer = self.end(op, entry.key, None, entry.idle_deadline + skew).await;
+            count(answer.map(|answer| u64::from(matches!(answer, Ended::Done { was_live: true }))));
         }
-        ended += index(&self.old)?.end_others(op, principal, keep, skew).await?;
-        ended += index(&self.new)?.end_others(op, principal, keep, skew).await?;
-        Ok(ended)
+        count(index(&self.old)?.end_others(op, principal, keep, skew).await);
+        count(index(&self.new)?.end_others(op, principal, keep, skew).await);
+        failed.map_or(Ok(ended), Err)
     }
 
     async fn others_in_new(&self, op: OpCtx, principal: &str, key: RecordKey) -> Result<Vec<SessionEntry>, Error> {

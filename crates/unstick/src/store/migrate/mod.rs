@@ -70,6 +70,10 @@
 //!
 //! In `PreferOld` sessions in `Old` do not need `New`; in `Move` sessions in `New` do not need `Old`. The rest answers 503 while the other is away.
 //!
+//! A frozen session needs `New` to take it: until then its requests are answered 503, in either step. So when `New` answers reads but
+//! refuses a copy (full, read-only, without the right to write), a node freezes no further session for ten seconds; they stay
+//! in use in `Old`. Before `Move` make sure that `New` can be written to and has room for all sessions.
+//!
 //! # Sessions by principal
 //! Lists are merged; `end_others` ends in both. A limit on sessions per principal counts both stores and is arbitrated by `Old`, so that
 //! logins on nodes of both steps are counted together: never too many. Of several logins at the same moment for the last place, all may
@@ -80,7 +84,7 @@ mod moving;
 mod question;
 mod store;
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicI64, time::Duration};
 
 use unstick_core::Events;
 
@@ -103,12 +107,14 @@ pub struct Migrate<Old, New> {
     step: Step,
     quiet: Duration,
     events: Events,
+    /// Until when no session is frozen, in milliseconds.
+    paused_until: AtomicI64,
 }
 
 impl<Old, New> Migrate<Old, New> {
     /// From `old` to `new`; with events to `tracing` only and a quiet time of one minute.
     pub fn new(old: Old, new: New, step: Step) -> Self {
-        Self { old, new, step, quiet: Duration::from_secs(60), events: Events::default() }
+        Self { old, new, step, quiet: Duration::from_secs(60), events: Events::default(), paused_until: AtomicI64::new(0) }
     }
 
     /// How long ago a credential must have been signed to move its session. Default one minute.

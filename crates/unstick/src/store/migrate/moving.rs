@@ -1,6 +1,9 @@
 //! Freezing, copying, and the tombstone that says where a session went.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use unstick_core::{
     Change, Created, Error, ErrorKind, EventKind, Fields, LiveSession, Loaded, NewRecord, OpCtx, OpId, Presented, Proof, RecordKey,
@@ -20,6 +23,9 @@ pub(super) const MOVED: Timestamp = Timestamp::from_millis(1);
 
 /// How long a moved session's tombstone stands after the session could have expired.
 const SLACK: Duration = Duration::from_secs(300);
+
+/// For how long no session is frozen after the new store did not take one: nobody can use it until the new store takes it.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What became of a frozen record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +95,7 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
     /// Freezes an open record, if its session can be moved now.
     async fn freeze(&self, at: At) -> Result<bool, Error> {
         let At { op, key, presented } = at;
-        if presented.issued + self.quiet > op.now {
+        if presented.issued + self.quiet > op.now || op.now.as_millis() < self.paused_until.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let Loaded::Live(live) = self.old.load(op, key, presented, None).await? else { return Ok(false) };
@@ -117,7 +123,11 @@ impl<Old: Store, New: Store> Migrate<Old, New> {
             _ => return Ok(Carried::No),
         };
         let until = live.idle_deadline + SLACK;
-        let created = self.new.create(beside(op, 125), key, &copied(live)?).await?;
+        let created = self.new.create(beside(op, 125), key, &copied(live)?).await;
+        if created.is_err() {
+            self.paused_until.store((op.now + PAUSE).as_millis(), Ordering::Relaxed);
+        }
+        let created = created?;
         self.say_moved(op, key, until).await;
         if created == Created::Done {
             self.events.emit_with(EventKind::SessionMoved, || Some(key.tag()), "");
