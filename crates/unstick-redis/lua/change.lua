@@ -12,12 +12,12 @@ if #all < 110 or string.sub(all, 1, 4) ~= 'uR\1\0' then return {now, 'NO', all} 
 local at, presented, issued, op, keep, clear, max, added, renewed, again_issued, conditions =
   struct.unpack('>i8c16i8c16i8Bi8i8i8i8I4', ARGV[2])
 local head, idle, reissued, secret, absolute, aside, ops_at, fields_at = struct.unpack('>c4i8i8c16i8i8I4I4', all)
-if ops_at < 110 or fields_at < ops_at or fields_at > #all then return {now, 'NO', all} end
+if ops_at < 110 or fields_at < ops_at or fields_at > #all or (fields_at - ops_at) % 24 ~= 0 then return {now, 'NO', all} end
 
 -- an operation that is in already
-local ops = string.sub(all, ops_at + 1, fields_at)
 local seen = nil
-if ops ~= '' then
+if ops_at < fields_at then
+  local ops = string.sub(all, ops_at + 1, fields_at)
   seen = string.find(ops, op, 1, true)
   while seen and (seen - 1) % 24 ~= 0 do seen = string.find(ops, op, seen + 1, true) end
 end
@@ -40,36 +40,44 @@ if rotation ~= '' then
   if proof == 1 and graced == 0 then return {now, 'NO', all} end
 end
 
--- the fields: runs of those that stay are copied whole
+-- the fields: runs of those that stay are copied whole; names of other lengths than those asked for are not even looked at
 local expected = nil
 local arg = 5
+local lengths = {}
 if conditions > 0 then
   expected = {}
   for _ = 1, conditions do
     expected[ARGV[arg]] = ARGV[arg + 1]
+    lengths[#ARGV[arg]] = true
     arg = arg + 2
   end
 end
 local drop = {}
-for i = arg, #ARGV do drop[ARGV[i]] = true end
-local pieces = {false, false, false, false, ARGV[4]}
+for i = arg, #ARGV do
+  drop[ARGV[i]] = true
+  lengths[#ARGV[i]] = true
+end
+local pieces = {false, false, false, ARGV[4]}
 local size, dropped = 0, 0
+local sub, unpack_numbers = string.sub, struct.unpack
 local pos, from, stop = fields_at + 1, fields_at + 1, #all + 1
 while pos < stop do
   if pos + 16 > stop then return {now, 'NO', all} end
-  local name_length, value_length = struct.unpack('>I4I4', all, pos)
+  local name_length, value_length = unpack_numbers('>I4I4', all, pos)
   local after = pos + 16 + name_length + value_length
   if after > stop then return {now, 'NO', all} end
-  local name = string.sub(all, pos + 16, pos + 15 + name_length)
-  if expected and expected[name] then
-    if expected[name] ~= string.sub(all, pos + 8, pos + 15) then return {now, 'NO', all} end
-    expected[name] = nil
-  end
   size = size + name_length + value_length
-  if drop[name] then
-    dropped = dropped + name_length + value_length
-    if from < pos then pieces[#pieces + 1] = string.sub(all, from, pos - 1) end
-    from = after
+  if lengths[name_length] then
+    local name = sub(all, pos + 16, pos + 15 + name_length)
+    if expected and expected[name] then
+      if expected[name] ~= sub(all, pos + 8, pos + 15) then return {now, 'NO', all} end
+      expected[name] = nil
+    end
+    if drop[name] then
+      dropped = dropped + name_length + value_length
+      if from < pos then pieces[#pieces + 1] = sub(all, from, pos - 1) end
+      from = after
+    end
   end
   pos = after
 end
@@ -82,10 +90,29 @@ local total = added
 if clear == 0 then total = size - dropped + added end
 if max > 0 and total > max and total > size then return {now, 'NO', all} end
 if clear == 1 then
-  pieces = {false, false, false, false, ARGV[4]}
+  pieces = {false, false, false, ARGV[4]}
 elseif from < stop then
   pieces[#pieces + 1] = string.sub(all, from)
 end
+
+-- operations to remember: many within their deadlines are put aside, so that the record stays small
+local first = ops_at + 1
+while first < fields_at and unpack_numbers('>i8', all, first + 16) <= now do first = first + 24 end
+if fields_at - first >= 768 then
+  local members = {}
+  for i = first, fields_at - 23, 24 do
+    local till = unpack_numbers('>i8', all, i + 16)
+    members[#members + 1] = till
+    members[#members + 1] = sub(all, i, i + 15)
+    if till > aside then aside = till end
+  end
+  local side = KEYS[1] .. ':o'
+  redis.call('ZADD', side, unpack(members))
+  redis.call('ZREMRANGEBYSCORE', side, '-inf', now)
+  redis.call('PEXPIREAT', side, aside + 1000)
+  first = fields_at + 1
+end
+local kept = fields_at + 1 - first
 
 -- deadlines, secrets, principal
 local before = idle
@@ -93,42 +120,27 @@ if renewed > idle then idle = math.min(renewed, absolute) end
 if again_issued > reissued then reissued = again_issued end
 local rotated = 0
 if rotation == '' or proof == 1 then
-  pieces[2] = string.sub(all, 61, ops_at)
+  if first == ops_at + 1 then
+    pieces[2] = sub(all, 61, fields_at)
+  else
+    pieces[2] = sub(all, 61, ops_at) .. sub(all, first, fields_at)
+  end
 else
   local turned, created = struct.unpack('>i8i8', all, 61)
-  local principal = string.sub(all, 110, ops_at)
+  local principal = sub(all, 110, ops_at)
   local previous, since = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0', 0
   if graced == 1 then
     previous = secret
     if reissued >= overlap then since = math.max(overlap, turned + 1) end
   end
-  if renamed == 1 then principal = '\1' .. string.sub(rotation, 43) end
+  if renamed == 1 then principal = '\1' .. sub(rotation, 43) end
   secret, reissued, rotated = next_secret, 0, 1
   if next_idle > idle then idle = math.min(next_idle, absolute) end
-  pieces[2] = struct.pack('>i8i8c16i8i8B', at, created, previous, grace_until, since, graced) .. principal
+  pieces[2] = struct.pack('>i8i8c16i8i8B', at, created, previous, grace_until, since, graced) .. principal .. sub(all, first, fields_at)
   ops_at = 109 + #principal
 end
-
--- operations to remember: many within their deadlines are put aside, so that the record stays small
-local first = 1
-while first < #ops and struct.unpack('>i8', ops, first + 16) <= now do first = first + 24 end
-if #ops - first >= 768 then
-  local members = {}
-  for i = first, #ops, 24 do
-    local till = struct.unpack('>i8', ops, i + 16)
-    members[#members + 1] = till
-    members[#members + 1] = string.sub(ops, i, i + 15)
-    if till > aside then aside = till end
-  end
-  local side = KEYS[1] .. ':o'
-  redis.call('ZADD', side, unpack(members))
-  redis.call('ZREMRANGEBYSCORE', side, '-inf', now)
-  redis.call('PEXPIREAT', side, aside + 1000)
-  first = #ops + 1
-end
-pieces[3] = string.sub(ops, first)
-pieces[4] = op .. struct.pack('>i8', deadline + keep)
-pieces[1] = struct.pack('>c4i8i8c16i8i8I4I4', head, idle, reissued, secret, absolute, aside, ops_at, ops_at + #pieces[3] + 24)
+pieces[3] = struct.pack('>c16i8', op, deadline + keep)
+pieces[1] = struct.pack('>c4i8i8c16i8i8I4I4', head, idle, reissued, secret, absolute, aside, ops_at, ops_at + kept + 24)
 
 if idle == before then
   redis.call('SET', KEYS[1], table.concat(pieces), 'KEEPTTL')

@@ -9,7 +9,7 @@ use fred::{
     interfaces::{ClientLike, KeysInterface},
     types::{ClusterHash, CustomCommand, Resp3Frame, Value, cluster::ClusterRouting, config::Options},
 };
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{join_all, select};
 use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
 
 use super::{
@@ -143,14 +143,16 @@ impl Client {
         let key = Bytes::copy_from_slice(key);
         let first = self.read_once(due, command, &key).await;
         match first {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                let runtime = &self.0.settings.runtime;
-                let wire = self.0.wire();
-                select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
-                if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, command, &key).await }
-            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Box::pin(self.read_again(due, command, &key, error)).await,
             other => other,
         }
+    }
+
+    async fn read_again(&self, due: Due, command: &'static str, key: &Bytes, error: Error) -> Result<Reply, Error> {
+        let runtime = &self.0.settings.runtime;
+        let wire = self.0.wire();
+        select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
+        if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, command, key).await }
     }
 
     async fn read_once(&self, due: Due, command: &'static str, key: &Bytes) -> Result<Reply, Error> {
@@ -170,7 +172,9 @@ impl Client {
             let mut reply = reply.into_iter();
             let (Some(_time), Some(status)) = (reply.next(), reply.next()) else { return Err(reply::unexpected()) };
             if !matches!(&status, Reply::Bytes(word) if word == "LATE") {
-                self.wait_for_replicas(&wire, link, &node, slot_of(&wire, key), due).await?;
+                if let Some((replicas, time)) = self.0.settings.wait {
+                    Box::pin(self.wait_for_replicas(&wire, link, &node, slot_of(&wire, key), due, replicas, time)).await?;
+                }
                 return Ok(std::iter::once(status).chain(reply).collect());
             }
             // the refusal told the server's time: is there more of it than was thought?
@@ -233,11 +237,20 @@ impl Client {
                 Err(Failed::Error(error)) => return Err(error),
             }
         }
-        self.ask(wire, command, slot, due, build).await
+        Box::pin(self.ask(wire, command, slot, due, build)).await
     }
 
-    async fn wait_for_replicas(&self, wire: &Arc<Wire>, link: &Link, node: &Arc<Node>, slot: u16, due: Due) -> Result<(), Error> {
-        let Some((replicas, time)) = self.0.settings.wait else { return Ok(()) };
+    #[allow(clippy::too_many_arguments, reason = "where, until when, and what for")]
+    async fn wait_for_replicas(
+        &self,
+        wire: &Arc<Wire>,
+        link: &Link,
+        node: &Arc<Node>,
+        slot: u16,
+        due: Due,
+        replicas: u32,
+        time: Duration,
+    ) -> Result<(), Error> {
         let time = time.min(due.left(&self.0.settings.runtime));
         // zero would mean for ever
         let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1);
@@ -258,7 +271,7 @@ impl Client {
         if node.clock.at(Timestamp::system_now()).is_some() {
             return Ok(());
         }
-        self.learn_clock(wire, &wire.link, node, due).await
+        Box::pin(self.learn_clock(wire, &wire.link, node, due)).await
     }
 
     /// Asks the server for its time.
@@ -291,29 +304,30 @@ impl Client {
         due: Due,
     ) -> Result<Resp3Frame, Failed> {
         let runtime = &self.0.settings.runtime;
-        let left = due.left(runtime);
+        let now = runtime.monotonic();
+        let left = due.0.saturating_sub(now);
         if left.is_zero() {
             return Err(failure::late().into());
         }
         if !link.is_connected() {
-            node.silence().refused(runtime.monotonic());
+            node.silence().refused(now);
             self.suspect(wire, node);
             return Err(failure::not_connected().into());
         }
-        let (flight, suspicion) = Flight::start(node, runtime.monotonic());
+        let (flight, suspicion) = Flight::start(node, now);
         self.follow(wire, node, suspicion);
         let options = Options {
             // one, so that nothing is repeated silently; the library counts a redirection as one more, so it may follow none
             max_attempts: Some(1),
-            // a little earlier, so that the library learns that nobody waits and does not send what is still in its queue
-            timeout: Some(left.saturating_sub(Duration::from_millis(1)).max(Duration::from_millis(1))),
+            // the only timer of the call: it also tells the library that nobody waits, so that it does not send what is in its queue
+            timeout: Some(left),
             fail_fast: true,
             ..Options::default()
         };
-        let fred = link.fred.with_options(&options);
-        let call = sent(&fred, command, slot, args);
-        match select(pin!(call), pin!(runtime.sleep(left))).await {
-            Either::Left((Ok(frame), _)) => {
+        // the library's future is some 7 KB, which would be part of the future of every operation, and moved with it
+        let call = Box::pin(sent(link.fred.with_options(&options), command, slot, args));
+        match call.await {
+            Ok(frame) => {
                 flight.answered(runtime.monotonic());
                 self.0.healed(node, "answers");
                 if error_text(&frame).is_some_and(|text| failure::is_demoted(&text)) {
@@ -321,11 +335,11 @@ impl Client {
                 }
                 Ok(frame)
             }
-            Either::Left((Err(error), _)) if failure::is_redirection(&error) => {
+            Err(error) if failure::is_redirection(&error) => {
                 flight.answered(runtime.monotonic());
                 Err(Failed::Redirected)
             }
-            Either::Left((Err(error), _)) => {
+            Err(error) => {
                 let error = failure::unanswered(&error);
                 if error.kind() == ErrorKind::Timeout {
                     drop(flight);
@@ -335,18 +349,13 @@ impl Client {
                 }
                 Err(error.into())
             }
-            Either::Right(_) => {
-                drop(flight);
-                self.suspect(wire, node);
-                Err(failure::timeout().into())
-            }
         }
     }
 }
 
 /// Sends by the library. It gathers commands of its own kinds and sends what has come together at once, but everything custom, and every
 /// script, in a packet of its own, which costs both sides more than the command itself: so reads go by their own kind.
-async fn sent(fred: &WithOptions<Fred>, command: &'static str, slot: u16, args: Vec<Value>) -> Result<Resp3Frame, FredError> {
+async fn sent(fred: WithOptions<Fred>, command: &'static str, slot: u16, args: Vec<Value>) -> Result<Resp3Frame, FredError> {
     let ("GET", [Value::Bytes(key)]) = (command, args.as_slice()) else {
         return fred.custom_raw(CustomCommand::new_static(command, ClusterHash::Custom(slot), false), args).await;
     };

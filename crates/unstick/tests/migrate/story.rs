@@ -145,29 +145,21 @@ async fn change_stores<Old: Store, New: Store>(old: FaultStore<Old>, new: FaultS
     }
 }
 
-/// Two nodes' requests side by side in one test are large futures, without optimisation too large for a thread's usual stack.
-fn on_roomy_threads(story: impl Future<Output = ()> + Send + 'static) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(16 << 20).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::spawn(story).await.unwrap() });
-}
-
-#[test]
-fn from_memory_to_memory() {
-    on_roomy_threads(change_stores(FaultStore::new(MemoryStore::new()), FaultStore::new(MemoryStore::new())));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_memory_to_memory() {
+    change_stores(FaultStore::new(MemoryStore::new()), FaultStore::new(MemoryStore::new())).await;
 }
 
 #[cfg(all(feature = "sqlite", feature = "redis"))]
-#[test]
-fn from_sqlite_to_redis() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_sqlite_to_redis() {
     use unstick::{redis::RedisStore, sql::sqlite::SqliteStore};
     use unstick_testkit::{require_server, servers::RedisServer};
 
     let server = require_server!(RedisServer::start());
     let directory = tempfile::tempdir().unwrap();
     let (file, server) = (format!("sqlite:{}", directory.path().join("sessions.sqlite").display()), server.url());
-    on_roomy_threads(async move {
-        let old = SqliteStore::connect(&file).await.unwrap();
-        let new = RedisStore::connect(&server).await.unwrap();
-        change_stores(FaultStore::new(old), FaultStore::new(new)).await;
-    });
+    let old = SqliteStore::connect(&file).await.unwrap();
+    let new = RedisStore::connect(&server).await.unwrap();
+    change_stores(FaultStore::new(old), FaultStore::new(new)).await;
 }

@@ -7,6 +7,7 @@ mod pushing;
 mod refusals;
 mod sentinel;
 mod settings;
+mod sizes;
 mod standalone;
 
 use std::{
