@@ -47,6 +47,12 @@ pub trait StoreFactory: Send + Sync {
         true
     }
 
+    /// Whether an end by administration takes effect in one step. Default `true`. `false` for a store made of two: until such an end is answered,
+    /// a request may find the session ended, and the next one find it alive; afterwards it is dead as everywhere.
+    fn ends_in_one_step(&self) -> bool {
+        true
+    }
+
     /// Whether the store must have a principal index. Default `true`.
     fn has_index(&self) -> bool {
         true
@@ -131,6 +137,7 @@ pub struct Bench<S> {
     sweeps: bool,
     has_index: bool,
     remembers: bool,
+    ends_in_one_step: bool,
     ops: Arc<AtomicU64>,
 }
 
@@ -143,7 +150,8 @@ impl<S: Store> Bench<S> {
         let clock = factory.clock();
         let start = clock.now();
         let (sweeps, has_index, remembers) = (factory.sweeps(), factory.has_index(), factory.remembers());
-        Self { nodes, clock, start, sweeps, has_index, remembers, ops: Arc::new(AtomicU64::new(1)) }
+        let ends_in_one_step = factory.ends_in_one_step();
+        Self { nodes, clock, start, sweeps, has_index, remembers, ends_in_one_step, ops: Arc::new(AtomicU64::new(1)) }
     }
 
     /// The store.
@@ -179,6 +187,10 @@ impl<S: Store> Bench<S> {
     /// Whether repeated deliveries are part of the races.
     pub(crate) fn remembers(&self) -> bool {
         self.remembers
+    }
+
+    pub(crate) fn ends_in_one_step(&self) -> bool {
+        self.ends_in_one_step
     }
 
     /// The principal index; `None` when the store says that it has none and may.

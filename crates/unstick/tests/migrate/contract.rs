@@ -109,6 +109,10 @@ mod real {
         fn remembers(&self) -> bool {
             false
         }
+
+        fn ends_in_one_step(&self) -> bool {
+            false
+        }
     }
 
     #[test]

@@ -106,4 +106,8 @@ impl StoreFactory for Nodes {
     fn remembers(&self) -> bool {
         self.first == self.second
     }
+
+    fn ends_in_one_step(&self) -> bool {
+        false
+    }
 }

@@ -57,6 +57,9 @@
 //! * The previous id, and which renewals are on their way to the client, do not move along. So a session is moved only by its
 //!   current id, when the grace of the last one is over, and when the credential was signed at least the quiet time ago.
 //!
+//! An administrative end takes two steps. If it meets a move, a request that comes between them may find the session ended and the next one
+//! find it alive once more; once the end is answered it is dead in both, with whatever was written meanwhile.
+//!
 //! If `New` loses its data between the copy and the tombstone in `Old` (two trips of the same request apart), the frozen record is copied again.
 //!
 //! # Costs
