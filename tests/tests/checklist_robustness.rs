@@ -309,3 +309,15 @@ async fn a_header_serves_clients_without_cookies() {
     assert!(SessionLayer::keyed(MemoryStore::new(), ring()).header("cookie").build().is_err());
     assert_eq!(Status::Forged.as_str(), "forged");
 }
+
+#[tokio::test]
+async fn a_principal_that_not_every_store_can_keep_is_refused() {
+    let cluster = Cluster::start(Backend::Memory).await;
+    for user in ["a%00b", "%0A", "a%7F"] {
+        let mut client = cluster.client();
+        let answer = client.get(0, &format!("/login?user={user}")).await;
+        assert!(answer.status.is_client_error(), "{user}: {}", answer.status);
+        assert!(answer.set_cookies().is_empty(), "{user}: nobody is logged in");
+    }
+    assert_eq!(cluster.client().get(0, "/login?user=J%C3%B6rg%20O%27Neil").await.status, 200);
+}

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     UnknownFormat,
     /// Stored bytes cannot be read at all.
     Corrupt,
+    /// A name that not every store can keep, such as one with control characters.
+    Invalid,
     /// A value cannot be encoded to, or decoded from, the requested type.
     Codec,
     /// The session changed underneath so often that an update could not be placed before its deadline.
@@ -63,6 +65,7 @@ impl ErrorKind {
             Self::TooLarge => "too_large",
             Self::UnknownFormat => "unknown_format",
             Self::Corrupt => "corrupt",
+            Self::Invalid => "invalid",
             Self::Codec => "codec",
             Self::Contended => "contended",
             Self::HeadersSent => "headers_sent",

@@ -41,6 +41,7 @@ impl SessionError {
         match self.0.kind() {
             _ if self.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::TooManySessions => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

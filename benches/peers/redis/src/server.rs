@@ -22,7 +22,10 @@ pub(crate) async fn client(server: &RedisServer) -> Result<Client, String> {
     let client = Builder::from_config(config)
         .set_policy(ReconnectPolicy::new_constant(0, 100))
         .with_performance_config(|performance| performance.default_command_timeout = Duration::from_secs(2))
-        .with_connection_config(|connection| connection.connection_timeout = Duration::from_secs(2))
+        .with_connection_config(|connection| {
+            connection.connection_timeout = Duration::from_secs(2);
+            connection.tcp.nodelay = Some(true); // as ours has it
+        })
         .build()
         .map_err(|error| error.to_string())?;
     client.init().await.map_err(|error| format!("no connection to Redis: {error}"))?;

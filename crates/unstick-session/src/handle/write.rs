@@ -89,7 +89,8 @@ impl Session {
     /// Carried out with the commit; with a limit on sessions per principal it is carried out at once, after a load.
     ///
     /// # Errors
-    /// When the session can no longer be changed; with a limit also [`ErrorKind::TooManySessions`], and any failure of the backend.
+    /// When the session can no longer be changed; [`ErrorKind::TooLarge`] for an empty principal or one over 255 bytes, [`ErrorKind::Invalid`] for one with
+    /// control characters; with a limit also [`ErrorKind::TooManySessions`], and any failure of the backend.
     ///
     /// # Cancel safety
     /// With a limit, a dropped call may have logged the principal in without the client learning of it; the session expires unused.
@@ -97,6 +98,9 @@ impl Session {
         let principal = principal.into();
         if principal.is_empty() || principal.len() > 255 {
             return Err(SessionError::new(ErrorKind::TooLarge, "a principal has 1 to 255 bytes"));
+        }
+        if principal.chars().any(char::is_control) {
+            return Err(SessionError::new(ErrorKind::Invalid, "a principal holds no control characters: not every store can keep them"));
         }
         if self.0.shared.env.immediate_promotion {
             self.ensure_loaded().await?; // a place taken for a session that is gone would be missing until it lapses
