@@ -34,8 +34,8 @@ impl SessionError {
         self.0.is_backend() || self.0.kind() == ErrorKind::Refused
     }
 
-    /// 503 when [retryable](Self::is_retryable), 413 for a session over its limits, 409 for too many sessions of one
-    /// principal, 500 for a defect of the application (a value of another type, a change after the headers left).
+    /// 503 when [retryable](Self::is_retryable), 413 for a session over its limits, 400 for a principal that
+    /// no store should be given, 409 for too many sessions of one principal, 500 for a defect of the application (a value of another type, a change after the headers left).
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         match self.0.kind() {

@@ -217,11 +217,13 @@ async fn secrets_come_from_files() {
 #[tokio::test]
 async fn secrets_come_from_the_environment() {
     if std::env::var_os("UNSTICK_TEST_KEY").is_none() {
-        let status = Command::new(std::env::current_exe().unwrap())
+        // its output is kept apart: it would be taken for that of another test binary
+        let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "secrets_come_from_the_environment"])
             .envs([("UNSTICK_TEST_KEY", digits()), ("UNSTICK_TEST_URL", "memory:".to_owned())])
-            .status();
-        assert!(status.unwrap().success());
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
         return;
     }
     let text = "store = { env = \"UNSTICK_TEST_URL\" }\nkeys = { env = \"UNSTICK_TEST_KEY\" }";
