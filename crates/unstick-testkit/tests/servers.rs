@@ -187,5 +187,6 @@ fn sentinels_replace_a_dead_master() {
     assert_eq!(new.command(&["SET", "k", "2"]).unwrap().text(), "OK");
     old.restart();
     group.await_ok();
-    assert_eq!(group.master().port(), new.port());
+    // Not always the same one as before: on a busy machine the sentinels may have replaced that one, too.
+    assert_eq!(group.master().command(&["SET", "k", "3"]).unwrap().text(), "OK");
 }
