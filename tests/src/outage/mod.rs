@@ -6,4 +6,4 @@ mod row;
 
 pub use ledger::Losses;
 pub use load::{DEADLINE, Outage, Settings};
-pub use row::{Row, print_heading};
+pub use row::Row;

@@ -17,15 +17,6 @@ pub struct Row<'a> {
     pub losses: Option<Losses>,
 }
 
-/// Prints the head of the table.
-pub fn print_heading() {
-    println!(
-        "| fault | requests | errors | longest time without a success | slowest answer | all well again after the fault / its repair \
-         | acknowledged changes lost | logouts undone |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
-}
-
 fn seconds(time: Option<Duration>) -> String {
     time.map_or_else(|| "never".to_owned(), |time| format!("{:.2} s", time.as_secs_f64()))
 }
