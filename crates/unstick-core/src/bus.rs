@@ -1,7 +1,8 @@
 //! Invalidation notices between nodes: ordered, numbered, and honest about gaps.
 //!
 //! A subscriber is told when it may have missed something ([`BusEvent::Gap`], [`BusEvent::Cut`]); a cache then flushes or
-//! revalidates, and clamps its lifetimes while cut. No wall clock takes part.
+//! revalidates, and clamps its lifetimes while cut. And it is told again and again up to when it has seen everything
+//! ([`BusEvent::Alive`]), because a connection that is silent and one that is dead look the same. No wall clock takes part.
 //!
 //! ```
 //! use std::sync::Mutex;
@@ -42,7 +43,7 @@
 //! # });
 //! ```
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, time::Duration};
 
 use bytes::Bytes;
 
@@ -77,6 +78,11 @@ pub enum BusEvent {
     Cut,
     /// Messages arrive again. Always preceded by a [`Gap`](Self::Gap).
     Restored,
+    /// A message that this node sent to itself has come back, behind everything that was published before it.
+    Alive {
+        /// When it was sent, on [`Runtime::monotonic`](crate::Runtime::monotonic) of the runtime that the bus was given.
+        as_of: Duration,
+    },
 }
 
 /// Answer of [`Bus::publish`].
@@ -89,7 +95,8 @@ pub enum Published {
     Unknown,
 }
 
-/// A fan-out bus. Notices of one publisher are delivered in order, on one connection. See the [module docs](self).
+/// A fan-out bus. Notices of one publisher are delivered in order, on one connection. A subscription that works yields
+/// [`BusEvent::Alive`] about once per second; its own notices are not delivered to a node. See the [module docs](self).
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// The receiving end.
     type Subscription: Subscription;
@@ -108,6 +115,12 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the bus cannot be reached.
     fn subscribe(&self) -> impl Future<Output = Result<Self::Subscription, Error>> + Send;
+
+    /// Whether database transactions can carry notices on this bus, so that nobody but its listeners knows of them: after a gap the
+    /// shared level may then be stale, too. Default: no.
+    fn is_transactional(&self) -> bool {
+        false
+    }
 }
 
 /// The receiving end of a [`Bus`].

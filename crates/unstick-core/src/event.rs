@@ -87,6 +87,32 @@ pub enum EventKind {
     LayerOrder,
     /// Affinity is disabled over a store that reaches one host only.
     HostScope,
+    /// Invalidation notices may have been missed: what the process holds is looked up anew.
+    CacheGap,
+    /// Invalidation notices stay away: what the process holds is trusted only for moments.
+    CacheCut,
+    /// Invalidation notices arrive again.
+    CacheRestored,
+    /// A loaded value was not kept, because it was invalidated while it was being loaded.
+    CacheRefused,
+    /// A value in the shared level cannot be decoded; it counts as missing.
+    CacheUndecodable,
+    /// A value cannot be encoded for the shared level, and is kept in the process only.
+    CacheUnencodable,
+    /// A load failed; callers get the error, or the last value when that is allowed.
+    CacheLoadFailed,
+    /// An expired value was served because it could not be loaded anew.
+    CacheStale,
+    /// The shared level did not answer; values are loaded without it for a while.
+    CacheLevelDown,
+    /// The shared level answers again.
+    CacheLevelHealed,
+    /// Invalidations that could not be confirmed were too many to remember one by one: everything was invalidated.
+    CacheOverflow,
+    /// A client's signed list of its recent writes is forged or malformed, and was ignored.
+    CacheWritesForged,
+    /// A value differed from its source after an invalidation that should have reached it.
+    CacheInconsistent,
     /// A request carried a load balancer's pin cookie.
     PinSeen,
     /// A pin cookie was told to expire.
@@ -130,6 +156,19 @@ impl EventKind {
             Self::SweepFailed => "sweep_failed",
             Self::LayerOrder => "layer_order",
             Self::HostScope => "host_scope",
+            Self::CacheGap => "cache_gap",
+            Self::CacheCut => "cache_cut",
+            Self::CacheRestored => "cache_restored",
+            Self::CacheRefused => "cache_refused",
+            Self::CacheUndecodable => "cache_undecodable",
+            Self::CacheUnencodable => "cache_unencodable",
+            Self::CacheLoadFailed => "cache_load_failed",
+            Self::CacheStale => "cache_stale",
+            Self::CacheLevelDown => "cache_level_down",
+            Self::CacheLevelHealed => "cache_level_healed",
+            Self::CacheOverflow => "cache_overflow",
+            Self::CacheWritesForged => "cache_writes_forged",
+            Self::CacheInconsistent => "cache_inconsistent",
             Self::PinSeen => "pin_seen",
             Self::PinExpired => "pin_expired",
             Self::PinDropped => "pin_dropped",
@@ -154,6 +193,14 @@ impl EventKind {
                 | Self::SweepFailed
                 | Self::LayerOrder
                 | Self::HostScope
+                | Self::CacheGap
+                | Self::CacheCut
+                | Self::CacheUndecodable
+                | Self::CacheUnencodable
+                | Self::CacheLoadFailed
+                | Self::CacheLevelDown
+                | Self::CacheOverflow
+                | Self::CacheInconsistent
         )
     }
 }

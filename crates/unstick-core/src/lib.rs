@@ -52,7 +52,7 @@ pub use self::{
     error::{ConfigError, Error, ErrorKind},
     event::{Event, EventKind, Events, Observer},
     index::{PrincipalIndex, Reservation, SessionEntry},
-    level::{Filled, Lease, LeaseToken, Level, LevelKey, LevelRead, LevelValue, TagKey, Target},
+    level::{Filled, Held, LeaseToken, Level, LevelKey, LevelValue, Looked, Position, TagKey, Target, Want},
     lifetimes::Lifetimes,
     op::{OpCtx, OpId},
     order::AffinityRan,

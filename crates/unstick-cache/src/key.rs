@@ -1,0 +1,168 @@
+//! Keys as text that is the same on every node and in every release.
+//!
+//! The parts of a key are joined with `:`, and what could be mistaken for another key is escaped, so that two keys never share
+//! a text. Long texts are replaced by their hash.
+//!
+//! ```
+//! use unstick_cache::{CacheKey, KeyText};
+//!
+//! #[derive(Clone, PartialEq, Eq, Hash)]
+//! enum CartType { Saved, Basket }
+//!
+//! impl CacheKey for CartType {
+//!     fn write(&self, text: &mut KeyText) {
+//!         text.part(match self { Self::Saved => "saved", Self::Basket => "basket" });
+//!     }
+//! }
+//! assert_eq!(KeyText::of(&(7_u64, CartType::Saved, "se".to_owned())), "7:saved:se");
+//! assert_ne!(KeyText::of(&("a:b".to_owned(), "c".to_owned())), KeyText::of(&("a".to_owned(), "b:c".to_owned())));
+//! ```
+
+use std::{fmt::Write, hash::Hash, sync::Arc};
+
+/// Longer texts are kept as a hash of 64 characters.
+const LONGEST: usize = 200;
+
+/// What a cache can be keyed by: strings, integers, `bool`, tuples of them for composite keys, and own types by a few lines.
+/// See the [module docs](self).
+///
+/// Equal keys must write equal texts, different keys different ones: values are shared between nodes by the text.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a cache key",
+    note = "implement `CacheKey` by writing what tells two keys apart with `text.part(..)`; strings, integers and tuples of them already are keys"
+)]
+pub trait CacheKey: Clone + Eq + Hash + Send + Sync + 'static {
+    /// Writes the key's parts.
+    fn write(&self, text: &mut KeyText);
+}
+
+/// The text of a key while it is being written.
+#[derive(Debug, Default)]
+pub struct KeyText {
+    text: String,
+    parts: usize,
+}
+
+impl KeyText {
+    /// The text of `key` alone.
+    #[must_use]
+    pub fn of(key: &impl CacheKey) -> String {
+        let mut text = Self::default();
+        key.write(&mut text);
+        text.text
+    }
+
+    /// Appends a part. Empty parts are told apart from missing ones.
+    pub fn part(&mut self, part: &str) {
+        self.separate();
+        for char in part.chars() {
+            match char {
+                ':' => self.text.push_str("%3A"),
+                '%' => self.text.push_str("%25"),
+                '{' => self.text.push_str("%7B"),
+                '}' => self.text.push_str("%7D"),
+                char if char.is_control() || char == ' ' => _ = write!(self.text, "%{:02X};", u32::from(char)),
+                char => self.text.push(char),
+            }
+        }
+    }
+
+    /// Appends a number.
+    pub fn number(&mut self, number: impl Into<i128>) {
+        self.separate();
+        _ = write!(self.text, "{}", number.into());
+    }
+
+    fn separate(&mut self) {
+        if self.parts > 0 {
+            self.text.push(':');
+        }
+        self.parts += 1;
+    }
+
+    /// `scope` and the text of `key`, or its hash when it is long.
+    pub(crate) fn within(scope: &str, key: &impl CacheKey) -> Arc<str> {
+        let mut text = Self { text: String::with_capacity(scope.len() + 24), parts: 0 };
+        text.text.push_str(scope);
+        key.write(&mut text);
+        if text.text.len() - scope.len() > LONGEST {
+            let hash = blake3::hash(&text.text.as_bytes()[scope.len()..]);
+            text.text.truncate(scope.len());
+            // no key can write this: `%` is always followed by a digit
+            _ = write!(text.text, "%h{}", hash.to_hex());
+        }
+        text.text.into()
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => { $(
+        impl CacheKey for $number {
+            fn write(&self, text: &mut KeyText) {
+                text.number(*self);
+            }
+        }
+    )* };
+}
+numbers!(u8 u16 u32 u64 i8 i16 i32 i64 i128);
+
+impl CacheKey for u128 {
+    fn write(&self, text: &mut KeyText) {
+        text.separate();
+        _ = write!(text.text, "{self}");
+    }
+}
+
+impl CacheKey for usize {
+    fn write(&self, text: &mut KeyText) {
+        text.separate();
+        _ = write!(text.text, "{self}");
+    }
+}
+
+impl CacheKey for bool {
+    fn write(&self, text: &mut KeyText) {
+        text.part(if *self { "true" } else { "false" });
+    }
+}
+
+macro_rules! strings {
+    ($($string:ty)*) => { $(
+        impl CacheKey for $string {
+            fn write(&self, text: &mut KeyText) {
+                text.part(self);
+            }
+        }
+    )* };
+}
+strings!(String Arc<str> Box<str> &'static str);
+
+/// `None` is told apart from every text.
+impl<K: CacheKey> CacheKey for Option<K> {
+    fn write(&self, text: &mut KeyText) {
+        match self {
+            Some(key) => {
+                text.part("some");
+                key.write(text);
+            }
+            None => text.part("none"),
+        }
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)*) => {
+        #[allow(non_snake_case, reason = "one name for type and value")]
+        impl<$($name: CacheKey),*> CacheKey for ($($name,)*) {
+            fn write(&self, text: &mut KeyText) {
+                let ($($name,)*) = self;
+                $($name.write(text);)*
+            }
+        }
+    };
+}
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
