@@ -44,10 +44,13 @@
 //! judged by its stored deadlines and [`OpCtx::now`](unstick_core::OpCtx::now) alone; the map underneath (moka) has no expiry and no
 //! capacity of its own, so a wall clock that is set back cannot make it hide a session that is still alive.
 
+pub mod bus;
+
 mod builder;
 mod index;
 mod slots;
 mod store;
 
 pub use builder::MemoryStoreBuilder;
+pub use bus::{MemoryBus, MemoryHub, Weather};
 pub use store::MemoryStore;
