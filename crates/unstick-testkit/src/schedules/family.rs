@@ -5,6 +5,9 @@ use crate::sim::{Handle, Sim};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// As loads take seconds in the family that has it, early refreshes are likely.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Long enough for loads, notices, leases and retries to come to an end.
 const QUIET: Duration = Duration::from_secs(15);
 
@@ -48,9 +51,14 @@ impl Family {
         Setup {
             nodes,
             level: self == Self::Lease,
+            flaky: self == Self::Lease && at.once_in(2),
             loses_notices: self == Self::Gap,
-            // Short, an old value is there while a load runs; long, what survives cannot hide behind its end.
-            ttl: if timed && at.once_in(2) { Duration::from_millis(60) } else { HOUR },
+            // Long, what survives cannot hide behind its end. Short, an old value is there while a load runs.
+            ttl: match self {
+                Self::EarlyRefresh => MINUTE,
+                Self::TimedOut if at.once_in(2) => Duration::from_millis(60),
+                _ => HOUR,
+            },
             early_refresh: self == Self::EarlyRefresh,
             soft_timeout: timed.then_some(Duration::from_millis(20)),
             hard_timeout: timed.then_some(Duration::from_millis(40)),
@@ -82,7 +90,7 @@ impl Family {
         let setup = self.setup(&at, keys);
         let slow = match self {
             Self::TimedOut => 100,
-            Self::EarlyRefresh => 20,
+            Self::EarlyRefresh => 2000,
             _ => [0, 0, 40][at.below(3)],
         };
         let refused = sim.run(async {

@@ -97,6 +97,8 @@ pub struct Setup {
     pub nodes: usize,
     /// Whether they share a level, and load once for all of them.
     pub level: bool,
+    /// Whether calls to level and bus fail now and then. A cache whose level and bus cannot fail has nothing to do.
+    pub flaky: bool,
     /// Whether notices get lost. Then the nodes must learn that they missed something within ten seconds.
     pub loses_notices: bool,
     /// How long a value is fresh.
