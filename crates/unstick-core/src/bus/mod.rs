@@ -66,6 +66,7 @@ mod frame;
 mod inbox;
 mod listener;
 mod pace;
+mod plain;
 mod tracker;
 
 pub use beats::Beats;
@@ -74,4 +75,5 @@ pub use frame::{BUS_FORMAT, FRAME_HEAD, Frame, FrameKind, Unreadable};
 pub use inbox::{Feed, Inbox};
 pub use listener::{Heard, Listener};
 pub use pace::Pace;
+pub use plain::{is_plain, read_plain, write_plain};
 pub use tracker::{Order, Tracker};
