@@ -35,11 +35,11 @@ async fn works(from: &PostgresBus, to: &mut PostgresSubscription, text: &str) {
 async fn a_listener_whose_connection_was_ended_says_so_and_comes_back() {
     let server = require_server!(SERVER.get());
     let app = App::new(server.url());
-    let (ann, bob) = (app.bus().await, app.bus().await);
+    let (ann, bob) = (app.brisk().await, app.brisk().await);
     let mut events = bob.subscribe().await.unwrap();
     for round in 0..3 {
         works(&ann, &mut events, &format!("before {round}")).await;
-        assert_eq!(end_connections(server, &app, "LISTEN %").await, 1);
+        assert_eq!(end_connections(server, &app, "%LISTEN %").await, 1);
         restored(&mut events).await;
         works(&ann, &mut events, &format!("after {round}")).await;
     }
