@@ -10,7 +10,6 @@ mod generations;
 mod level;
 mod mark;
 mod notice;
-mod scope;
 mod sync;
 
 pub mod cache;
@@ -19,6 +18,7 @@ pub mod key;
 pub mod loaded;
 pub mod namespace;
 pub mod stats;
+pub mod writes;
 
 #[doc(inline)]
 pub use self::{
@@ -28,4 +28,5 @@ pub use self::{
     loaded::Loaded,
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
     stats::{CacheStats, NamespaceStats},
+    writes::{Carried, ClientWrites, ReadYourWritesLayer},
 };

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     mark::{Mark, MarkId, Print},
     notice::Message,
-    scope,
     stats::count,
+    writes::{Carried, ClientWrites},
 };
 
 /// How far an invalidation has got when [`invalidate`](crate::Cache::invalidate) returns. On this node it is always in effect.
@@ -26,6 +26,8 @@ pub struct Invalidated {
     pub level: Confirmation,
     /// On the bus.
     pub bus: Confirmation,
+    /// Whether the client being served takes it along to other nodes, see [`writes`](crate::writes).
+    pub client: Carried,
 }
 
 /// Whether a part of the way was confirmed.
