@@ -15,9 +15,10 @@ use crate::{
     entry::{Content, Entry, Freshness, mix, nanos},
     error::{LoadError, LoadErrorKind},
     flight::Role,
-    namespace, scope,
+    namespace,
     stats::count,
     sync::Ordering,
+    writes::ClientWrites,
 };
 
 /// A read-through cache. Cheap to clone. See the [module docs](super).

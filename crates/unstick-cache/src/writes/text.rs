@@ -130,15 +130,15 @@ fn mac(key: &[u8; 32], slot: &[u8], signed: &[u8]) -> [u8; MAC] {
 fn put(to: &mut Vec<u8>, now: Timestamp, content: &Content) {
     let marks = match content {
         Content::Marks(marks) => marks,
-        Content::Bypass { level_pending } => return to.push(u8::from(*level_pending) * PENDING),
+        Content::Bypass { level_pending } => return to.push(u8::from(*level_pending)),
     };
     let mut origin = None;
     for Dated { mark, issued } in marks {
         let count = |is: fn(&Print) -> bool| mark.prints.iter().filter(|print| is(print)).count() as u64;
         let (keys, tags) = (count(|print| matches!(print, Print::Key(_))), count(|print| matches!(print, Print::Tag(_))));
         let is_same = origin == Some(mark.id.origin);
-        let flags =
-            u8::from(mark.level_pending) * PENDING | u8::from(mark.prints.contains(&Print::All)) * ALL | u8::from(is_same) * SAME_ORIGIN;
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let flags = flag(mark.level_pending, PENDING) | flag(mark.prints.contains(&Print::All), ALL) | flag(is_same, SAME_ORIGIN);
         to.push(flags);
         if !is_same {
             to.extend_from_slice(&mark.id.origin.to_be_bytes());
@@ -225,4 +225,11 @@ fn take_number(from: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// Redacts the keys.
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({} keys)", self.0.len())
+    }
 }
