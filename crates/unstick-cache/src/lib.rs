@@ -17,6 +17,7 @@ pub mod cache;
 pub mod error;
 pub mod key;
 pub mod loaded;
+pub mod monitor;
 pub mod namespace;
 pub mod stats;
 
@@ -26,6 +27,7 @@ pub use self::{
     error::{LoadError, LoadErrorKind},
     key::{CacheKey, KeyText},
     loaded::Loaded,
+    monitor::{Monitor, MonitorReport},
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
     stats::{CacheStats, NamespaceStats},
 };

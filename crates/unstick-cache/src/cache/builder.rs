@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt,
     marker::PhantomData,
-    sync::{Arc, PoisonError},
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -204,7 +204,19 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         let l1 = L1::new(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);
         let counters = CacheCounters::default();
-        Ok(Cache { inner: Arc::new(Inner { shared, name: name.into(), scope, l1, flights: Flights::new(), codec, settings, counters }) })
+        Ok(Cache {
+            inner: Arc::new(Inner {
+                shared,
+                name: name.into(),
+                scope,
+                l1,
+                flights: Flights::new(),
+                codec,
+                settings,
+                counters,
+                watch: OnceLock::new(),
+            }),
+        })
     }
 }
 

@@ -130,8 +130,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     /// What the process has and may be served. No load is started.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        match self.inner.look(key) {
-            Look::Serve(Content::Value(value)) | Look::Refresh(Content::Value(value), _) => Some(value),
+        match self.inner.peek(key) {
+            Some(Content::Value(value)) => Some(value),
             _ => None,
         }
     }
@@ -208,6 +208,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             Freshness::Throttled => Look::Throttled(entry.content.clone()),
             Freshness::Stale => Look::Miss(Some(entry)),
             Freshness::Dead => Look::Miss(None),
+        }
+    }
+
+    /// What the process holds and may be served.
+    pub(crate) fn peek(&self, key: &K) -> Option<Content<V>> {
+        match self.look(key) {
+            Look::Serve(content) | Look::Refresh(content, _) => Some(content),
+            Look::Throttled(_) | Look::Miss(_) => None,
         }
     }
 

@@ -9,7 +9,10 @@ use sqlx::{
 };
 use unstick_core::{ConfigError, Runtime};
 
-use super::super::error;
+use super::{super::error, wire};
+
+/// One notification; the channel and the text.
+pub(super) const NOTIFY: &str = "SELECT pg_notify($1, $2)";
 
 /// Between attempts to connect.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -51,6 +54,12 @@ impl Link {
             Ok(connection)
         });
         self.answered(connected.await)
+    }
+
+    /// Whether this server takes notices: a standby does not.
+    pub(super) async fn try_out(&self, connection: &mut PgConnection, channel: &str, frame: &[u8]) -> Result<(), ConfigError> {
+        let notify = sqlx::query(NOTIFY).bind(channel).bind(wire::text(frame));
+        self.answered(self.bounded(notify.execute(connection)).await).map(drop)
     }
 
     /// A connection that listens to these channels. When it is lost, its listener is of no more use: the driver's own way to
