@@ -15,9 +15,10 @@ use crate::{
     entry::{Content, Entry, Freshness, mix, nanos},
     error::{LoadError, LoadErrorKind},
     flight::Role,
-    namespace, scope,
+    namespace,
     stats::count,
     sync::Ordering,
+    writes::ClientWrites,
 };
 
 /// A read-through cache. Cheap to clone. See the [module docs](super).
@@ -101,7 +102,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let inner = &self.inner;
-        let stale = if scope::bypasses() {
+        let stale = if ClientWrites::bypasses_current() {
             inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
             return Box::pin(miss(inner, key, loader, None, true)).await;
         } else {
