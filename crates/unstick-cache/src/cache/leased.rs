@@ -16,6 +16,7 @@ use crate::{
     entry::Content,
     envelope::Codec,
     error::LoadError,
+    generations::Stripe,
     level::LevelSide,
     mark::{self, Print},
     namespace::publish,
@@ -32,6 +33,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 struct Lease {
     held: Held,
     stale: Option<LevelValue>,
+    /// Before both.
+    read: Read,
 }
 
 impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
@@ -48,17 +51,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let mut waiting = None;
         let mut poll = POLLS.0;
         loop {
+            // an invalidation is first distrusted, then numbered: whoever has its number sees the distrust
+            let read = self.inner.read();
             if !side.is_usable() || !self.trusts_level(side).await {
                 return self.without_level(call).await;
             }
-            let read = self.inner.read();
             let Ok(looked) = side.ask(side.level().read_or_lease(side.op(), key, &want)).await else {
                 return self.without_level(call).await;
             };
             match looked {
                 Looked::Found(value) => {
                     // its tags are known only now
-                    match self.trusts_tags(side, &value.tags).await {
+                    match self.trusts_tags(side, &value.tags, read).await {
                         Some(true) => {}
                         Some(false) => continue,
                         None => return self.without_level(call).await,
@@ -72,15 +76,19 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     want.more_than = Duration::MAX;
                 }
                 Looked::Leased { token, start, stale } => {
-                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale };
+                    // what could not be decoded a moment ago is of no use
+                    let stale = stale.filter(|_| want.more_than != Duration::MAX);
+                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale, read };
                     return self.leased(codec, side, lease, call).await;
                 }
-                Looked::Held { remaining, .. } => match waiting.take() {
+                Looked::Held { remaining, .. } => match &waiting {
                     // the notice may have come between the answer and now: look once more, ready for it
                     None => waiting = Some(shared.wakes.register(self.name.hash)),
                     Some(wake) => {
                         let limit = poll.min(remaining.max(POLLS.0));
-                        _ = within(&shared.runtime, limit, wake.woken()).await;
+                        if within(&shared.runtime, limit, wake.woken()).await.is_some() {
+                            waiting = Some(shared.wakes.register(self.name.hash));
+                        }
                         poll = (poll * 2).min(POLLS.1);
                     }
                 },
@@ -103,17 +111,21 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         true
     }
 
-    /// The same of a value's tags. `Some(false)`: by now, but the value must be asked for again.
-    async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
-        let mut all = true;
+    /// The same of a value's tags, which are known only once it was read. `Some(false)`: by now, but the value must be asked for again.
+    async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey], read: Read) -> Option<bool> {
+        let shared = &self.inner.shared;
+        // too many of them have become everything meanwhile
+        let mut all = tags.is_empty() || shared.distrust.of(Print::All).is_none();
         for tag in tags {
-            let print = Print::Tag(mark::hash(&tag.0));
-            if let Some(op_id) = self.inner.shared.distrust.of(print) {
+            let hash = mark::hash(&tag.0);
+            if let Some(op_id) = shared.distrust.of(Print::Tag(hash)) {
                 all = false;
-                if !self.confirm(side, print, op_id, Target::Tag(tag.clone())).await {
+                if !self.confirm(side, Print::Tag(hash), op_id, Target::Tag(tag.clone())).await {
                     return None;
                 }
             }
+            // somebody else had it confirmed, maybe after the value was read
+            all &= shared.generations.is_settled(read.start, shared.generations.tag(hash));
         }
         Some(all)
     }
@@ -121,7 +133,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     async fn confirm(&self, side: &LevelSide, print: Print, op_id: OpId, target: Target) -> bool {
         let confirmed = side.invalidate(op_id, &[target]).await;
         if confirmed {
-            self.inner.shared.distrust.confirmed(print, op_id);
+            self.inner.shared.confirmed(print, op_id);
         }
         confirmed
     }
@@ -138,17 +150,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let read = self.inner.read();
         let loaded = self.while_extending(side, lease.held.token, call).await;
         let kept = match loaded {
-            Ok(loaded) => self.inner.keep(&self.name.key, loaded),
+            Ok(kept) => kept,
             Err(error) => {
                 self.release(side, lease.held).await;
-                return self.stand_in(codec, lease.stale, read).unwrap_or(Landed::Kept(Err(error)));
+                return self.stand_in(codec, side, lease.stale, lease.read).await.unwrap_or(Landed::Kept(Err(error)));
             }
         };
         let content = match &kept.content {
             Content::Value(value) => Some(value),
             _ => None,
         };
-        if kept.fresh.is_zero() {
+        // the level need not have heard of what was invalidated here
+        if kept.fresh.is_zero() || !self.is_valid(&kept, read) {
             self.release(side, lease.held).await;
             return self.local(kept, read);
         }
@@ -182,7 +195,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         side: &LevelSide,
         token: LeaseToken,
         call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
-    ) -> Result<Loaded<V>, LoadError> {
+    ) -> Result<Kept<V>, LoadError> {
         let settings = &self.inner.settings;
         let extending = async {
             loop {
@@ -227,15 +240,29 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     }
 
     /// A shared value beyond its end, for want of a new one.
-    fn stand_in(&self, codec: &Codec<V>, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
+    async fn stand_in(&self, codec: &Codec<V>, side: &LevelSide, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
         if self.inner.settings.stale.is_none() || self.want.has_fallback {
             return None;
         }
         let value = stale?;
+        if self.trusts_tags(side, &value.tags, read).await != Some(true) {
+            return None;
+        }
         let content = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
+        let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) };
+        // an end is no invalidation: what was invalidated while the load failed must not stand in
+        if !self.is_valid(&kept, read) {
+            return None;
+        }
         count(&self.inner.counters.stale);
         self.inner.shared.events.emit(EventKind::CacheStale, None, "from the level");
-        Some(self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read))
+        Some(self.local(kept, read))
+    }
+
+    fn is_valid(&self, kept: &Kept<V>, read: Read) -> bool {
+        let generations = &self.inner.shared.generations;
+        let tags: Vec<Stripe> = kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0))).collect();
+        generations.is_valid(read.start, self.name.stripe, &tags)
     }
 }
