@@ -42,6 +42,11 @@ impl MemoryBus {
         state.born += 1;
         let (id, link) = (state.born, state.link);
         let beats = Beats::new(PublisherId(id), 1, hub.0.pace, runtime.monotonic());
+        for node in state.nodes.values_mut() {
+            let now = node.runtime.monotonic();
+            // counting starts here, so that the loss of the very first notice shows
+            node.lines.iter().for_each(|line| line.feed.with(|listener| listener.baseline(PublisherId(id), 1, 0, now)));
+        }
         state.nodes.insert(id, Node { runtime: runtime.clone(), beats, lines: vec![], link, wake: wake.clone() });
         drop(state);
         Self(Arc::new(Member { hub: hub.clone(), id, runtime: runtime.clone(), wake, driven: AtomicBool::new(false) }))
