@@ -66,10 +66,12 @@ impl Link {
     /// connect again would not tell when it did.
     pub(super) async fn listen(&self, channels: [&str; 2]) -> Result<PgListener, ConfigError> {
         let [shared, own] = channels;
-        // from PostgreSQL 14 on, connections that only listen may be closed for being idle
+        // From PostgreSQL 14 on, connections that only listen may be closed for being idle. And one that no longer answers must not
+        // keep the server waiting, which holds every notification until all who listen have it.
         let listen = format!(
-            "LISTEN \"{shared}\"; LISTEN \"{own}\"; SELECT set_config('idle_session_timeout', '0', false) \
-             WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
+            "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 2; SET tcp_user_timeout = 30000; \
+             SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL; \
+             LISTEN \"{shared}\"; LISTEN \"{own}\""
         );
         let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(self.patience);
         let pool = pool.connect_lazy_with(self.options.clone());

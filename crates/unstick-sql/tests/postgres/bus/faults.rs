@@ -35,11 +35,11 @@ async fn works(from: &PostgresBus, to: &mut PostgresSubscription, text: &str) {
 async fn a_listener_whose_connection_was_ended_says_so_and_comes_back() {
     let server = require_server!(SERVER.get());
     let app = App::new(server.url());
-    let (ann, bob) = (app.bus().await, app.bus().await);
+    let (ann, bob) = (app.brisk().await, app.brisk().await);
     let mut events = bob.subscribe().await.unwrap();
     for round in 0..3 {
         works(&ann, &mut events, &format!("before {round}")).await;
-        assert_eq!(end_connections(server, &app, "LISTEN %").await, 1);
+        assert_eq!(end_connections(server, &app, "%LISTEN %").await, 1);
         restored(&mut events).await;
         works(&ann, &mut events, &format!("after {round}")).await;
     }
@@ -88,6 +88,41 @@ async fn a_connection_that_is_silent_is_noticed_and_replaced() {
         assert_eq!(seen[seen.len() - 2..], [BusEvent::Gap, BusEvent::Restored], "{seen:?}");
         works(&ann, &mut events, "after").await;
     }
+}
+
+/// A process of the server that stands still until this is dropped.
+struct Stopped(String);
+
+impl Stopped {
+    fn new(pid: &str) -> Self {
+        signal("-STOP", pid);
+        Self(pid.to_owned())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, pid: &str) {
+    assert!(std::process::Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_never_answers_again_is_replaced() {
+    let server = require_server!(SERVER.get());
+    let app = App::new(server.url());
+    let (ann, bob) = (app.brisk().await, app.brisk().await);
+    let mut events = bob.subscribe().await.unwrap();
+    works(&ann, &mut events, "before").await;
+    let who = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{}' AND query LIKE '%LISTEN %'", app.name);
+    let stopped = Stopped::new(server.sql("postgres", &who).unwrap().trim());
+    restored(&mut events).await;
+    works(&ann, &mut events, "after").await;
+    drop(stopped);
+    connections(server, &app, "%LISTEN %", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
