@@ -4,7 +4,7 @@ use unstick_cache::{Cache, Namespace};
 use unstick_core::{Bus, BusEvent, bus::Pace};
 use unstick_sql::{
     postgres::bus::PostgresBus,
-    sqlx::{self, AssertSqlSafe, Connection, Executor, PgPool, Row, postgres::PgPoolOptions},
+    sqlx::{self, AssertSqlSafe, Executor, PgPool, Row, postgres::PgPoolOptions},
 };
 use unstick_testkit::{
     require_server,
