@@ -18,7 +18,7 @@
 
 mod model;
 mod parallel;
-mod rng;
+pub(crate) mod rng;
 mod schedule;
 
 use unstick_core::Timestamp;
