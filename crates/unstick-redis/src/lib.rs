@@ -63,6 +63,7 @@ mod connect;
 mod entry;
 mod error;
 mod index;
+pub mod level;
 mod prefix;
 mod read;
 mod scripts;
@@ -72,4 +73,6 @@ mod write;
 pub use client::{Push, RedisClient, Subscription};
 pub use connect::RedisClientBuilder;
 pub use fred;
+#[doc(no_inline)]
+pub use level::RedisLevel;
 pub use store::RedisStore;
