@@ -331,7 +331,8 @@ impl Level for RedisLevel {
         let answer = match target {
             Target::Key(key) => inner.client.run(&op, &inner.scripts.key, &inner.prefix.cached(&key.0), vec![operation(&op)]).await?,
             Target::Tag(tag) => {
-                let next = inner.advance(&op, "tag", true).await?;
+                // a number that a failover loses is not given out again, so no replica need have it
+                let next = inner.advance(&op, "tag", false).await?;
                 let args = vec!["raise".into(), text(next.seq), operation(&op)];
                 inner.client.run(&op, &inner.scripts.tag, &inner.prefix.tag(&tag.0), args).await?
             }

@@ -1,9 +1,6 @@
 //! Random operations of two nodes, beside a model in plain maps. Seeded; a failure names its seed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use unstick_core::{Filled, Held, LeaseToken, Level, LevelKey, LevelValue, Looked, OpCtx, TagKey, Target, Want};
@@ -29,8 +26,8 @@ struct Model {
     leases: BTreeMap<Place, (LeaseToken, bool)>,
     /// When each tag was invalidated last, by the number of the step.
     invalidated: BTreeMap<TagKey, usize>,
-    /// Tags of values that got in: a load is not refused for them without a reason.
-    known: BTreeSet<TagKey>,
+    /// Tags of values that got in, and when one did first: a load that began later is not refused for them without a reason.
+    known: BTreeMap<TagKey, usize>,
 }
 
 impl Model {
@@ -73,6 +70,8 @@ struct Run<'a, L> {
     model: Model,
     started: Vec<Started>,
     invalidations: Vec<(OpCtx, Target)>,
+    /// How many invalidations there were, repeated ones included.
+    clock: usize,
     /// Values found, fills that got in, fills that were refused for a reason, repetitions.
     seen: [u32; 4],
 }
@@ -111,7 +110,7 @@ impl<L: Level> Run<'_, L> {
                 check!(!self.model.leases.contains_key(&place), "a second lease of {place:?}");
                 let held = Held { schema: place.1, token: *token, start: *start };
                 self.model.leases.insert(place.clone(), (*token, false));
-                self.started.push(Started { place, held, step: self.step() });
+                self.started.push(Started { place, held, step: self.clock });
                 Ok(())
             }
             Looked::Held { stale, .. } => {
@@ -124,10 +123,6 @@ impl<L: Level> Run<'_, L> {
             }
             other => Err(Failure::new(format!("an answer that is not known: {other:?}"))),
         }
-    }
-
-    fn step(&self) -> usize {
-        self.invalidations.len()
     }
 
     async fn fill(&mut self) -> Outcome {
@@ -146,11 +141,13 @@ impl<L: Level> Run<'_, L> {
         let awaited = self.model.give_back(&place, held.token).filter(|_| !stale);
         match (filled, awaited) {
             (Filled::Refused, None) => self.seen[2] += 1,
-            (Filled::Refused, Some(_)) if value.tags.iter().any(|tag| !self.model.known.contains(tag)) => {}
+            (Filled::Refused, Some(_)) if value.tags.iter().any(|tag| self.model.known.get(tag).is_none_or(|since| *since > step)) => {}
             (filled, Some(awaited)) => {
                 check_eq!(filled, Filled::Done { awaited }, "a fill of {place:?}");
                 self.seen[1] += 1;
-                self.model.known.extend(value.tags.iter().cloned());
+                for tag in &value.tags {
+                    self.model.known.entry(tag.clone()).or_insert(self.clock);
+                }
                 self.model.values.insert(place, (value.bytes, value.tags));
             }
             (filled, None) => check!(false, "a value that may be stale is in {place:?}: {filled:?}"),
@@ -159,6 +156,7 @@ impl<L: Level> Run<'_, L> {
     }
 
     async fn invalidate(&mut self) -> Outcome {
+        self.clock += 1;
         let node = self.at.node(self.rng.below(2));
         if self.rng.once_in(3) && !self.invalidations.is_empty() {
             let recent = self.invalidations.len().saturating_sub(8);
@@ -176,7 +174,7 @@ impl<L: Level> Run<'_, L> {
         let op = self.at.op();
         node.invalidate(op, &target).await?;
         self.invalidations.push((op, target.clone()));
-        self.model.invalidate(&target, self.step());
+        self.model.invalidate(&target, self.clock);
         Ok(())
     }
 
@@ -218,8 +216,16 @@ impl<L: Level> Run<'_, L> {
 pub async fn seeded_operations<L: Level>(at: &LevelBench<L>) -> Outcome {
     let mut seen = [0; 4];
     for seed in 1..=SEEDS {
-        let mut run =
-            Run { at, rng: Rng::new(seed), seed, model: Model::default(), started: Vec::new(), invalidations: Vec::new(), seen: [0; 4] };
+        let mut run = Run {
+            at,
+            rng: Rng::new(seed),
+            seed,
+            model: Model::default(),
+            started: Vec::new(),
+            invalidations: Vec::new(),
+            clock: 0,
+            seen: [0; 4],
+        };
         run.go().await.map_err(|failure| Failure::new(format!("seed {seed}: {failure}")))?;
         seen.iter_mut().zip(run.seen).for_each(|(sum, more)| *sum += more);
     }
