@@ -16,6 +16,7 @@ mod sync;
 pub mod cache;
 pub mod error;
 pub mod key;
+pub mod layers;
 pub mod loaded;
 pub mod monitor;
 pub mod namespace;
