@@ -10,7 +10,6 @@ mod generations;
 mod level;
 mod mark;
 mod notice;
-mod scope;
 mod sync;
 
 pub mod cache;
@@ -21,6 +20,7 @@ pub mod loaded;
 pub mod monitor;
 pub mod namespace;
 pub mod stats;
+pub mod writes;
 
 #[doc(inline)]
 pub use self::{
@@ -31,4 +31,5 @@ pub use self::{
     monitor::{Monitor, MonitorReport},
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
     stats::{CacheStats, NamespaceStats},
+    writes::{Carried, ClientWrites, ReadYourWritesLayer},
 };

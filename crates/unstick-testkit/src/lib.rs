@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
+//! | [`bus`] | the rules of `unstick_core::Bus` as a suite that any bus can be held to |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store that fails, hangs and answers late on command, around any other |
@@ -14,6 +15,7 @@
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
+pub mod bus;
 pub mod client;
 pub mod clock;
 pub mod contract;

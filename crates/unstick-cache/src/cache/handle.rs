@@ -15,9 +15,10 @@ use crate::{
     entry::{Content, Entry, Freshness, mix, nanos},
     error::{LoadError, LoadErrorKind},
     flight::Role,
-    namespace, scope,
+    namespace,
     stats::count,
     sync::Ordering,
+    writes::ClientWrites,
 };
 
 /// A read-through cache. Cheap to clone. See the [module docs](super).
@@ -115,7 +116,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let inner = &self.inner;
-        if scope::bypasses() {
+        if ClientWrites::bypasses_current() {
             count(&inner.counters.bypassed);
             return Answer::Later(Box::pin(miss(inner.clone(), key, loader, None, true)));
         }
