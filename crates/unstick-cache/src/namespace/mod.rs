@@ -115,7 +115,7 @@ impl Namespace {
     }
 
     /// Calls `hook` for every invalidation that this node applies, right after it is in effect: its own, and those of other nodes.
-    /// Hooks must return quickly. Gaps are events and no hooks: what was missed is not known.
+    /// Hooks must return quickly; one that panics is logged, and told of the next. Gaps are events and no hooks: what was missed is not known.
     pub fn on_invalidate(&self, hook: impl Fn(&Invalidation<'_>) + Send + Sync + 'static) {
         self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }

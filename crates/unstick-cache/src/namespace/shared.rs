@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -96,7 +97,11 @@ impl Shared {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
         for target in targets {
             for hook in &*hooks {
-                hook(&Invalidation::new(target, reached, &self.name));
+                let told = Invalidation::new(target, reached, &self.name);
+                // neither what is still to be told to others nor the task that listens to them may end with it
+                if catch_unwind(AssertUnwindSafe(|| hook(&told))).is_err() {
+                    tracing::error!(target: "unstick", namespace = &*self.name, "a hook panicked that was told of an invalidation");
+                }
             }
         }
     }
