@@ -37,8 +37,10 @@ fn key(of: &u32) -> Option<u32> {
     (*of > 0).then_some(*of)
 }
 
-fn over<S>(prices: &Prices, inner: S) -> ReadThroughService<S, Prices, fn(&u32) -> Option<u32>> {
-    ReadThroughLayer::new(prices.clone(), key as fn(&u32) -> Option<u32>).layer(inner)
+type Key = fn(&u32) -> Option<u32>;
+
+fn over<S>(prices: &Prices, inner: S) -> ReadThroughService<S, Prices, Key> {
+    ReadThroughLayer::new(prices.clone(), key as Key).layer(inner)
 }
 
 /// Must be made ready before each call, as tower's contract says, and can be when its gate is open. Clones are not ready.
