@@ -106,8 +106,11 @@ impl Shared {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for target in targets {
             for hook in &*hooks {
-                // what is left to do for the invalidation does not depend on it
-                _ = catch_unwind(AssertUnwindSafe(|| hook(&Invalidation::new(target, reached, &self.name))));
+                let told = Invalidation::new(target, reached, &self.name);
+                // neither what is still to be told to others nor the task that listens to them may end with it
+                if catch_unwind(AssertUnwindSafe(|| hook(&told))).is_err() {
+                    tracing::error!(target: "unstick", namespace = &*self.name, "a hook panicked that was told of an invalidation");
+                }
             }
         }
     }

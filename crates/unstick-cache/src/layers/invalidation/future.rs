@@ -2,8 +2,6 @@
 
 use std::{
     fmt,
-    future::Future,
-    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,138 +9,85 @@ use std::{
 use http::Response;
 use unstick_core::BoxFuture;
 
-use super::Invalidates;
-use crate::Namespace;
-
-/// What the request's function said.
-#[derive(Debug, Default)]
-pub(super) struct Due {
-    pub(super) what: Invalidates,
-    pub(super) after_server_errors: bool,
-}
-
-/// Invalidates in the background when the request is cut: nobody knows then whether the source was written.
-#[derive(Debug)]
-pub(super) struct Guard {
-    namespace: Namespace,
-    due: Due,
-}
-
-impl Guard {
-    pub(super) const fn new(namespace: Namespace, due: Due) -> Self {
-        Self { namespace, due }
-    }
-
-    /// What an answer asks for.
-    fn after<B>(&mut self, response: &mut Response<B>) -> Invalidates {
-        let Due { what, after_server_errors } = mem::take(&mut self.due);
-        let is_due = match outcome(response) {
-            Outcome::Success => true,
-            Outcome::Refused => false,
-            Outcome::Failed => after_server_errors,
-        };
-        let said = response.extensions_mut().remove::<Invalidates>().unwrap_or_default();
-        if is_due { what.join(said) } else { said }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let Due { what, after_server_errors } = mem::take(&mut self.due);
-        if after_server_errors && !what.is_empty() {
-            let namespace = self.namespace.clone();
-            let runtime = namespace.shared.runtime.clone();
-            runtime.spawn(Box::pin(async move {
-                namespace.invalidate(what.into_targets(&namespace)).await;
-            }));
-        }
-    }
-}
-
-enum Outcome {
-    Success,
-    Refused,
-    Failed,
-}
-
-fn outcome<B>(response: &Response<B>) -> Outcome {
-    let status = response.status();
-    if status.is_client_error() {
-        return Outcome::Refused;
-    }
-    if status.is_server_error() {
-        return Outcome::Failed;
-    }
-    match response.headers().get("grpc-status").map(http::HeaderValue::as_bytes) {
-        None | Some(b"0") => Outcome::Success,
-        // unknown, deadline exceeded, internal, unavailable, data loss
-        Some(b"2" | b"4" | b"13" | b"14" | b"15") => Outcome::Failed,
-        Some(_) => Outcome::Refused,
-    }
-}
+use super::{Outcome, guard::Guard, told::Invalidates};
+use crate::Invalidated;
 
 pin_project_lite::pin_project! {
     #[project = StepProj]
-    enum Step<F, B> {
-        Handler { #[pin] inner: F },
-        Invalidating { invalidation: BoxFuture<'static, ()>, response: Option<Response<B>> },
+    enum Step<F, E, B> {
+        Handler { #[pin] inner: F, guard: Option<Guard> },
+        Invalidating { spread: BoxFuture<'static, Invalidated>, answer: Option<Result<Response<B>, E>> },
         Answered,
     }
 }
 
 pin_project_lite::pin_project! {
-    /// Future of [`Invalidation`](super::Invalidation).
+    /// Future of [`InvalidationService`](super::InvalidationService).
     ///
     /// # Cancel safety
-    /// Dropped before the handler answers, what the layer's function said is invalidated in the background. Dropped later, the
-    /// invalidation is in effect and completed in the background.
+    /// Dropped at any time, all is invalidated that would have been: the inner service may have changed something before.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F, E, B> {
         #[pin]
-        step: Step<F, B>,
-        guard: Guard,
+        step: Step<F, E, B>,
     }
 }
 
-impl<F, B> ResponseFuture<F, B> {
+impl<F, E, B> ResponseFuture<F, E, B> {
     pub(super) const fn new(inner: F, guard: Guard) -> Self {
-        Self { step: Step::Handler { inner }, guard }
+        Self { step: Step::Handler { inner, guard: Some(guard) } }
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, E, B> Future for ResponseFuture<F, E, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
     type Output = Result<Response<B>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let StepProj::Handler { inner } = this.step.as_mut().project() {
-            let mut response = ready!(inner.poll(cx))?;
-            let what = this.guard.after(&mut response);
-            if what.is_empty() {
-                this.step.set(Step::Answered);
-                return Poll::Ready(Ok(response));
+        let mut step = self.project().step;
+        loop {
+            match step.as_mut().project() {
+                StepProj::Handler { inner, guard } => {
+                    let mut answer = ready!(inner.poll(cx));
+                    let Some(guard) = guard.take() else { return Poll::Ready(answer) };
+                    let outcome = answer.as_ref().map_or(Outcome::Unknown, |response| guard.settings.judge(response.status()));
+                    let told = answer.as_mut().ok().and_then(|response| response.extensions_mut().remove::<Invalidates>());
+                    let namespace = guard.settings.namespace.clone();
+                    let targets = guard.release(outcome, told);
+                    if targets.is_empty() {
+                        step.set(Step::Answered);
+                        return Poll::Ready(answer);
+                    }
+                    // polled right away: from then on it is done even if nobody waits for it
+                    let spread = Box::pin(async move { namespace.invalidate(targets).await });
+                    // this also drops the handler, with the locks and transactions that it may still hold
+                    step.set(Step::Invalidating { spread, answer: Some(answer) });
+                }
+                StepProj::Invalidating { spread, answer } => {
+                    let invalidated = ready!(spread.as_mut().poll(cx));
+                    let Some(mut answer) = answer.take() else { return Poll::Pending };
+                    if let Ok(response) = &mut answer {
+                        response.extensions_mut().insert(invalidated);
+                    }
+                    step.set(Step::Answered);
+                    return Poll::Ready(answer);
+                }
+                // polled after its end
+                StepProj::Answered => return Poll::Pending,
             }
-            let namespace = this.guard.namespace.clone();
-            let invalidation: BoxFuture<'static, ()> = Box::pin(async move {
-                namespace.invalidate(what.into_targets(&namespace)).await;
-            });
-            this.step.set(Step::Invalidating { invalidation, response: Some(response) });
         }
-        let StepProj::Invalidating { invalidation, response } = this.step.as_mut().project() else {
-            return Poll::Pending; // polled again after completion
-        };
-        ready!(invalidation.as_mut().poll(cx));
-        let Some(response) = response.take() else { return Poll::Pending };
-        this.step.set(Step::Answered);
-        Poll::Ready(Ok(response))
     }
 }
 
-impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+impl<F, E, B> fmt::Debug for ResponseFuture<F, E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("guard", &self.guard).finish_non_exhaustive()
+        let step = match &self.step {
+            Step::Handler { .. } => "handler",
+            Step::Invalidating { .. } => "invalidating",
+            Step::Answered => "answered",
+        };
+        f.debug_struct("ResponseFuture").field("step", &step).finish_non_exhaustive()
     }
 }

@@ -1,59 +1,85 @@
-//! The layer.
+//! The layer and its settings.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use tower_layer::Layer;
+use unstick_core::Target;
 
-use super::{Invalidates, Invalidation};
+use super::{InvalidationService, Outcome, late::Late};
 use crate::Namespace;
 
-type By = Arc<dyn Fn(&Parts) -> Invalidates + Send + Sync>;
+type Targets = Arc<dyn Fn(&Parts) -> Vec<Target> + Send + Sync>;
+type Judge = Arc<dyn Fn(StatusCode) -> Outcome + Send + Sync>;
 
-/// Invalidates after requests that write. See the [module docs](super).
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) namespace: Namespace,
+    pub(super) targets: Option<Targets>,
+    pub(super) judge: Option<Judge>,
+    pub(super) settle: Duration,
+    pub(super) late: Arc<Late>,
+}
+
+impl Settings {
+    pub(super) fn judge(&self, status: StatusCode) -> Outcome {
+        self.judge.as_ref().map_or_else(|| Outcome::of(status), |judge| judge(status))
+    }
+}
+
+/// Invalidates after requests that change something. See the [module docs](super). Clones share what they repeat later.
 #[derive(Clone)]
 #[must_use]
 pub struct InvalidationLayer {
-    pub(super) namespace: Namespace,
-    pub(super) by: Option<By>,
-    pub(super) after_server_errors: bool,
+    settings: Settings,
 }
 
 impl InvalidationLayer {
-    /// Invalidates in `namespace` what responses say in their extensions.
+    /// Invalidates in `namespace` what handlers name. One layer per namespace: [`Invalidations`](super::Invalidations) are those of the
+    /// innermost.
     pub fn new(namespace: &Namespace) -> Self {
-        Self { namespace: namespace.clone(), by: None, after_server_errors: true }
+        let namespace = namespace.clone();
+        Self { settings: Settings { namespace, targets: None, judge: None, settle: Duration::from_secs(5), late: Arc::default() } }
     }
 
-    /// Also what `function` says of a request whose method is not safe. It is asked before the request is served; path parameters of
-    /// axum are there when the layer is added to the route.
-    pub fn by(mut self, function: impl Fn(&Parts) -> Invalidates + Send + Sync + 'static) -> Self {
-        self.by = Some(Arc::new(function));
+    /// What a request changes, told by its head: method, URI, extensions such as axum's `MatchedPath` (there for layers of a
+    /// `Router` or route). Called for unsafe methods only, before the inner service is. Default: nothing.
+    pub fn targets<I: IntoIterator<Item = Target>>(mut self, targets: impl Fn(&Parts) -> I + Send + Sync + 'static) -> Self {
+        self.settings.targets = Some(Arc::new(move |parts| targets(parts).into_iter().collect()));
         self
     }
 
-    /// What the function says is invalidated after successful responses only. By default also when it is not known whether
-    /// the source was written: after server errors, and when a request was cut. For services that write nothing before such an answer.
-    pub const fn only_after_success(mut self) -> Self {
-        self.after_server_errors = false;
+    /// What a response's status says of the source. Default: [`Outcome::of`]. Set it for handlers that answer 4xx although they have changed
+    /// something, or 5xx only when they have not.
+    pub fn on_status(mut self, judge: impl Fn(StatusCode) -> Outcome + Send + Sync + 'static) -> Self {
+        self.settings.judge = Some(Arc::new(judge));
+        self
+    }
+
+    /// When the outcome is unknown, the invalidation is repeated after so long, before twice that time: as long as the source may take for
+    /// what it had begun, a commit for example, when its caller went away. Default: 5 s; zero: it is not repeated.
+    pub const fn settle(mut self, time: Duration) -> Self {
+        self.settings.settle = time;
         self
     }
 }
 
 impl<S> Layer<S> for InvalidationLayer {
-    type Service = Invalidation<S>;
+    type Service = InvalidationService<S>;
 
-    fn layer(&self, inner: S) -> Invalidation<S> {
-        Invalidation::new(inner, self.clone())
+    fn layer(&self, inner: S) -> InvalidationService<S> {
+        InvalidationService::new(inner, Arc::new(self.settings.clone()))
     }
 }
 
 impl fmt::Debug for InvalidationLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InvalidationLayer")
-            .field("namespace", &self.namespace)
-            .field("by", &self.by.as_ref().map(|_| format_args!("<fn>")))
-            .field("after_server_errors", &self.after_server_errors)
-            .finish()
+        self.settings.fmt(f)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvalidationLayer").field("namespace", &self.namespace).field("settle", &self.settle).finish_non_exhaustive()
     }
 }

@@ -1,55 +1,66 @@
-//! Invalidates after requests that write, before their responses leave.
+//! Invalidates after requests that change something, before their response leaves.
 //!
-//! What to invalidate is said by a function of the request, by the handler in the response's extensions ([`Invalidates`]), or by both.
+//! What is invalidated is told by a function of the request's head ([`InvalidationLayer::targets`]), by the handler through the
+//! [`Invalidations`] in the request's extensions (an extractor in axum), or by an [`Invalidates`] in the response's
+//! extensions, which is taken out of it.
 //!
-//! ```
-//! use http::{Request, Response};
-//! use std::convert::Infallible;
-//! use tower::{Layer, ServiceExt, service_fn};
-//! use unstick_cache::{InvalidationLayer, Invalidates, Namespace};
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let shop = Namespace::local("shop")?;
-//! let prices = shop.cache::<u64, u32>("prices").build()?;
-//! let layer = InvalidationLayer::new(&shop).by({
-//!     let prices = prices.clone();
-//!     // PUT /prices/7
-//!     move |request| match request.uri.path().strip_prefix("/prices/").and_then(|id| id.parse().ok()) {
-//!         Some(id) => Invalidates::nothing().target(prices.target(&id)),
-//!         None => Invalidates::nothing(),
-//!     }
-//! });
-//! let handler = layer.layer(service_fn(|_: Request<()>| async {
-//!     let mut response = Response::new(());
-//!     response.extensions_mut().insert(Invalidates::nothing().tag("lists"));
-//!     Ok::<_, Infallible>(response)
-//! }));
-//!
-//! prices.get_or_load(7, || async { Ok::<_, Infallible>(99) }).await?;
-//! handler.clone().oneshot(Request::get("/prices/7").body(())?).await?;
-//! assert_eq!(prices.get(&7), Some(99), "a safe method");
-//! handler.oneshot(Request::put("/prices/7").body(())?).await?;
-//! assert_eq!(prices.get(&7), None);
-//! # Ok(()) }
-//! ```
-//!
-//! # When
-//! | the inner service | what the function says | what the response's extensions say |
+//! # Which requests
+//! | the inner service | what the function names (unsafe methods only) | what the handler names (any method) |
 //! |---|---|---|
-//! | answers a safe method (GET, HEAD, OPTIONS, TRACE) | - | invalidated |
-//! | answers 1xx, 2xx, 3xx | invalidated | invalidated |
-//! | answers 4xx, or a gRPC status that means so | - | invalidated |
-//! | answers 5xx, or gRPC status 2, 4, 13, 14, 15 | invalidated: the source may have been written ([`only_after_success`](InvalidationLayer::only_after_success)) | invalidated |
-//! | fails, panics, or is dropped because the client hung up | as above, in the background | - |
+//! | answers 1xx, 2xx, 3xx | is invalidated | is invalidated |
+//! | answers 4xx but 408: it refused | is not | is invalidated |
+//! | answers 5xx or 408, or fails | is invalidated, and once more later | is invalidated, and once more later |
+//! | panics, or the client hangs up | is invalidated in the background, and once more later | the same, with what it has named so far |
 //!
-//! A gRPC status in trailers is not waited for; such a response counts as successful.
+//! Where the outcome is unknown the source may have been changed: an invalidation too many costs a load, one too few
+//! shows an old value. It is repeated [later](InvalidationLayer::settle) because a database may commit what its client has stopped waiting for.
+//! [`InvalidationLayer::on_status`] draws the line elsewhere. Safe methods are GET, HEAD, OPTIONS and TRACE (RFC 9110, 9.2.1).
 //!
-//! Put the layer inside of [`ReadYourWritesLayer`](crate::ReadYourWritesLayer), so that the client takes the invalidation along. A handler that
-//! knows better calls [`invalidate`](crate::Cache::invalidate) itself, and needs no layer.
+//! The response waits for the invalidation, within the namespace's deadlines; what is not confirmed by then is repeated in the background. Its
+//! status never depends on it; an [`Invalidated`](crate::Invalidated) in its extensions tells how far it got.
+//!
+//! # When not
+//! Handlers that write in steps, or that others than clients call, should call [`Namespace::invalidate`](crate::Namespace::invalidate) right
+//! after their commit, or [stage](crate::Namespace::stage) it in the transaction: what crashes between the two is lost with this layer, too. What
+//! a body does after the headers have left does not hold anything back: an [`Invalidations`] still works then, in the background.
+//! gRPC calls are all POST, and most answer 200: the function has to tell reads from writes by the path.
+//!
+//! # Example
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use unstick_cache::{Confirmation, Invalidated, Namespace, layers::{InvalidationLayer, Invalidations}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let shop = Namespace::local("shop")?;
+//! let carts = shop.cache::<u64, &str>("carts").tags(|_, _| vec!["carts".to_owned()]).build()?;
+//! carts.get_or_load(7, || async { Ok::<_, std::io::Error>("empty") }).await.unwrap();
+//!
+//! let by_path = { let shop = shop.clone(); move |parts: &http::request::Parts| parts.uri.path().starts_with("/carts").then(|| shop.tag("carts")) };
+//! let service = ServiceBuilder::new().layer(InvalidationLayer::new(&shop).targets(by_path)).service(service_fn(|request: Request<Bytes>| async move {
+//!     // what only the handler knows
+//!     request.extensions().get::<Invalidations>().unwrap().add_tag("customer:3");
+//!     Ok::<_, std::convert::Infallible>(Response::new(Bytes::new()))
+//! }));
+//! let response = service.oneshot(Request::put("/carts/7").body(Bytes::new()).unwrap()).await.unwrap();
+//! assert_eq!(response.extensions().get::<Invalidated>().unwrap().bus, Confirmation::Absent, "a local namespace has none");
+//! assert_eq!(carts.get(&7), None);
+//! # Ok::<(), unstick_core::ConfigError>(()) }).unwrap();
+//! ```
 
 mod future;
-mod invalidates;
+mod guard;
+mod late;
 mod layer;
+mod outcome;
 mod service;
+mod told;
 
-pub use self::{future::ResponseFuture, invalidates::Invalidates, layer::InvalidationLayer, service::Invalidation};
+pub use self::{
+    future::ResponseFuture,
+    layer::InvalidationLayer,
+    outcome::Outcome,
+    service::InvalidationService,
+    told::{Invalidates, Invalidations},
+};

@@ -1,48 +1,57 @@
-//! The service.
+//! The service: asks what a request changes before the handler takes it.
 
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{
-    Invalidates, InvalidationLayer, ResponseFuture,
-    future::{Due, Guard},
-};
+use super::{ResponseFuture, guard::Guard, layer::Settings};
 
-/// Middleware made by [`InvalidationLayer`].
-#[derive(Debug, Clone)]
-pub struct Invalidation<S> {
+/// Middleware made by [`InvalidationLayer`](super::InvalidationLayer).
+#[derive(Clone)]
+pub struct InvalidationService<S> {
     inner: S,
-    layer: InvalidationLayer,
+    settings: Arc<Settings>,
 }
 
-impl<S> Invalidation<S> {
-    pub(super) const fn new(inner: S, layer: InvalidationLayer) -> Self {
-        Self { inner, layer }
+impl<S> InvalidationService<S> {
+    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
     }
 }
 
-impl<S, A, B> Service<Request<A>> for Invalidation<S>
+impl<S, A, B> Service<Request<A>> for InvalidationService<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, B>;
+    type Future = ResponseFuture<S::Future, S::Error, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let what = match &self.layer.by {
-            Some(by) if !parts.method.is_safe() => by(&parts),
-            _ => Invalidates::nothing(),
+        let (mut parts, body) = request.into_parts();
+        let named = match &self.settings.targets {
+            Some(targets) if !parts.method.is_safe() => targets(&parts),
+            _ => Vec::new(),
         };
-        let due = Due { what, after_server_errors: self.layer.after_server_errors };
-        let guard = Guard::new(self.layer.namespace.clone(), due);
-        ResponseFuture::new(self.inner.call(Request::from_parts(parts, body)), guard)
+        let guard = Guard::new(self.settings.clone(), named);
+        parts.extensions.insert(guard.invalidations().clone());
+        // from here on something may be changed: the guard is there if this panics
+        let inner = self.inner.call(Request::from_parts(parts, body));
+        ResponseFuture::new(inner, guard)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for InvalidationService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvalidationService").field("inner", &self.inner).field("settings", &self.settings).finish()
     }
 }
