@@ -1,4 +1,4 @@
-//! One node: its own store, layers and listener. Nodes share nothing in process.
+//! One node: its own store, caches, layers and listener. Nodes share nothing in process.
 
 use std::{
     net::SocketAddr,
@@ -12,6 +12,7 @@ use std::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    carts::Carts,
     error::Failure,
     events::Ring,
     routes::{self, NodeState},
@@ -35,8 +36,9 @@ impl Node {
     pub(crate) async fn start(name: &str, plan: &Plan) -> Result<Self, Failure> {
         let events = Arc::new(Ring::default());
         let stack = sessions::open(name, plan, Arc::clone(&events)).await?;
+        let carts = Carts::open(plan).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats() };
+        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts };
         let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state)));
         let router = routes::signed_by(router, name);
 
