@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    carts::Switch,
     cli::Mode,
     error::Failure,
     events::{Entry, Ring},
@@ -37,6 +38,7 @@ pub(crate) struct Fleet {
     slots: Vec<Arc<Slot>>,
     plan: Plan,
     process_per_node: bool,
+    bus: Option<Switch>,
     turn: AtomicUsize,
     log: Ring,
     collecting: tokio::sync::Mutex<()>,
@@ -73,10 +75,12 @@ struct Report {
 impl Fleet {
     /// Starts `nodes` nodes.
     pub(crate) async fn start(nodes: usize, plan: Plan, process_per_node: bool) -> Result<Arc<Self>, Failure> {
+        let bus = (plan.mode == Mode::Unstick && !process_per_node).then(|| Switch::new(true));
         let fleet = Arc::new(Self {
             slots: (1..=nodes).map(|id| Arc::new(Slot::new(format!("node-{id}")))).collect(),
             plan,
             process_per_node,
+            bus,
             turn: AtomicUsize::new(0),
             log: Ring::default(),
             collecting: tokio::sync::Mutex::new(()),
@@ -103,6 +107,23 @@ impl Fleet {
     /// Where saved carts are kept.
     pub(crate) fn carts(&self) -> &str {
         &self.plan.carts
+    }
+
+    /// What became of the bus between the nodes: `on`, `off`, or `none` where nodes have none.
+    pub(crate) fn bus(&self) -> &'static str {
+        match &self.bus {
+            Some(bus) if bus.is_on() => "on",
+            Some(_) => "off",
+            None => "none",
+        }
+    }
+
+    /// Switches the bus between the nodes. False: there is none.
+    pub(crate) fn switch_bus(&self, on: bool) -> bool {
+        let Some(bus) = &self.bus else { return false };
+        bus.set(on);
+        self.log.note("balancer", if on { "bus_on" } else { "bus_off" }, !on, "");
+        true
     }
 
     /// The balancer's own log, into which the nodes' events are collected.

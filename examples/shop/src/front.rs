@@ -38,6 +38,7 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/admin/nodes/{id}/stop", post(stop))
         .route("/admin/nodes/{id}/start", post(start))
         .route("/admin/events", get(events))
+        .route("/admin/bus/{state}", post(bus))
         .route("/admin/customers/{customer}/carts/{kind}", get(carts))
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(only_from_here));
@@ -164,7 +165,22 @@ async fn carts(State(fleet): State<Arc<Fleet>>, Key(key): Key) -> Json<Value> {
     let mut answers = fleet.ask::<Answer>(&Answer::path(key)).await;
     let nodes: Vec<Value> =
         fleet.nodes().into_iter().map(|node| json!({ "answer": answers.remove(&node.name), "name": node.name })).collect();
-    Json(json!({ "nodes": nodes }))
+    Json(json!({ "nodes": nodes, "bus": fleet.bus() }))
+}
+
+/// Switches the bus between the nodes on or off.
+async fn bus(State(fleet): State<Arc<Fleet>>, state: Result<Path<String>, PathRejection>) -> Result<Json<Value>, Refusal> {
+    let Path(state) = state?;
+    let on = match state.as_str() {
+        "on" => true,
+        "off" => false,
+        _ => return Err(Refusal::new(StatusCode::NOT_FOUND, "the bus is switched on or off")),
+    };
+    if fleet.switch_bus(on) {
+        Ok(Json(json!({ "bus": fleet.bus() })))
+    } else {
+        Err(Refusal::new(StatusCode::CONFLICT, "these nodes have no bus that could be switched"))
+    }
 }
 
 #[cfg(test)]

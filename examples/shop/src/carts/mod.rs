@@ -4,9 +4,11 @@ mod cache;
 mod model;
 mod plain;
 mod routes;
+mod switch;
 mod table;
 
 pub(crate) use self::{
     cache::Carts,
     routes::{Answer, Key, customers, internal},
+    switch::Switch,
 };
