@@ -100,10 +100,12 @@ fn a_database_that_cannot_be_used() {
     ];
     for url in &urls {
         for more in [&[][..], &["--process-per-node"]] {
-            let output = program(&["--listen", "127.0.0.1:0", "--nodes", "2", "--sessions", url]).args(more).output().unwrap();
-            let (code, sentence) = refused(&output);
-            assert_eq!(code, 1, "{sentence}");
-            assert!(sentence.contains(&*dir.to_string_lossy()), "{sentence}");
+            for kept in ["--sessions", "--carts"] {
+                let output = program(&["--listen", "127.0.0.1:0", "--nodes", "2", kept, url]).args(more).output().unwrap();
+                let (code, sentence) = refused(&output);
+                assert_eq!(code, 1, "{sentence}");
+                assert!(sentence.contains(&*dir.to_string_lossy()), "{sentence}");
+            }
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();
