@@ -43,11 +43,20 @@
 //! What is dead is collected bit by bit by writes, and by [`Store::sweep`](unstick_core::Store::sweep). Whether something is dead is
 //! judged by its stored deadlines and [`OpCtx::now`](unstick_core::OpCtx::now) alone; the map underneath (moka) has no expiry and no
 //! capacity of its own, so a wall clock that is set back cannot make it hide a session that is still alive.
+//!
+//! [`MemoryLevel`] is a shared cache level for nodes within one process; see [`level`].
+
+pub mod bus;
 
 mod builder;
+mod entries;
 mod index;
+pub mod level;
 mod slots;
 mod store;
 
 pub use builder::MemoryStoreBuilder;
+pub use bus::{MemoryBus, MemoryHub, Weather};
+#[doc(no_inline)]
+pub use level::{MemoryLevel, MemoryLevelBuilder};
 pub use store::MemoryStore;

@@ -9,6 +9,7 @@
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, and calls with it |
 //! | [`observe`] | collected events |
+//! | [`sim`] | an executor whose order of steps and time are a function of a seed |
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
@@ -21,5 +22,7 @@ pub mod load;
 pub mod mutants;
 pub mod observe;
 pub mod races;
+mod rng;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod sim;
