@@ -48,7 +48,11 @@ impl Confirmation {
 
 /// In effect here once polled for the first time; the rest is done even if the caller stops waiting.
 pub(crate) async fn invalidate(shared: &Arc<Shared>, targets: Arc<[Target]>) -> Invalidated {
-    let id = shared.next_id();
+    invalidate_as(shared, shared.next_id(), targets).await
+}
+
+/// Under a name that others may have heard of already.
+pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>) -> Invalidated {
     let op_id = op_of(id);
     let has_level = shared.level.is_some();
     let prints: Arc<[Print]> = targets.iter().map(Print::of).collect();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use unstick_core::{EventKind, Events, OpId, Runtime, Target};
+use unstick_core::{EventKind, Events, OpId, Runtime, Target, bus::read_plain};
 
 use super::{
     hook::{Invalidation, Reached},
@@ -101,6 +101,13 @@ impl Shared {
 
     /// A notice of another node, or of a database transaction, which nobody has told the level of.
     pub(crate) fn receive(&self, payload: &[u8], is_transactional: bool) {
+        if let Some(target) = read_plain(payload) {
+            if self.is_ours(&target) {
+                // nobody has named it: each node does so for itself
+                self.receive_invalidated(self.next_id(), [target].into(), true);
+            }
+            return;
+        }
         let Some(message) = Message::decode(payload) else {
             count(&self.counters.notices_unreadable);
             return self.gap("unreadable notice", false);
@@ -109,22 +116,35 @@ impl Shared {
             Message::Wake(key) => self.wakes.wake(key),
             Message::Invalidated { namespace, .. } if namespace != self.hash => {}
             Message::Invalidated { id, targets, level_pending, .. } => {
-                if self.applied.contains(id) {
-                    return count(&self.counters.notices_repeated);
-                }
-                let is_pending = (level_pending || is_transactional) && self.level.is_some();
-                for target in &*targets {
-                    self.invalidate_here(Print::of(target), is_pending.then(|| op_of(id)));
-                }
-                self.applied.insert(id);
-                count(&self.counters.notices);
-                self.call_hooks(&targets, Reached::Remote);
-                if is_pending {
-                    // whoever sent it may be gone by now
-                    self.retries.push(self, Job { id, targets, needs_level: true, needs_bus: false });
-                }
+                self.receive_invalidated(id, targets, level_pending || is_transactional);
             }
         }
+    }
+
+    fn receive_invalidated(&self, id: MarkId, targets: Arc<[Target]>, level_pending: bool) {
+        if self.applied.contains(id) {
+            return count(&self.counters.notices_repeated);
+        }
+        let is_pending = level_pending && self.level.is_some();
+        for target in &*targets {
+            self.invalidate_here(Print::of(target), is_pending.then(|| op_of(id)));
+        }
+        self.applied.insert(id);
+        count(&self.counters.notices);
+        self.call_hooks(&targets, Reached::Remote);
+        if is_pending {
+            // whoever sent it may be gone by now
+            self.retries.push(self, Job { id, targets, needs_level: true, needs_bus: false });
+        }
+    }
+
+    fn is_ours(&self, target: &Target) -> bool {
+        let text = match target {
+            Target::Key(key) => &key.0,
+            Target::Tag(tag) => &tag.0,
+            _ => return true,
+        };
+        text.strip_prefix(&*self.name).is_some_and(|rest| rest.starts_with(':'))
     }
 
     /// Applies what a client brings along of its recent writes, once.

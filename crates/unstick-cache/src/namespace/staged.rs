@@ -6,10 +6,10 @@ use bytes::Bytes;
 use unstick_core::Target;
 
 use super::{
-    invalidate::{self, Invalidated},
+    invalidate::{Invalidated, invalidate_as},
     shared::Shared,
 };
-use crate::notice::Message;
+use crate::{mark::MarkId, notice::Message};
 
 /// An invalidation to be sent from inside a database transaction, by a bus that can do so.
 ///
@@ -19,20 +19,20 @@ use crate::notice::Message;
 #[must_use = "call `committed` after the commit"]
 pub struct Staged {
     shared: Arc<Shared>,
+    id: MarkId,
     targets: Arc<[Target]>,
-    payload: Bytes,
 }
 
 impl Staged {
     pub(super) fn new(shared: Arc<Shared>, targets: Arc<[Target]>) -> Self {
-        let message = Message::Invalidated { namespace: shared.hash, id: shared.next_id(), targets: targets.clone(), level_pending: true };
-        Self { payload: message.encode(), shared, targets }
+        Self { id: shared.next_id(), shared, targets }
     }
 
     /// For the bus's way of sending inside a transaction.
     #[must_use]
     pub fn payload(&self) -> Bytes {
-        self.payload.clone()
+        let (namespace, targets) = (self.shared.hash, self.targets.clone());
+        Message::Invalidated { namespace, id: self.id, targets, level_pending: true }.encode()
     }
 
     /// The transaction was committed.
@@ -40,7 +40,7 @@ impl Staged {
     /// # Cancel safety
     /// As [`Namespace::invalidate`](crate::Namespace::invalidate).
     pub async fn committed(self) -> Invalidated {
-        invalidate::invalidate(&self.shared, self.targets).await
+        invalidate_as(&self.shared, self.id, self.targets).await
     }
 }
 
