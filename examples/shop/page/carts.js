@@ -6,7 +6,7 @@ const ABOUT = {
   unstick: "Every node remembers the cart, and hears of changes by the bus. Without the bus you still see your own changes at once, and others see them within a second.",
   plain: "Every node remembers the cart for ten minutes and hears of no other node's changes. Save a change, and only the node that took it knows.",
 };
-const COUNTS = ["hits", "loads", "refused", "gaps", "notices"];
+const COUNTS = ["hits", "loads", "refused", "gaps", "notices", "brought"];
 
 // The newest version that this page was told to be saved, and how often it was told an older one since.
 let saved = 0;

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    carts::Switch,
+    carts::LocalBus,
     cli::Mode,
     error::Failure,
     events::{Entry, Ring},
@@ -38,7 +38,7 @@ pub(crate) struct Fleet {
     slots: Vec<Arc<Slot>>,
     plan: Plan,
     process_per_node: bool,
-    bus: Option<Switch>,
+    bus: Option<LocalBus>,
     turn: AtomicUsize,
     log: Ring,
     collecting: tokio::sync::Mutex<()>,
@@ -75,7 +75,7 @@ struct Report {
 impl Fleet {
     /// Starts `nodes` nodes.
     pub(crate) async fn start(nodes: usize, plan: Plan, process_per_node: bool) -> Result<Arc<Self>, Failure> {
-        let bus = (plan.mode == Mode::Unstick && !process_per_node).then(|| Switch::new(true));
+        let bus = (plan.mode == Mode::Unstick && !process_per_node).then(LocalBus::new);
         let fleet = Arc::new(Self {
             slots: (1..=nodes).map(|id| Arc::new(Slot::new(format!("node-{id}")))).collect(),
             plan,
@@ -121,7 +121,7 @@ impl Fleet {
     /// Switches the bus between the nodes. False: there is none.
     pub(crate) fn switch_bus(&self, on: bool) -> bool {
         let Some(bus) = &self.bus else { return false };
-        bus.set(on);
+        bus.switch(on);
         self.log.note("balancer", if on { "bus_on" } else { "bus_off" }, !on, "");
         true
     }
@@ -162,7 +162,7 @@ impl Fleet {
             *running = Some(Running::Child(child));
             incarnation
         } else {
-            let node = Node::start(&slot.name, &self.plan).await?;
+            let node = Node::start(&slot.name, &self.plan, self.bus.as_ref()).await?;
             let incarnation = slot.started(node.addr(), None);
             *running = Some(Running::Local(node));
             incarnation

@@ -12,7 +12,7 @@ use std::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    carts::Carts,
+    carts::{Carts, LocalBus},
     error::Failure,
     events::Ring,
     routes::{self, NodeState},
@@ -32,11 +32,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Opens the store, builds the layers and listens on a free loopback port.
-    pub(crate) async fn start(name: &str, plan: &Plan) -> Result<Self, Failure> {
+    /// Opens store and carts, builds the layers and listens on a free loopback port.
+    pub(crate) async fn start(name: &str, plan: &Plan, bus: Option<&LocalBus>) -> Result<Self, Failure> {
         let events = Arc::new(Ring::default());
         let stack = sessions::open(name, plan, Arc::clone(&events)).await?;
-        let carts = Carts::open(plan).await?;
+        let carts = Carts::open(name, plan, bus, Arc::clone(&events)).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts };
         let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state)));

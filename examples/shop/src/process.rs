@@ -127,7 +127,7 @@ impl ChildNode {
 /// Runs a child until its parent, or SIGTERM, stops it.
 pub(crate) async fn run_node(options: &NodeOptions) -> Result<(), Failure> {
     let plan = Plan::of_child(options)?;
-    let node = match Node::start(&options.name, &plan).await {
+    let node = match Node::start(&options.name, &plan, None).await {
         Ok(node) => node,
         Err(failure) => {
             // The parent repeats the sentence on its own standard error.

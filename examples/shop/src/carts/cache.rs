@@ -1,18 +1,18 @@
 //! The carts of one node: its cache in front of the table.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use unstick::{Events, Runtime};
 
 use super::{
+    bus::LocalBus,
     model::{CartKey, CartLine, SavedCart},
     plain::Plain,
+    shared::Shared,
     table::Table,
 };
-use crate::{cli::Mode, error::Failure, sessions::Plan};
+use crate::{cli::Mode, error::Failure, events::Ring, sessions::Plan};
 
 /// A cart, or the knowledge that there is none.
 pub(crate) type Found = Option<Arc<SavedCart>>;
@@ -30,6 +30,8 @@ pub(crate) struct Counts {
     pub(crate) gaps: u64,
     /// Notices of other nodes that were applied.
     pub(crate) notices: u64,
+    /// Changes that clients brought along before the bus did.
+    pub(crate) brought: u64,
 }
 
 /// Why a cart cannot be read or written now.
@@ -51,51 +53,61 @@ pub(crate) struct Carts {
 #[derive(Debug)]
 enum Cache {
     Plain(Plain),
-    None,
+    Shared(Shared),
 }
 
 impl Carts {
     /// Opens the node's own connections, and its own cache in front of them.
-    pub(crate) async fn open(plan: &Plan) -> Result<Self, Failure> {
+    pub(crate) async fn open(name: &str, plan: &Plan, bus: Option<&LocalBus>, ring: Arc<Ring>) -> Result<Self, Failure> {
         let url = &plan.carts;
-        let table = Table::open(url).await.map_err(|error| Failure::start(format!("carts in {url:?} cannot be used: {error}.")))?;
+        let refused = |error: &dyn fmt::Display| Failure::start(format!("carts in {url:?} cannot be used: {error}."));
+        let table = Table::open(url).await.map_err(|error| refused(&error))?;
         let cache = match plan.mode {
             Mode::Sticky | Mode::Broken => Cache::Plain(Plain::new()),
-            Mode::Unstick => Cache::None,
+            Mode::Unstick => {
+                let (runtime, events) = (Runtime::tokio(), Events::new(name).observer(ring));
+                let bus = bus.map(|bus| bus.of_node(&runtime));
+                Cache::Shared(Shared::open(bus, runtime, events).await.map_err(|error| refused(&error))?)
+            }
         };
         Ok(Self { table, cache: Arc::new(cache) })
     }
 
     /// The cart, and whether it came out of this node's memory.
     pub(crate) async fn get(&self, key: CartKey) -> Result<(Found, bool), Unavailable> {
-        let asked = AtomicBool::new(false);
-        let load = async {
-            asked.store(true, Ordering::Relaxed);
-            Ok(self.table.load(key).await?.map(Arc::new))
-        };
-        let found = match &*self.cache {
-            Cache::Plain(plain) => plain.get_or_load(key, load).await,
-            Cache::None => load.await,
-        };
-        let found: Result<Found, sqlx::Error> = found;
-        Ok((found.map_err(|_| Unavailable::Unread)?, !asked.load(Ordering::Relaxed)))
+        match &*self.cache {
+            Cache::Plain(plain) => plain.get(key, &self.table).await.map_err(|_| Unavailable::Unread),
+            Cache::Shared(shared) => shared.get(key, &self.table).await.map_err(|_| Unavailable::Unread),
+        }
     }
 
     /// Replaces the cart: first where it is kept, then in what nodes remember.
     pub(crate) async fn put(&self, key: CartKey, lines: Vec<CartLine>) -> Result<SavedCart, Unavailable> {
-        let cart = self.table.replace(key, lines).await.map_err(|_| Unavailable::Unwritten)?;
         match &*self.cache {
-            Cache::Plain(plain) => plain.put(key, cart.clone()),
-            Cache::None => {}
+            Cache::Plain(plain) => {
+                let cart = self.table.replace(key, lines).await.map_err(|_| Unavailable::Unwritten)?;
+                plain.put(key, cart.clone());
+                Ok(cart)
+            }
+            Cache::Shared(shared) => {
+                let (shared, table) = (shared.clone(), self.table.clone());
+                let change = async move {
+                    let written = table.replace(key, lines).await;
+                    // Whatever the answer: the change may be in although it was lost on the way.
+                    shared.changed(&key).await;
+                    written
+                };
+                // A client that hangs up in between must not leave a change behind that no cache hears of.
+                tokio::spawn(change).await.ok().and_then(Result::ok).ok_or(Unavailable::Unwritten)
+            }
         }
-        Ok(cart)
     }
 
     /// What its cache has done.
     pub(crate) fn counts(&self) -> Counts {
         match &*self.cache {
             Cache::Plain(plain) => plain.counts(),
-            Cache::None => Counts::default(),
+            Cache::Shared(shared) => shared.counts(),
         }
     }
 }

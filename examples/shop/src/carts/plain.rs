@@ -11,6 +11,7 @@ use std::{
 use super::{
     cache::{Counts, Found},
     model::{CartKey, SavedCart},
+    table::Table,
 };
 
 /// How long a node believes what it has read.
@@ -30,16 +31,16 @@ impl Plain {
         Self { held, hits: AtomicU64::new(0), loads: AtomicU64::new(0) }
     }
 
-    /// What this node believes, or else what `load` says.
-    pub(crate) async fn get_or_load<E>(&self, key: CartKey, load: impl Future<Output = Result<Found, E>>) -> Result<Found, E> {
+    /// What this node believes, or else what the table says; and whether it was the former.
+    pub(crate) async fn get(&self, key: CartKey, table: &Table) -> Result<(Found, bool), sqlx::Error> {
         if let Some(found) = self.held.get(&key) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(found);
+            return Ok((found, true));
         }
         self.loads.fetch_add(1, Ordering::Relaxed);
-        let found = load.await?;
+        let found = table.load(key).await?.map(Arc::new);
         self.held.insert(key, found.clone());
-        Ok(found)
+        Ok((found, false))
     }
 
     /// This node has written the cart. The others have not.
