@@ -10,15 +10,16 @@ mod generations;
 mod level;
 mod mark;
 mod notice;
-mod scope;
 mod sync;
 
 pub mod cache;
 pub mod error;
 pub mod key;
 pub mod loaded;
+pub mod monitor;
 pub mod namespace;
 pub mod stats;
+pub mod writes;
 
 #[doc(inline)]
 pub use self::{
@@ -26,6 +27,8 @@ pub use self::{
     error::{LoadError, LoadErrorKind},
     key::{CacheKey, KeyText},
     loaded::Loaded,
+    monitor::{Monitor, MonitorReport},
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
     stats::{CacheStats, NamespaceStats},
+    writes::{Carried, ClientWrites, ReadYourWritesLayer},
 };

@@ -1,4 +1,4 @@
-//! Sessions on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
+//! Sessions and an invalidation bus ([`RedisBus`]) on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
 //!
 //! | promise | here |
 //! |---|---|
@@ -58,6 +58,7 @@
 
 mod address;
 mod answer;
+mod bus;
 mod client;
 mod connect;
 mod entry;
@@ -69,6 +70,7 @@ mod scripts;
 mod store;
 mod write;
 
+pub use bus::RedisBus;
 pub use client::{Push, RedisClient, Subscription};
 pub use connect::RedisClientBuilder;
 pub use fred;

@@ -1,6 +1,6 @@
 //! The prefix of all keys, and the keys.
 
-use unstick_core::{ConfigError, RecordKey};
+use unstick_core::{ConfigError, PublisherId, RecordKey};
 
 pub(crate) const DEFAULT: &str = "unstick:";
 
@@ -26,6 +26,17 @@ impl Prefix {
     /// The principal's name is not in the key in clear.
     pub(crate) fn principal(&self, principal: &str) -> Vec<u8> {
         self.key(b"p:{", &blake3::derive_key("unstick 2026-11 redis principal index", principal.as_bytes()))
+    }
+
+    /// Where all nodes listen. All channels share one hash tag: in a cluster their messages then take one way, and what a node sends to
+    /// itself arrives behind the notices before it.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}{{bus}}", self.0)
+    }
+
+    /// Where one node listens to itself.
+    pub(crate) fn own_channel(&self, publisher: PublisherId) -> String {
+        format!("{}{{bus}}:{:016x}", self.0, publisher.0)
     }
 
     fn key(&self, kind: &[u8], bytes: &[u8; 32]) -> Vec<u8> {

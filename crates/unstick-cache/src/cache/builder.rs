@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt,
     marker::PhantomData,
-    sync::{Arc, PoisonError},
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -201,10 +201,25 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         if !shared.caches.lock().unwrap_or_else(PoisonError::into_inner).insert(name.as_str().into()) {
             return Err(ConfigError::new("the namespace has a cache of that `name` already: build it once and clone it"));
         }
+        if is_shared {
+            shared.level_keeps(settings.longest());
+        }
         let l1 = L1::new(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);
         let counters = CacheCounters::default();
-        Ok(Cache { inner: Arc::new(Inner { shared, name: name.into(), scope, l1, flights: Flights::new(), codec, settings, counters }) })
+        Ok(Cache {
+            inner: Arc::new(Inner {
+                shared,
+                name: name.into(),
+                scope,
+                l1,
+                flights: Flights::new(),
+                codec,
+                settings,
+                counters,
+                watch: OnceLock::new(),
+            }),
+        })
     }
 }
 

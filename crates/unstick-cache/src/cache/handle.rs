@@ -15,9 +15,10 @@ use crate::{
     entry::{Content, Entry, Freshness, mix, nanos},
     error::{LoadError, LoadErrorKind},
     flight::Role,
-    namespace, scope,
+    namespace,
     stats::count,
     sync::Ordering,
+    writes::ClientWrites,
 };
 
 /// A read-through cache. Cheap to clone. See the [module docs](super).
@@ -101,7 +102,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let inner = &self.inner;
-        let stale = if scope::bypasses() {
+        let stale = if ClientWrites::bypasses_current() {
             inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
             return Box::pin(miss(inner, key, loader, None, true)).await;
         } else {
@@ -130,8 +131,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     /// What the process has and may be served. No load is started.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        match self.inner.look(key) {
-            Look::Serve(Content::Value(value)) | Look::Refresh(Content::Value(value), _) => Some(value),
+        match self.inner.peek(key) {
+            Some(Content::Value(value)) => Some(value),
             _ => None,
         }
     }
@@ -208,6 +209,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             Freshness::Throttled => Look::Throttled(entry.content.clone()),
             Freshness::Stale => Look::Miss(Some(entry)),
             Freshness::Dead => Look::Miss(None),
+        }
+    }
+
+    /// What the process holds and may be served.
+    pub(crate) fn peek(&self, key: &K) -> Option<Content<V>> {
+        match self.look(key) {
+            Look::Serve(content) | Look::Refresh(content, _) => Some(content),
+            Look::Throttled(_) | Look::Miss(_) => None,
         }
     }
 

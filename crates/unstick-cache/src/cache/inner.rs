@@ -1,6 +1,10 @@
 //! A cache behind its handle: settings, and what they say about a loaded value.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use unstick_core::{ConfigError, LevelKey, TagKey};
 
@@ -12,6 +16,7 @@ use crate::{
     flight::Flights,
     generations::Stripe,
     mark,
+    monitor::Watch,
     namespace::shared::Shared,
     stats::CacheCounters,
     sync::AtomicU64,
@@ -83,6 +88,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) codec: Option<Codec<V>>,
     pub(crate) settings: Settings<K, V>,
     pub(crate) counters: CacheCounters,
+    /// Set by a monitor.
+    pub(crate) watch: OnceLock<Watch<K>>,
 }
 
 /// A key in all its forms.

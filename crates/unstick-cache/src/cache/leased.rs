@@ -158,6 +158,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             return self.local(kept, read);
         };
         let value = LevelValue { bytes, tags: kept.tags.clone(), fresh: kept.fresh, kept: kept.fresh.saturating_add(kept.stale) };
+        self.inner.shared.level_keeps(value.kept);
         match side.ask(side.level().fill(side.op(), key, lease.held, &value)).await {
             Ok(Filled::Done { awaited }) => {
                 if awaited {

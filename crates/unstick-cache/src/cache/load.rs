@@ -61,6 +61,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let outcome = match landed {
             Landed::Kept(Ok(entry)) => {
                 if inner.is_valid(&entry) {
+                    if let Some(watch) = inner.watch.get() {
+                        watch(&self.name.key, self.name.hash, &entry.tags);
+                    }
                     inner.l1.insert(self.name.key.clone(), entry.clone());
                 } else {
                     self.refused("here");

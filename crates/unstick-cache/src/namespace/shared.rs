@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) alive_for: Nanos,
     pub(crate) clamp: Nanos,
     pub(crate) current_until: AtomicU64,
+    /// The longest that the level was asked to keep a value.
+    pub(crate) level_keeps: AtomicU64,
     pub(crate) origin: u64,
     pub(crate) number: AtomicU64,
     /// Tasks end when this is dropped.
@@ -157,6 +159,20 @@ impl Shared {
         }
         self.applied.insert(mark.id);
         count(&self.counters.marks);
+    }
+
+    /// After so long a node that has heard nothing looks everything up anew.
+    pub(crate) fn bound(&self) -> Duration {
+        Duration::from_nanos(if self.bus.is_some() { self.alive_for.max(self.clamp) } else { self.clamp })
+    }
+
+    pub(crate) fn level_keeps(&self, time: Duration) {
+        self.level_keeps.fetch_max(nanos(time), Ordering::Relaxed);
+    }
+
+    /// After so long the level has nothing left of what it holds now.
+    pub(crate) fn level_bound(&self) -> Duration {
+        Duration::from_nanos(self.level_keeps.load(Ordering::Relaxed))
     }
 
     /// Notices may have been missed: everything here is looked up anew, and in the level, too, if only they could have told it.

@@ -198,6 +198,12 @@ impl Listener {
         Some(event)
     }
 
+    /// Whether messages are being missed, told or not.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Whether there is an event.
     #[must_use]
     pub fn has_news(&self) -> bool {

@@ -12,7 +12,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, case: &'static str, outcome: Outcome) {
+    pub(crate) fn add(&mut self, case: &'static str, outcome: Outcome) {
         self.cases.push((case, outcome));
     }
 
