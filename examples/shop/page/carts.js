@@ -47,7 +47,7 @@ async function save() {
   changedAt = performance.now();
   text("saved", `v${saved}`);
   await look();
-  await read(Math.min(10, Math.max(1, $("holders").children.length)));
+  await read(1);
 }
 
 function showHolders(nodes) {
@@ -110,5 +110,5 @@ press("read", () => read(10));
 press("bus-switch", async () => showBus((await call("POST", `/admin/bus/${bus === "on" ? "off" : "on"}`)).bus));
 look();
 setInterval(look, 1000);
-// More often after a change, so that one sees for how long nodes differ.
-setInterval(() => { if (changedAt && performance.now() - changedAt < 3000) look(); }, 200);
+// More often while nodes may differ, so that one sees for how long they do.
+setInterval(() => { if (bus === "off" || (changedAt && performance.now() - changedAt < 3000)) look(); }, 200);

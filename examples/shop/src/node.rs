@@ -38,8 +38,8 @@ impl Node {
         let stack = sessions::open(name, plan, Arc::clone(&events)).await?;
         let carts = Carts::open(name, plan, bus, Arc::clone(&events)).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts };
-        let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state)));
+        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts: carts.clone() };
+        let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state), &carts));
         let router = routes::signed_by(router, name);
 
         let refused = |error| Failure::start(format!("{name} cannot listen on a loopback port: {error}."));

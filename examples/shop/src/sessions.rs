@@ -13,6 +13,7 @@ use unstick::{
 };
 
 use crate::{
+    carts::Carts,
     cli::{Mode, NodeOptions, Options},
     error::Failure,
     events::Ring,
@@ -93,9 +94,9 @@ pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Sta
     let source = store::options(&plan.sessions).events(events.clone()).open().await.map_err(|error| refused(&error))?;
     probe(&source).await.map_err(|error| refused(&error))?;
 
-    let key = Key::from_hex(plan.key.hex()).map_err(|error| refused(&error))?;
+    let keys = plan.key.ring().map_err(|error| refused(&error))?;
     let affinity = affinity(plan.mode, source.scope(), &events).map_err(|error| refused(&error))?;
-    let sessions = SessionLayer::new(source, KeyRing::new(key)).events(events).on_failure(in_json).build();
+    let sessions = SessionLayer::new(source, keys).events(events).on_failure(in_json).build();
     Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, affinity })
 }
 
@@ -131,9 +132,9 @@ fn in_json(failure: &Failed) -> http::Response<bytes::Bytes> {
 }
 
 impl Stack {
-    /// Wraps the routes that use the session: affinity outside session.
-    pub(crate) fn wrap(&self, routes: Router) -> Router {
-        let routes = routes.layer(self.sessions.clone());
+    /// Wraps the routes of customers: affinity outside the caches' layer outside session.
+    pub(crate) fn wrap(&self, routes: Router, carts: &Carts) -> Router {
+        let routes = carts.wrap(routes.layer(self.sessions.clone()));
         match &self.affinity {
             Some(affinity) => routes.layer(affinity.clone()),
             None => routes,
@@ -173,6 +174,11 @@ impl SigningKey {
 
     fn generate() -> Result<Self, Failure> {
         random_hex::<32>().map(Self)
+    }
+
+    /// The key itself.
+    pub(crate) fn ring(&self) -> Result<KeyRing, ConfigError> {
+        Key::from_hex(&self.0).map(KeyRing::new)
     }
 
     /// The digits.

@@ -80,6 +80,7 @@ fn print_banner(fleet: &Fleet, addr: SocketAddr) {
         "\nTry it with a browser, or\n\
          \x20 curl -ic jar -b jar {base}/api/cart --json '{{\"sku\":\"tea\",\"qty\":2}}'\n\
          \x20 curl -ic jar -b jar {base}/api/session\n\
+         \x20 curl -ic jar -b jar -X PUT '{base}/api/customers/7/carts/saved?market=se' --json '{{\"lines\":[{{\"sku\":\"tea\",\"qty\":2}}]}}'\n\
          \x20 curl -X POST -H 'x-shop-admin: 1' {base}/admin/nodes/1/stop\n\
          Ctrl-C ends it.\n"
     );

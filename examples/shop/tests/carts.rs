@@ -140,3 +140,105 @@ fn broken_nodes_tell_different_carts() {
     let seen: Vec<Value> = (0..5).map(|_| browser.get(CART).json()["version"].clone()).collect();
     assert_eq!(seen.iter().filter(|version| **version == json!(2)).count(), 1, "the writer itself: {seen:?}");
 }
+
+/// Numbers that look random and are the same in every run (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
+    }
+}
+
+/// 200 requests of one client, each to any node, while others read the same cart. Returns how many were answered from memory.
+fn the_writer_reads_its_writes(shop: &Shop, seed: u64) -> usize {
+    let (mut dice, mut writer) = (Dice(seed), shop.browser());
+    let (mut saved, mut hits, mut turns) = (0, 0, [0; 5]);
+    for request in 0..200 {
+        let node = dice.below(shop.nodes.len());
+        turns[node] += 1;
+        let case = format!("seed {seed}, request {request} on node {}", node + 1);
+        let stranger = send(shop.nodes[dice.below(shop.nodes.len())].addr, "GET", CART, &[], None).unwrap();
+        assert!(matches!(stranger.status, 200 | 404), "{case}: {stranger:?}");
+        writer.addr = shop.nodes[node].addr;
+        if saved == 0 || dice.below(5) == 0 {
+            let version = put(&mut writer, 1 + request % 999).json()["version"].as_u64().unwrap();
+            assert!(version > saved, "{case}: {version} after {saved}");
+            saved = version;
+        } else {
+            let cart = writer.get(CART).json();
+            assert_eq!(cart["version"], saved, "{case}");
+            hits += usize::from(cart["from"] == "memory");
+        }
+    }
+    assert!(turns.iter().filter(|turns| **turns > 0).count() >= shop.nodes.len().min(5), "{turns:?}");
+    hits
+}
+
+/// All nodes' counts together.
+fn counts(shop: &Shop, which: &str) -> u64 {
+    overview(shop).iter().map(|node| node["answer"]["counts"][which].as_u64().unwrap()).sum()
+}
+
+/// How many events of a kind the fleet has reported.
+fn events(shop: &Shop, kind: &str) -> usize {
+    let news = shop.admin("GET", "/admin/events").json();
+    news["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind).count()
+}
+
+fn all_nodes_tell(shop: &Shop, version: &Value) {
+    eventually("one cart on all nodes", || told(shop).iter().all(|told| told == version).then_some(()));
+}
+
+#[test]
+fn the_writer_never_sees_an_old_cart_with_the_bus_on_and_off() {
+    let shop = Shop::start(&["--nodes", "5"]);
+    assert_eq!(shop.admin("GET", OVERVIEW).json()["bus"], "on");
+    assert!(the_writer_reads_its_writes(&shop, 4) > 0, "a cache that is never used shows nothing");
+    assert!(counts(&shop, "notices") > 0, "the others were told");
+    let (loads, hits) = (counts(&shop, "loads"), counts(&shop, "hits"));
+    assert!(hits > loads, "{hits} hits, {loads} loads");
+
+    assert_eq!(shop.admin("POST", "/admin/bus/off").json()["bus"], "off");
+    eventually("the cut on every node", || (events(&shop, "cache_cut") == 5).then_some(()));
+    let (notices, gaps) = (counts(&shop, "notices"), counts(&shop, "gaps"));
+    assert!(the_writer_reads_its_writes(&shop, 5) > 0, "a cache that is never used shows nothing");
+    assert_eq!(counts(&shop, "notices"), notices, "nobody was told");
+    let mut writer = shop.browser();
+    let version = put(&mut writer, 1).json()["version"].clone();
+    all_nodes_tell(&shop, &version);
+
+    assert_eq!(shop.admin("POST", "/admin/bus/on").json()["bus"], "on");
+    eventually("the gap on every node", || (counts(&shop, "gaps") >= gaps + 5).then_some(()));
+    let version = put(&mut writer, 2).json()["version"].clone();
+    all_nodes_tell(&shop, &version);
+    eventually("notices", || (counts(&shop, "notices") > notices).then_some(()));
+    eventually("every node's word on it", || (events(&shop, "cache_restored") == 5).then_some(()));
+    assert_eq!((events(&shop, "bus_off"), events(&shop, "bus_on")), (1, 1));
+}
+
+#[test]
+fn processes_without_a_bus_keep_the_writer_and_soon_the_others_up_to_date() {
+    let shop = Shop::start(&["--nodes", "3", "--process-per-node"]);
+    assert_eq!(shop.admin("GET", OVERVIEW).json()["bus"], "none");
+    assert!(the_writer_reads_its_writes(&shop, 6) > 0, "a cache that is never used shows nothing");
+    let version = put(&mut shop.browser(), 1).json()["version"].clone();
+    all_nodes_tell(&shop, &version);
+}
+
+#[test]
+fn the_bus_is_switched_by_the_machine_alone() {
+    let shop = Shop::start(&["--nodes", "2"]);
+    assert_eq!(send(shop.addr, "POST", "/admin/bus/off", &[], None).unwrap().status, 403);
+    assert_eq!(send(shop.nodes[0].addr, "POST", "/admin/bus/off", &[("x-shop-admin", "1")], None).unwrap().status, 404);
+    assert_eq!(shop.admin("POST", "/admin/bus/sometimes").status, 404);
+    assert_eq!(shop.admin("GET", "/admin/bus/off").status, 405);
+    assert_eq!(shop.admin("GET", OVERVIEW).json()["bus"], "on");
+    for mode in ["broken", "sticky"] {
+        let shop = Shop::start(&["--nodes", "2", "--mode", mode]);
+        assert_eq!(shop.admin("POST", "/admin/bus/off").status, 409);
+    }
+}

@@ -134,3 +134,39 @@ fn broken_tells_different_saved_carts() {
     let errors = browser.console_errors();
     assert!(errors.iter().all(|error| error.contains("404")), "{errors:?}");
 }
+
+#[test]
+fn unstick_tells_one_saved_cart_with_the_bus_on_and_off() {
+    let Some((_guard, _shop, browser)) = visit("unstick") else { return };
+    wait_for_all(&browser, "none");
+    browser.wait_for("bus", "on");
+    let number = |testid: &str| browser.text(testid).parse::<u32>().unwrap();
+    let save = |version: &str| {
+        browser.click("save");
+        browser.wait_for("saved", version);
+        browser.wait_for("own", version);
+        wait_for_all(&browser, version);
+        eventually("the nodes to agree", || browser.text("agreement").contains("all nodes tell the same cart").then_some(()));
+    };
+    save("v1");
+    save("v2");
+    eventually("notices", || (number("carts-notices") > 0).then_some(()));
+
+    browser.click("bus-switch");
+    browser.wait_for("bus", "off");
+    eventually("the cut on every node", || (browser.text("events").matches("cache cut").count() == 3).then_some(()));
+    let (notices, gaps) = (number("carts-notices"), number("carts-gaps"));
+    save("v3");
+    browser.click("read");
+    save("v4");
+    assert_eq!(number("carts-notices"), notices, "nobody was told");
+
+    browser.click("bus-switch");
+    browser.wait_for("bus", "on");
+    eventually("a gap on every node", || (number("carts-gaps") >= gaps + 3).then_some(()));
+    save("v5");
+    eventually("notices", || (number("carts-notices") > notices).then_some(()));
+    assert!(number("carts-hits") > 0 && number("carts-loads") > 0);
+    assert_eq!(number("stale"), 0, "{}", browser.text("stale-text"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}

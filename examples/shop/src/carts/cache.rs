@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use axum::Router;
 use serde::{Deserialize, Serialize};
 use unstick::{Events, Runtime};
 
@@ -65,12 +66,21 @@ impl Carts {
         let cache = match plan.mode {
             Mode::Sticky | Mode::Broken => Cache::Plain(Plain::new()),
             Mode::Unstick => {
+                let keys = plan.key.ring().map_err(|error| refused(&error))?;
                 let (runtime, events) = (Runtime::tokio(), Events::new(name).observer(ring));
                 let bus = bus.map(|bus| bus.of_node(&runtime));
-                Cache::Shared(Shared::open(bus, runtime, events).await.map_err(|error| refused(&error))?)
+                Cache::Shared(Shared::open(bus, keys, runtime, events).await.map_err(|error| refused(&error))?)
             }
         };
         Ok(Self { table, cache: Arc::new(cache) })
+    }
+
+    /// Wraps the routes of customers.
+    pub(crate) fn wrap(&self, routes: Router) -> Router {
+        match &*self.cache {
+            Cache::Plain(_) => routes,
+            Cache::Shared(shared) => routes.layer(shared.layer()),
+        }
     }
 
     /// The cart, and whether it came out of this node's memory.
@@ -89,17 +99,7 @@ impl Carts {
                 plain.put(key, cart.clone());
                 Ok(cart)
             }
-            Cache::Shared(shared) => {
-                let (shared, table) = (shared.clone(), self.table.clone());
-                let change = async move {
-                    let written = table.replace(key, lines).await;
-                    // Whatever the answer: the change may be in although it was lost on the way.
-                    shared.changed(&key).await;
-                    written
-                };
-                // A client that hangs up in between must not leave a change behind that no cache hears of.
-                tokio::spawn(change).await.ok().and_then(Result::ok).ok_or(Unavailable::Unwritten)
-            }
+            Cache::Shared(shared) => shared.replace(key, lines, &self.table).await.ok_or(Unavailable::Unwritten),
         }
     }
 

@@ -9,14 +9,14 @@ use std::{
 };
 
 use unstick::{
-    Events, Runtime,
+    Events, KeyRing, Runtime,
     core::{Bus, ConfigError},
 };
-use unstick_cache::{Cache, CacheKey, KeyText, LoadError, Namespace};
+use unstick_cache::{Cache, CacheKey, ClientWrites, KeyText, LoadError, Namespace, ReadYourWritesLayer};
 
 use super::{
     cache::{Counts, Found},
-    model::{CartKey, CartType, Market, SavedCart},
+    model::{CartKey, CartLine, CartType, Market, SavedCart},
     table::Table,
 };
 
@@ -36,22 +36,29 @@ impl CacheKey for Market {
 }
 
 /// One node's cache, and its end of the bus.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     namespace: Namespace,
     carts: Cache<CartKey, Arc<SavedCart>>,
+    writes: ReadYourWritesLayer,
 }
 
 impl Shared {
     /// Without a bus every cart is trusted for a second only.
-    pub(crate) async fn open(bus: Option<impl Bus>, runtime: Runtime, events: Events) -> Result<Self, ConfigError> {
+    pub(crate) async fn open(bus: Option<impl Bus>, keys: KeyRing, runtime: Runtime, events: Events) -> Result<Self, ConfigError> {
         let mut namespace = Namespace::builder("shop").runtime(runtime).events(events);
         if let Some(bus) = bus {
             namespace = namespace.bus(bus);
         }
         let namespace = namespace.build().await?;
         let carts = namespace.cache("carts").ttl(TTL).negative_ttl(TTL).build()?;
-        Ok(Self { namespace, carts })
+        let writes = ReadYourWritesLayer::new(&namespace, keys).build()?;
+        Ok(Self { namespace, carts, writes })
+    }
+
+    /// What tells the next node of a client's changes, also while the bus cannot.
+    pub(crate) fn layer(&self) -> ReadYourWritesLayer {
+        self.writes.clone()
     }
 
     /// The cart, and whether it was there already.
@@ -67,9 +74,22 @@ impl Shared {
         Ok((found, !loaded.load(Ordering::Relaxed)))
     }
 
-    /// The cart has changed where it is kept.
-    pub(crate) async fn changed(&self, key: &CartKey) {
-        self.carts.invalidate(key).await;
+    /// Replaces the cart where it is kept, and then tells all caches.
+    pub(crate) async fn replace(&self, key: CartKey, lines: Vec<CartLine>, table: &Table) -> Option<SavedCart> {
+        let (carts, table) = (self.carts.clone(), table.clone());
+        let change = async move {
+            let written = table.replace(key, lines).await;
+            // Whatever the answer: the change may be in although it was lost on the way.
+            carts.invalidate(&key).await;
+            written.ok()
+        };
+        // A client that hangs up in between must not leave a change behind that no cache hears of: a task of its own, which still belongs
+        // to the client.
+        let task = match ClientWrites::current() {
+            Some(client) => tokio::spawn(client.enter(change)),
+            None => tokio::spawn(change),
+        };
+        task.await.ok().flatten()
     }
 
     pub(crate) fn counts(&self) -> Counts {
