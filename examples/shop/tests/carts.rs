@@ -207,6 +207,7 @@ fn the_writer_never_sees_an_old_cart_with_the_bus_on_and_off() {
     let (notices, gaps) = (counts(&shop, "notices"), counts(&shop, "gaps"));
     assert!(the_writer_reads_its_writes(&shop, 5) > 0, "a cache that is never used shows nothing");
     assert_eq!(counts(&shop, "notices"), notices, "nobody was told");
+    assert!(counts(&shop, "brought") > 0, "but by the client");
     let mut writer = shop.browser();
     let version = put(&mut writer, 1).json()["version"].clone();
     all_nodes_tell(&shop, &version);

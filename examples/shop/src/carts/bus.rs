@@ -1,9 +1,6 @@
 //! The bus between the nodes of one process, with a switch for the page.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use unstick::{
     Runtime,
@@ -14,12 +11,12 @@ use unstick::{
 #[derive(Debug, Clone)]
 pub(crate) struct LocalBus {
     hub: MemoryHub,
-    on: Arc<AtomicBool>,
+    on: Arc<Mutex<bool>>,
 }
 
 impl LocalBus {
     pub(crate) fn new() -> Self {
-        Self { hub: MemoryHub::new(), on: Arc::new(AtomicBool::new(true)) }
+        Self { hub: MemoryHub::new(), on: Arc::new(Mutex::new(true)) }
     }
 
     /// One node's end of it.
@@ -29,15 +26,21 @@ impl LocalBus {
 
     /// Breaks all connections, or makes them again.
     pub(crate) fn switch(&self, on: bool) {
-        let was_on = self.on.swap(on, Ordering::AcqRel);
-        match (was_on, on) {
+        let mut is_on = self.lock();
+        match (*is_on, on) {
             (true, false) => self.hub.weather().cut(),
             (false, true) => self.hub.weather().restore(),
             _ => {}
         }
+        *is_on = on;
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.on.load(Ordering::Acquire)
+        *self.lock()
+    }
+
+    // Held while switching, so that two clicks at once leave the two in agreement.
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
