@@ -28,10 +28,11 @@ const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A lease, and a value that may stand in.
+/// A lease, and a value that may stand in, which was read when.
 struct Lease {
     held: Held,
     stale: Option<LevelValue>,
+    read: Read,
 }
 
 impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
@@ -48,10 +49,16 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let mut waiting = None;
         let mut poll = POLLS.0;
         loop {
-            if !side.is_usable() || !self.trusts_level(side).await {
+            if !side.is_usable() {
                 return self.without_level(call).await;
             }
+            // before distrust is looked at: an invalidation adds its distrust first
             let read = self.inner.read();
+            match self.trusts_level(side).await {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return self.without_level(call).await,
+            }
             let Ok(looked) = side.ask(side.level().read_or_lease(side.op(), key, &want)).await else {
                 return self.without_level(call).await;
             };
@@ -64,15 +71,20 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                         None => return self.without_level(call).await,
                     }
                     if let Some(content) = self.open(codec, &value.bytes) {
-                        count(&self.inner.counters.level_hits);
                         let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
-                        return self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                        let landed = self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                        // what was invalidated while the answer was on its way is asked for again
+                        if self.is_valid(&landed) {
+                            count(&self.inner.counters.level_hits);
+                            return landed;
+                        }
+                        continue;
                     }
                     // nothing that is there will do
                     want.more_than = Duration::MAX;
                 }
                 Looked::Leased { token, start, stale } => {
-                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale };
+                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale, read };
                     return self.leased(codec, side, lease, call).await;
                 }
                 Looked::Held { remaining, .. } => match waiting.take() {
@@ -89,21 +101,24 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         }
     }
 
-    /// Whether the level is known to have heard of every invalidation of the key; it is told first if need be.
-    async fn trusts_level(&self, side: &LevelSide) -> bool {
+    /// Whether the level is known to have heard of every invalidation of the key; it is told if need be. `Some(false)`: it has
+    /// by now, but what was read before does not count.
+    async fn trusts_level(&self, side: &LevelSide) -> Option<bool> {
         let distrust = &self.inner.shared.distrust;
-        let all = (Print::All, Target::All);
-        for (print, target) in [all, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
-            if let Some(op_id) = distrust.of(print)
-                && !self.confirm(side, print, op_id, target).await
-            {
-                return false;
+        let mut all = true;
+        let everything = (Print::All, Target::All);
+        for (print, target) in [everything, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
+            if let Some(op_id) = distrust.of(print) {
+                all = false;
+                if !self.confirm(side, print, op_id, target).await {
+                    return None;
+                }
             }
         }
-        true
+        Some(all)
     }
 
-    /// The same of a value's tags. `Some(false)`: by now, but the value must be asked for again.
+    /// The same of a value's tags.
     async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
         let mut all = true;
         for tag in tags {
@@ -121,7 +136,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     async fn confirm(&self, side: &LevelSide, print: Print, op_id: OpId, target: Target) -> bool {
         let confirmed = side.invalidate(op_id, &[target]).await;
         if confirmed {
-            self.inner.shared.distrust.confirmed(print, op_id);
+            self.inner.shared.confirmed(print, op_id);
         }
         confirmed
     }
@@ -141,7 +156,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Ok(loaded) => self.inner.keep(&self.name.key, loaded),
             Err(error) => {
                 self.release(side, lease.held).await;
-                return self.stand_in(codec, lease.stale, read).unwrap_or(Landed::Kept(Err(error)));
+                return self.stand_in(codec, side, lease).await.unwrap_or(Landed::Kept(Err(error)));
             }
         };
         let content = match &kept.content {
@@ -227,16 +242,31 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         Some(opened?.map_or(Content::Absent, Content::Value))
     }
 
-    /// A shared value beyond its end, for want of a new one.
-    fn stand_in(&self, codec: &Codec<V>, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
+    /// A shared value beyond its end, for want of a new one. It may have been invalidated since the level gave it, or by a tag of which
+    /// the level did not know.
+    async fn stand_in(&self, codec: &Codec<V>, side: &LevelSide, lease: Lease) -> Option<Landed<V>> {
         if self.inner.settings.stale.is_none() || self.want.has_fallback {
             return None;
         }
-        let value = stale?;
+        let (value, read) = (lease.stale?, lease.read);
+        if self.trusts_tags(side, &value.tags).await != Some(true) {
+            return None;
+        }
         let content = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
+        let landed = self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read);
+        if !self.is_valid(&landed) {
+            return None;
+        }
         count(&self.inner.counters.stale);
         self.inner.shared.events.emit(EventKind::CacheStale, None, "from the level");
-        Some(self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read))
+        Some(landed)
+    }
+
+    fn is_valid(&self, landed: &Landed<V>) -> bool {
+        match landed {
+            Landed::Kept(Ok(entry)) | Landed::Passed(Ok(entry)) => self.inner.is_valid(entry),
+            Landed::Kept(Err(_)) | Landed::Passed(Err(_)) => true,
+        }
     }
 }

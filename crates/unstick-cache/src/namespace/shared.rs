@@ -92,6 +92,14 @@ impl Shared {
         };
     }
 
+    /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
+    /// have an old value that nothing else tells from a new one: what was read until now does not count.
+    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
+        if self.distrust.confirmed(print, op_id) {
+            self.invalidate_here(print, None);
+        }
+    }
+
     pub(crate) fn call_hooks(&self, targets: &[Target], reached: Reached) {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
         for target in targets {
