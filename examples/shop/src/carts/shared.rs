@@ -10,9 +10,9 @@ use std::{
 
 use unstick::{
     Events, KeyRing, Runtime,
+    cache::{Cache, CacheKey, ClientWrites, KeyText, LoadError, Namespace, ReadYourWritesLayer},
     core::{Bus, ConfigError},
 };
-use unstick_cache::{Cache, CacheKey, ClientWrites, KeyText, LoadError, Namespace, ReadYourWritesLayer};
 
 use super::{
     cache::{Counts, Found},
