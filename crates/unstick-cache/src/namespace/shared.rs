@@ -71,7 +71,7 @@ impl Shared {
 
     /// A number for what needs no secrecy: jitter, early refreshes.
     pub(crate) fn dice(&self) -> u64 {
-        mix(self.origin ^ self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
+        mix(self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
     }
 
     pub(crate) fn next_id(&self) -> MarkId {
