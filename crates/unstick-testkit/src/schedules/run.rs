@@ -25,7 +25,7 @@ impl fmt::Display for Failure {
 }
 
 /// What a family came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// How many schedules were played.
@@ -34,14 +34,21 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Of those that went well, together.
     pub counts: Counts,
+    /// How many steps were made, over all schedules.
+    pub steps: u64,
+    /// Stands for their order: the same seeds on the same caches make the same steps.
+    pub hash: u64,
 }
 
 /// Plays a family's schedules of these seeds.
 pub fn run(subjects: &impl Subjects, family: Family, seeds: Range<u64>) -> Outcome {
-    let mut outcome = Outcome { schedules: 0, failures: Vec::new(), counts: Counts::default() };
+    let mut outcome = Outcome { schedules: 0, failures: Vec::new(), counts: Counts::default(), steps: 0, hash: 0 };
     for seed in seeds {
         outcome.schedules += 1;
-        match family.play(subjects, seed) {
+        let (verdict, trace) = family.play(subjects, seed);
+        outcome.steps += trace.steps;
+        outcome.hash = outcome.hash.rotate_left(7) ^ trace.hash;
+        match verdict {
             Ok(counts) => outcome.counts.add(&counts),
             Err(reason) => outcome.failures.push(Failure { family, seed, reason }),
         }
