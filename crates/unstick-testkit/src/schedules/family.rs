@@ -52,7 +52,7 @@ impl Family {
         Setup {
             nodes,
             level: self == Self::Lease,
-            flaky: self == Self::Lease && at.once_in(2),
+            flaky: matches!(self, Self::Remote | Self::Lease) && at.once_in(2),
             loses_notices: self == Self::Gap,
             // Long, what survives cannot hide behind its end. Short, an old value is there while a load runs.
             ttl: match self {

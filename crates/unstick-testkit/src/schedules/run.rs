@@ -71,8 +71,10 @@ pub fn assert_sound(subjects: &impl Subjects, family: Family) -> Counts {
     let shown: Vec<String> = failures.iter().take(5).map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{} of {schedules} went wrong:\n{}", failures.len(), shown.join("\n"));
     if schedules >= 100 {
-        let Counts { hits, loads, overtaken, joined, notices, .. } = counts;
+        let Counts { hits, loads, overtaken, joined, background, notices, .. } = counts;
         assert!(hits > 0 && loads > 0 && overtaken > 0 && joined > 0, "{family} proves nothing: {counts:?}");
+        let in_background = matches!(family, Family::EarlyRefresh | Family::TimedOut);
+        assert!(!in_background || background > 0, "{family} loaded nothing in the background: {counts:?}");
         assert!(!family.is_distributed() || notices > 0, "{family} heard of nothing: {counts:?}");
     }
     counts
