@@ -15,6 +15,7 @@ mod sync;
 pub mod cache;
 pub mod error;
 pub mod key;
+pub mod layers;
 pub mod loaded;
 pub mod monitor;
 pub mod namespace;
@@ -26,6 +27,7 @@ pub use self::{
     cache::{Cache, CacheBuilder},
     error::{LoadError, LoadErrorKind},
     key::{CacheKey, KeyText},
+    layers::{Invalidates, InvalidationLayer},
     loaded::Loaded,
     monitor::{Monitor, MonitorReport},
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
