@@ -10,22 +10,27 @@ mod generations;
 mod level;
 mod mark;
 mod notice;
-mod scope;
 mod sync;
 
 pub mod cache;
 pub mod error;
 pub mod key;
+pub mod layers;
 pub mod loaded;
+pub mod monitor;
 pub mod namespace;
 pub mod stats;
+pub mod writes;
 
 #[doc(inline)]
 pub use self::{
     cache::{Cache, CacheBuilder},
     error::{LoadError, LoadErrorKind},
     key::{CacheKey, KeyText},
+    layers::{Invalidates, InvalidationLayer},
     loaded::Loaded,
+    monitor::{Monitor, MonitorReport},
     namespace::{Confirmation, Invalidated, Invalidation, Namespace, NamespaceBuilder, Reached, Staged},
     stats::{CacheStats, NamespaceStats},
+    writes::{Carried, ClientWrites, ReadYourWritesLayer},
 };

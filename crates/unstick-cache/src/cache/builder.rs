@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt,
     marker::PhantomData,
-    sync::{Arc, PoisonError},
+    sync::{Arc, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -81,8 +81,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         self
     }
 
-    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that was *invalidated*
-    /// is never served.
+    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that is known to have been
+    /// *invalidated* is never served; while notices stay away, other nodes' invalidations are not known.
     pub const fn stale_if_error(mut self, time: Duration) -> Self {
         self.settings.stale = Some(time);
         self
@@ -201,10 +201,25 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         if !shared.caches.lock().unwrap_or_else(PoisonError::into_inner).insert(name.as_str().into()) {
             return Err(ConfigError::new("the namespace has a cache of that `name` already: build it once and clone it"));
         }
+        if is_shared {
+            shared.level_keeps(settings.longest());
+        }
         let l1 = L1::new(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);
         let counters = CacheCounters::default();
-        Ok(Cache { inner: Arc::new(Inner { shared, name: name.into(), scope, l1, flights: Flights::new(), codec, settings, counters }) })
+        Ok(Cache {
+            inner: Arc::new(Inner {
+                shared,
+                name: name.into(),
+                scope,
+                l1,
+                flights: Flights::new(),
+                codec,
+                settings,
+                counters,
+                watch: OnceLock::new(),
+            }),
+        })
     }
 }
 

@@ -3,21 +3,22 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use unstick_core::{EventKind, LevelKey, Target};
+use unstick_core::{LevelKey, Target};
 
 use super::{
     inner::{Inner, Name},
     load::{Load, Wanted},
-    wait::{Flight, within},
+    wait::{Flight, Outcome, within},
 };
 use crate::{
     CacheBuilder, CacheKey, CacheStats, Invalidated, KeyText, Loaded, Namespace,
-    entry::{Content, Entry, Freshness, mix, nanos},
+    entry::{Content, Entry, Freshness, mix},
     error::{LoadError, LoadErrorKind},
     flight::Role,
-    namespace, scope,
+    namespace,
     stats::count,
     sync::Ordering,
+    writes::ClientWrites,
 };
 
 /// A read-through cache. Cheap to clone. See the [module docs](super).
@@ -101,7 +102,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let inner = &self.inner;
-        let stale = if scope::bypasses() {
+        let stale = if ClientWrites::bypasses_current() {
             inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
             return Box::pin(miss(inner, key, loader, None, true)).await;
         } else {
@@ -130,8 +131,11 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     /// What the process has and may be served. No load is started.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        match self.inner.look(key) {
-            Look::Serve(Content::Value(value)) | Look::Refresh(Content::Value(value), _) => Some(value),
+        if ClientWrites::bypasses_current() {
+            return None;
+        }
+        match self.inner.peek(key) {
+            Some(Content::Value(value)) => Some(value),
             _ => None,
         }
     }
@@ -211,6 +215,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         }
     }
 
+    /// What the process holds and may be served.
+    pub(crate) fn peek(&self, key: &K) -> Option<Content<V>> {
+        match self.look(key) {
+            Look::Serve(content) | Look::Refresh(content, _) => Some(content),
+            Look::Throttled(_) | Look::Miss(_) => None,
+        }
+    }
+
     /// Joins the load under way, or starts one.
     fn enter<F, T, L, E>(self: &Arc<Self>, name: &Name<K>, loader: &mut Option<F>, want: Wanted) -> Role<Flight<V>>
     where
@@ -227,8 +239,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         if let Role::Lead(flight) = &role
             && let Some(loader) = loader.take()
         {
-            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want };
-            self.shared.runtime.spawn(Box::pin(load.run(loader, sender)));
+            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
+            self.shared.runtime.spawn(Box::pin(load.run(loader)));
         }
         role
     }
@@ -274,10 +286,11 @@ where
         loop {
             let arrival = inner.shared.generations.now();
             match inner.enter(&name, &mut loader, want) {
-                Role::Lead(flight) => return flight.landed().await,
+                Role::Lead(flight) => return flight.landed().await.unwrap_or_else(abandoned),
                 Role::Join(flight) => {
                     count(&inner.counters.joined);
-                    let outcome = flight.landed().await;
+                    // without an outcome its task is gone, as with the runtime of whoever led it: this caller leads
+                    let Some(outcome) = flight.landed().await else { continue };
                     match &outcome {
                         // what it loaded was invalidated before this caller came, by a tag that only the value told
                         Ok(entry) if flight.start < arrival && !inner.is_valid(entry) => {}
@@ -302,15 +315,15 @@ where
             content => Ok(content.clone()),
         },
         // it may have been invalidated meanwhile
-        (Err(error), Some(stale)) if inner.is_valid(&stale) => {
-            if error.kind() != LoadErrorKind::Timeout {
-                let until = inner.shared.now().saturating_add(nanos(settings.throttle));
-                stale.throttled_until.store(until, Ordering::Relaxed);
-                inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
-            }
+        (Err(_), Some(stale)) if inner.is_valid(&stale) => {
             count(&inner.counters.stale);
             Ok(stale.content.clone())
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// The process is shutting down.
+fn abandoned<V>() -> Outcome<V> {
+    Err(LoadError::new(LoadErrorKind::Abandoned))
 }

@@ -31,4 +31,5 @@ mod leased;
 mod load;
 mod wait;
 
+pub(crate) use self::inner::Inner;
 pub use self::{builder::CacheBuilder, handle::Cache};

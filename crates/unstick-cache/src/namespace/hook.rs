@@ -44,6 +44,10 @@ impl<'a> Invalidation<'a> {
         Self { target, reached, namespace }
     }
 
+    pub(crate) const fn target(&self) -> &'a Target {
+        self.target
+    }
+
     fn within(&self, text: &'a str) -> &'a str {
         text.strip_prefix(self.namespace).and_then(|rest| rest.strip_prefix(':')).unwrap_or(text)
     }

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     mark::{Mark, MarkId, Print},
     notice::Message,
-    scope,
     stats::count,
+    writes::{Carried, ClientWrites},
 };
 
 /// How far an invalidation has got when [`invalidate`](crate::Cache::invalidate) returns. On this node it is always in effect.
@@ -26,6 +26,8 @@ pub struct Invalidated {
     pub level: Confirmation,
     /// On the bus.
     pub bus: Confirmation,
+    /// Whether the client being served takes it along to other nodes, see [`writes`](crate::writes).
+    pub client: Carried,
 }
 
 /// Whether a part of the way was confirmed.
@@ -63,9 +65,9 @@ pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc
     count(&shared.counters.invalidations);
     shared.call_hooks(&targets, Reached::Local);
     // before anything is awaited: a handler that stops waiting answers its client all the same
-    scope::record(Mark { id, prints: prints.clone(), level_pending: has_level });
+    let client = ClientWrites::record_current(Mark { id, prints: prints.clone(), level_pending: has_level });
     if !has_level && shared.bus.is_none() {
-        return Invalidated { level: Confirmation::Absent, bus: Confirmation::Absent };
+        return Invalidated { level: Confirmation::Absent, bus: Confirmation::Absent, client };
     }
 
     let (done, told) = oneshot::channel();
@@ -76,24 +78,25 @@ pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc
         }
     };
     shared.runtime.spawn(Box::pin(task));
-    let Ok(invalidated) = told.await else {
+    let Ok((level, bus)) = told.await else {
         // the process is shutting down
-        return Invalidated { level: Confirmation::Pending, bus: Confirmation::Pending };
+        return Invalidated { level: Confirmation::Pending, bus: Confirmation::Pending, client };
     };
-    if has_level {
-        scope::record(Mark { id, prints, level_pending: invalidated.level == Confirmation::Pending });
+    if has_level && client == Carried::Yes {
+        // when the headers have left meanwhile, the client has it as not confirmed, which is on the safe side
+        ClientWrites::record_current(Mark { id, prints, level_pending: level == Confirmation::Pending });
     }
-    invalidated
+    Invalidated { level, bus, client }
 }
 
-async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Target]>) -> Invalidated {
+async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Target]>) -> (Confirmation, Confirmation) {
     let level = match &shared.level {
         None => Confirmation::Absent,
         Some(side) => Confirmation::of(side.invalidate(op_id, &targets).await),
     };
     if level == Confirmation::Confirmed {
         for target in &*targets {
-            shared.distrust.confirmed(Print::of(target), op_id);
+            shared.confirmed(Print::of(target), op_id);
         }
     }
     let needs_level = level == Confirmation::Pending;
@@ -114,7 +117,7 @@ async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Tar
     if needs_level || needs_bus {
         shared.retries.push(shared, Job { id, targets, needs_level, needs_bus });
     }
-    Invalidated { level, bus }
+    (level, bus)
 }
 
 /// Whether the bus has confirmed it.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -28,7 +29,7 @@ use crate::{
     sync::{AtomicU64, Mutex, Ordering},
 };
 
-pub(crate) type Hook = Box<dyn Fn(&Invalidation<'_>) + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn(&Invalidation<'_>) + Send + Sync>;
 
 pub(crate) struct Shared {
     pub(crate) name: Box<str>,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) alive_for: Nanos,
     pub(crate) clamp: Nanos,
     pub(crate) current_until: AtomicU64,
+    /// The longest that the level was asked to keep a value.
+    pub(crate) level_keeps: AtomicU64,
     pub(crate) origin: u64,
     pub(crate) number: AtomicU64,
     /// Tasks end when this is dropped.
@@ -90,11 +93,21 @@ impl Shared {
         };
     }
 
+    /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
+    /// have an old value that nothing else tells from a new one: what was read until now does not count.
+    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
+        if self.distrust.confirmed(print, op_id) {
+            self.invalidate_here(print, None);
+        }
+    }
+
     pub(crate) fn call_hooks(&self, targets: &[Target], reached: Reached) {
-        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
+        // a hook may add another one
+        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for target in targets {
             for hook in &*hooks {
-                hook(&Invalidation::new(target, reached, &self.name));
+                // what is left to do for the invalidation does not depend on it
+                _ = catch_unwind(AssertUnwindSafe(|| hook(&Invalidation::new(target, reached, &self.name))));
             }
         }
     }
@@ -157,6 +170,20 @@ impl Shared {
         }
         self.applied.insert(mark.id);
         count(&self.counters.marks);
+    }
+
+    /// After so long a node that has heard nothing looks everything up anew.
+    pub(crate) fn bound(&self) -> Duration {
+        Duration::from_nanos(if self.bus.is_some() { self.alive_for.max(self.clamp) } else { self.clamp })
+    }
+
+    pub(crate) fn level_keeps(&self, time: Duration) {
+        self.level_keeps.fetch_max(nanos(time), Ordering::Relaxed);
+    }
+
+    /// After so long the level has nothing left of what it holds now.
+    pub(crate) fn level_bound(&self) -> Duration {
+        Duration::from_nanos(self.level_keeps.load(Ordering::Relaxed))
     }
 
     /// Notices may have been missed: everything here is looked up anew, and in the level, too, if only they could have told it.

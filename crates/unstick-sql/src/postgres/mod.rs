@@ -1,4 +1,4 @@
-//! Sessions in a PostgreSQL database, shared by all nodes.
+//! Sessions in a PostgreSQL database, shared by all nodes. For caches there is a [`bus`].
 //!
 //! | promise | here |
 //! |---|---|

@@ -35,9 +35,11 @@ mod executor;
 mod node;
 mod points;
 mod state;
+mod torn;
 
 pub use self::{
     executor::{Handle, Sim, Task, Trace},
     node::Node,
     points::{Gate, YieldPoint},
+    torn::{TornBus, TornLevel},
 };

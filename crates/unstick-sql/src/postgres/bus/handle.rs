@@ -79,9 +79,13 @@ impl PostgresBus {
     pub(super) async fn start(link: Link, prefix: &str, pace: Pace, queue: usize) -> Result<Self, ConfigError> {
         let me = PublisherId::random().map_err(|_| ConfigError::new("the operating system gave no randomness"))?;
         let channel = channel::shared(prefix);
-        let connection = link.speak().await?;
+        let mut connection = link.speak().await?;
         let (say, said) = mpsc::channel(WAITING);
-        let beats = Beats::new(me, 1, pace, link.runtime.monotonic());
+        let now = link.runtime.monotonic();
+        let mut beats = Beats::new(me, 1, pace, now);
+        if let Some(first) = beats.due(now) {
+            link.try_out(&mut connection, &channel, &first).await?;
+        }
         let speaker = Speaker { link: link.clone(), channel: channel.clone(), beats, said };
         link.runtime.spawn(Box::pin(speaker.run(connection)));
         Ok(Self { inner: Arc::new(Inner { link, channel, me, pace, queue, say, open: watch::Sender::new(()) }) })

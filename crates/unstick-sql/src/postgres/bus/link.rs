@@ -9,7 +9,10 @@ use sqlx::{
 };
 use unstick_core::{ConfigError, Runtime};
 
-use super::super::error;
+use super::{super::error, wire};
+
+/// One notification; the channel and the text.
+pub(super) const NOTIFY: &str = "SELECT pg_notify($1, $2)";
 
 /// Between attempts to connect.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -53,14 +56,22 @@ impl Link {
         self.answered(connected.await)
     }
 
+    /// Whether this server takes notices: a standby does not.
+    pub(super) async fn try_out(&self, connection: &mut PgConnection, channel: &str, frame: &[u8]) -> Result<(), ConfigError> {
+        let notify = sqlx::query(NOTIFY).bind(channel).bind(wire::text(frame));
+        self.answered(self.bounded(notify.execute(connection)).await).map(drop)
+    }
+
     /// A connection that listens to these channels. When it is lost, its listener is of no more use: the driver's own way to
     /// connect again would not tell when it did.
     pub(super) async fn listen(&self, channels: [&str; 2]) -> Result<PgListener, ConfigError> {
         let [shared, own] = channels;
-        // from PostgreSQL 14 on, connections that only listen may be closed for being idle
+        // From PostgreSQL 14 on, connections that only listen may be closed for being idle. And one that no longer answers must not
+        // keep the server waiting, which holds every notification until all who listen have it.
         let listen = format!(
-            "LISTEN \"{shared}\"; LISTEN \"{own}\"; SELECT set_config('idle_session_timeout', '0', false) \
-             WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
+            "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 2; SET tcp_user_timeout = 30000; \
+             SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL; \
+             LISTEN \"{shared}\"; LISTEN \"{own}\""
         );
         let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(self.patience);
         let pool = pool.connect_lazy_with(self.options.clone());

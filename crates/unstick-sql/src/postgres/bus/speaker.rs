@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 pub(super) const WAITING: usize = 256;
 
 /// Identical messages of one transaction are delivered once; no two frames are identical, since each has a number or a nonce.
-const NOTIFY: &str = "SELECT pg_notify(channel, text) FROM unnest($1::text[], $2::text[]) AS message (channel, text)";
+const NOTIFY_ALL: &str = "SELECT pg_notify(channel, text) FROM unnest($1::text[], $2::text[]) AS message (channel, text)";
 
 /// What the task is asked to do.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Speaker {
 
     /// Whether the server has confirmed it.
     async fn send(&self, connection: &mut PgConnection, batch: &Batch) -> bool {
-        let notify = sqlx::query(NOTIFY).bind(&batch.channels).bind(&batch.texts);
+        let notify = sqlx::query(NOTIFY_ALL).bind(&batch.channels).bind(&batch.texts);
         matches!(self.link.bounded(notify.execute(connection)).await, Some(Ok(_)))
     }
 

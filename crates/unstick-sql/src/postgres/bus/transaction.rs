@@ -5,9 +5,7 @@ use std::fmt;
 use sqlx::postgres::PgExecutor;
 use unstick_core::{Error, ErrorKind};
 
-use super::{super::error, PostgresBus, wire};
-
-const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+use super::{super::error, PostgresBus, link::NOTIFY, wire};
 
 /// A statement that sends a notice, for other drivers: [`sql`](Self::sql) with two parameters of type text.
 #[derive(Clone, PartialEq, Eq)]
