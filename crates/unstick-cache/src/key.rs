@@ -166,3 +166,27 @@ tuples!(A B C);
 tuples!(A B C D);
 tuples!(A B C D E);
 tuples!(A B C D E F);
+
+impl KeyText {
+    /// A tag's text.
+    pub(crate) fn tag(namespace: &str, tag: &str) -> Arc<str> {
+        let scope = format!("{namespace}:");
+        // colons may stand in a tag: its text is one part, and only compared
+        let mut text = scope;
+        for char in tag.chars() {
+            match char {
+                '{' => text.push_str("%7B"),
+                '}' => text.push_str("%7D"),
+                '%' => text.push_str("%25"),
+                char if char.is_control() || char == ' ' => _ = write!(text, "%{:02X};", u32::from(char)),
+                char => text.push(char),
+            }
+        }
+        if text.len() - namespace.len() > LONGEST {
+            let hash = blake3::hash(text.as_bytes());
+            text.truncate(namespace.len() + 1);
+            _ = write!(text, "%h{}", hash.to_hex());
+        }
+        text.into()
+    }
+}

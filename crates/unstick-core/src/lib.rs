@@ -14,6 +14,7 @@
 //! | [`engine_clock`] | the clock of a server, as far as a node can know it |
 //! | [`event`] | what happened |
 //! | [`budget`] | bytes of response headers that layers share |
+//! | [`cookie`], [`hygiene`] | cookies of a request, and answers that shared caches must not keep |
 //! | [`order`] | the order of layers |
 //! | [`error`] | one opaque error |
 //!
@@ -22,10 +23,12 @@
 pub mod backend;
 pub mod budget;
 pub mod bus;
+pub mod cookie;
 pub mod credential;
 pub mod engine_clock;
 pub mod error;
 pub mod event;
+pub mod hygiene;
 pub mod index;
 pub mod level;
 pub mod lifetimes;

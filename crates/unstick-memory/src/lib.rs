@@ -46,6 +46,8 @@
 //!
 //! [`MemoryLevel`] is a shared cache level for nodes within one process; see [`level`].
 
+pub mod bus;
+
 mod builder;
 mod entries;
 mod index;
@@ -54,6 +56,7 @@ mod slots;
 mod store;
 
 pub use builder::MemoryStoreBuilder;
+pub use bus::{MemoryBus, MemoryHub, Weather};
 #[doc(no_inline)]
 pub use level::{MemoryLevel, MemoryLevelBuilder};
 pub use store::MemoryStore;

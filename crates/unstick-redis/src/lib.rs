@@ -1,4 +1,4 @@
-//! Sessions on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
+//! Sessions and an invalidation bus ([`RedisBus`]) on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
 //!
 //! | promise | here |
 //! |---|---|
@@ -24,6 +24,7 @@
 //! | `{prefix}s:{..}` | a session or its tombstone, one string; the braces hold a hash in hexadecimal digits |
 //! | `{prefix}s:{..}:o` | operations of a session that is written to at a high rate, a sorted set that goes away within seconds |
 //! | `{prefix}p:{..}` | the sessions of a principal, a hash |
+//! | `{prefix}c:..`, `{prefix}t:..` | a cache level, see [`level`] |
 //!
 //! A session is found by a hash of what its client holds, and secrets are kept as hashes: nothing on the server can be used as a
 //! cookie. Principals are hashed in keys but stand in clear in their sessions, as values do. Two prefixes on one server do not see each
@@ -58,6 +59,7 @@
 
 mod address;
 mod answer;
+mod bus;
 mod client;
 mod connect;
 mod entry;
@@ -70,6 +72,7 @@ mod scripts;
 mod store;
 mod write;
 
+pub use bus::RedisBus;
 pub use client::{Push, RedisClient, Subscription};
 pub use connect::RedisClientBuilder;
 pub use fred;

@@ -71,10 +71,12 @@ mod status;
 mod axum;
 pub mod cookie;
 pub mod failure;
-pub mod hygiene;
 
 #[cfg(feature = "axum-08")]
 pub use self::axum::MissingLayer;
+#[doc(no_inline)]
+pub use unstick_core::hygiene;
+
 pub use self::{
     body::ResponseBody,
     builder::{InStore, Own, SessionLayerBuilder},

@@ -97,6 +97,16 @@ pub(crate) fn number(name: &str, value: &str) -> Result<u32, ConfigError> {
     value.parse().map_err(|_| ConfigError::new(format!("`{name}` in the address must be a whole number")))
 }
 
+/// An option that nobody knows.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a &'a str>) -> ConfigError {
+    let known: Vec<_> = known.copied().collect();
+    // What is no plain word may be the rest of a password that was torn apart.
+    let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-');
+    let which = if is_word { format!("an option {name:?}") } else { "an unknown option".to_owned() };
+    ConfigError::new(format!("the address has {which}; known are {}", known.join(", ")))
+}
+
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }

@@ -4,15 +4,19 @@
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
 //! | [`level`] | the rules of `unstick_core::Level` as such a suite, and levels that are broken on purpose |
+//! | [`bus`] | the rules of `unstick_core::Bus` as a suite that any bus can be held to |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store that fails, hangs and answers late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, and calls with it |
 //! | [`observe`] | collected events |
+//! | [`schedules`] | seeded schedules in which caches are invalidated while they load, and a checker |
+//! | [`sim`] | an executor whose order of steps and time are a function of a seed |
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
+pub mod bus;
 pub mod client;
 pub mod clock;
 pub mod contract;
@@ -23,5 +27,8 @@ pub mod load;
 pub mod mutants;
 pub mod observe;
 pub mod races;
+mod rng;
+pub mod schedules;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod sim;

@@ -1,10 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cache")]
+pub mod bus;
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod guide;
+#[cfg(feature = "cache")]
+pub mod level;
+#[cfg(any(feature = "cache", feature = "memory", feature = "token", test))]
+mod query;
 pub mod store;
+mod url;
 
+#[cfg(feature = "cache")]
+pub use unstick_cache as cache;
 #[doc(no_inline)]
 pub use unstick_core::{Events, Key, KeyRing, Lifetimes, Runtime, Scope};
 #[cfg(feature = "memory")]

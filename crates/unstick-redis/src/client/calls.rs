@@ -124,6 +124,11 @@ impl Client {
         join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args, true))).await
     }
 
+    /// Clocks and tasks as configured.
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.0.settings.runtime.clone()
+    }
+
     /// Sends to every subscriber; tells how many of one node got it.
     pub(crate) async fn publish(&self, op: &OpCtx, channel: &str, payload: Bytes) -> Result<u64, Error> {
         let due = self.begin(op)?;

@@ -116,7 +116,7 @@ impl RedisClient {
     /// # Cancel safety
     /// A dropped future may leave the connection subscribed, which nobody notices.
     pub async fn subscribe(&self, channel: &str) -> Result<Subscription, Error> {
-        self.client.subscribe(channel).await
+        self.client.subscribe(&[channel]).await
     }
 
     /// Publishes a message; tells how many subscribers got it, in a cluster those of one node. Messages of one client arrive in order

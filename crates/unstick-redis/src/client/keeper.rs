@@ -156,7 +156,7 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Ends `task` when the last clone of the client is dropped.
-pub(super) async fn unless_dropped(mut alive: watch::Receiver<()>, task: impl Future<Output = ()>) {
+pub(crate) async fn unless_dropped(mut alive: watch::Receiver<()>, task: impl Future<Output = ()>) {
     select(pin!(alive.changed()), pin!(task)).await;
 }
 

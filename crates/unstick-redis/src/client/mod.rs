@@ -30,7 +30,7 @@ mod wire;
 
 pub(crate) use calls::Client;
 pub use handle::RedisClient;
-pub(crate) use keeper::start;
+pub(crate) use keeper::{start, unless_dropped};
 pub(crate) use link::Recipe;
 pub use pushes::{Push, Subscription};
 pub(crate) use reply::Reply;

@@ -52,15 +52,15 @@ pub enum Push {
     Reconnected,
 }
 
-/// The receiving end of one channel. See [`RedisClient::subscribe`](super::RedisClient::subscribe).
+/// The receiving end of one channel, or of some whose messages come in one order. See [`RedisClient::subscribe`](super::RedisClient::subscribe).
 pub struct Subscription {
-    channel: Box<str>,
+    channels: Vec<Box<str>>,
     events: broadcast::Receiver<Item>,
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("channel", &self.channel).finish_non_exhaustive()
+        f.debug_struct("Subscription").field("channels", &self.channels).finish_non_exhaustive()
     }
 }
 
@@ -73,7 +73,7 @@ impl Subscription {
         loop {
             return match self.events.recv().await {
                 Ok(Item::Message { channel, payload }) => {
-                    if *channel != *self.channel {
+                    if !self.channels.iter().any(|own| **own == *channel) {
                         continue;
                     }
                     Some(Push::Message(payload))
@@ -114,17 +114,17 @@ impl Pushes {
 }
 
 impl Client {
-    /// Listens to a channel. Once this returns, the server has confirmed it.
-    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, Error> {
+    /// Listens to channels. Once this returns, the server has confirmed it.
+    pub(crate) async fn subscribe(&self, channels: &[&str]) -> Result<Subscription, Error> {
         let settings = &self.0.settings;
         let limit = settings.runtime.sleep(settings.connect_timeout);
-        match select(pin!(self.subscribe_patiently(channel)), pin!(limit)).await {
+        match select(pin!(self.subscribe_patiently(channels)), pin!(limit)).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => Err(Error::new(ErrorKind::Unavailable, "no subscription within the connect timeout")),
         }
     }
 
-    async fn subscribe_patiently(&self, channel: &str) -> Result<Subscription, Error> {
+    async fn subscribe_patiently(&self, channels: &[&str]) -> Result<Subscription, Error> {
         let pushes = &self.0.pushes;
         let mut state = pushes.state.lock().await;
         let sender = match &*state {
@@ -142,11 +142,11 @@ impl Client {
             }
         };
         drop(state);
-        pushes.channels().insert(channel.into());
+        pushes.channels().extend(channels.iter().map(|channel| Box::from(*channel)));
         let events = sender.subscribe();
         let link = pushes.link().clone().ok_or_else(failure::not_connected)?;
-        if listen(&link, &self.0.settings.runtime, vec![channel.to_owned()]).await {
-            Ok(Subscription { channel: channel.into(), events })
+        if listen(&link, &self.0.settings.runtime, channels.iter().map(ToString::to_string).collect()).await {
+            Ok(Subscription { channels: channels.iter().map(|channel| Box::from(*channel)).collect(), events })
         } else {
             Err(failure::not_connected())
         }
@@ -209,6 +209,10 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
                     let Some((client, _)) = upgrade(&shared) else { return };
                     let channels = client.0.pushes.channels().iter().map(ToString::to_string).collect();
                     drop(client);
+                    // before the first message over the new connection, even when the news of the loss come later
+                    if !std::mem::replace(&mut lost, true) {
+                        _ = sender.send(Item::Lost);
+                    }
                     let listens = listen(&link, &runtime, channels).await;
                     if listens {
                         lost = false;
@@ -268,6 +272,8 @@ async fn replace(shared: &Weak<Shared>, sender: &broadcast::Sender<Item>, runtim
     };
     let Some(shared) = shared.upgrade() else { return false };
     let client = Client(shared);
+    // the connection before may have come to life again meanwhile, and ends now
+    _ = sender.send(Item::Lost);
     client.spawn_pump(&fresh, sender);
     *client.0.pushes.link() = Some(fresh.clone());
     drop(client);

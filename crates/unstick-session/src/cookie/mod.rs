@@ -17,10 +17,9 @@
 
 mod chunks;
 mod config;
-mod reader;
 mod writer;
 
 use chunks::MAX_CHUNKS;
 pub use config::{CookieConfig, SameSite};
-pub use reader::candidates;
-pub(crate) use reader::in_line;
+pub use unstick_core::cookie::candidates;
+pub(crate) use unstick_core::cookie::in_line;

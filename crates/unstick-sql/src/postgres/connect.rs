@@ -29,10 +29,10 @@ const DEFAULT_STATEMENT: Duration = Duration::from_secs(10);
 /// How long starting waits for the server.
 const START: Duration = Duration::from_secs(10);
 
-const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+pub(super) const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 /// What the driver understands in an address.
-const DRIVER: [&str; 18] = [
+pub(super) const DRIVER: [&str; 18] = [
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -76,21 +76,14 @@ impl PostgresStoreBuilder {
             timeout.get_or_insert(Duration::from_millis(url::number(name, value)?.into()));
             Ok(())
         })?;
-        let Ok(mut options) = address.parse::<PgConnectOptions>() else {
-            return Err(ConfigError::new(
-                "the address cannot be read; write `postgres://user:password@host:port/database`, special characters percent-encoded, and check the values of its options",
-            ));
-        };
+        let mut options = options(&address)?;
         let timeout = timeout.unwrap_or(DEFAULT_STATEMENT);
         if !timeout.is_zero() {
             let isolation = "read committed".to_owned();
             options =
                 options.options([("statement_timeout", timeout.as_millis().to_string()), ("default_transaction_isolation", isolation)]);
         }
-        let place = place(&options);
-        if let Some(host) = url::unbracketed(options.get_host()) {
-            options = options.host(&host);
-        }
+        let place = place(SESSIONS, &options);
         let mut first = match tokio::time::timeout(START, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected.map_err(|error| error::start_up(&place, &error))?,
             Err(_) => return Err(ConfigError::new(format!("{place} did not answer within {START:?}"))),
@@ -111,7 +104,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_pool(self, pool: PgPool) -> Result<PostgresStore, ConfigError> {
-        let place = place(&pool.connect_options());
+        let place = place(SESSIONS, &pool.connect_options());
         let mut connection = pool.acquire().await.map_err(|error| error::start_up(&place, &error))?;
         let clock = schema::prepare(&mut connection, &place, self.settings.prefix()?, self.settings.tables).await?;
         drop(connection);
@@ -126,11 +119,26 @@ impl PostgresStoreBuilder {
     }
 }
 
-/// The database in words, for messages.
-fn place(options: &PgConnectOptions) -> String {
+const SESSIONS: &str = "the session database";
+
+/// What the driver makes of an address that holds nothing of ours any more.
+pub(super) fn options(address: &str) -> Result<PgConnectOptions, ConfigError> {
+    let Ok(options) = address.parse::<PgConnectOptions>() else {
+        return Err(ConfigError::new(
+            "the address cannot be read; write `postgres://user:password@host:port/database`, special characters percent-encoded, and check the values of its options",
+        ));
+    };
+    match url::unbracketed(options.get_host()) {
+        Some(host) => Ok(options.host(&host)),
+        None => Ok(options),
+    }
+}
+
+/// The database in words, for messages; `what` it is to us.
+pub(super) fn place(what: &str, options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or_else(|| options.get_username());
     match options.get_socket() {
-        Some(socket) => format!("the session database {database:?} at {}", socket.display()),
-        None => format!("the session database {database:?} at {}:{}", options.get_host(), options.get_port()),
+        Some(socket) => format!("{what} {database:?} at {}", socket.display()),
+        None => format!("{what} {database:?} at {}:{}", options.get_host(), options.get_port()),
     }
 }

@@ -9,6 +9,11 @@ fn of_server(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref())
 }
 
+/// The server's code for what went wrong; `None` when it was not the server that said so.
+pub(super) fn code(error: &sqlx::Error) -> Option<&str> {
+    of_server(error).map(PgDatabaseError::code)
+}
+
 /// Whether the connection is good for another statement. A server that only reads is no longer the one to write to, and one that
 /// forgot a statement which the driver takes for prepared would go on refusing it.
 pub(super) fn survives(error: &sqlx::Error) -> bool {

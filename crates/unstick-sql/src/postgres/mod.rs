@@ -1,4 +1,4 @@
-//! Sessions in a PostgreSQL database, shared by all nodes.
+//! Sessions in a PostgreSQL database, shared by all nodes. For caches there is a [`bus`].
 //!
 //! | promise | here |
 //! |---|---|
@@ -64,6 +64,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod bus;
 mod connect;
 mod error;
 mod index;
@@ -72,6 +73,7 @@ mod schema;
 mod statements;
 mod store;
 
+pub use bus::{PostgresBus, PostgresBusBuilder};
 pub use connect::PostgresStoreBuilder;
 pub use schema::SCHEMA;
 pub use store::PostgresStore;

@@ -72,13 +72,7 @@ impl Settings {
                 }
                 "sweep_interval_s" => _ = self.sweep_interval.get_or_insert(Duration::from_secs(url::number(&name, &value)?.into())),
                 name if own.contains(&name) => more(name, &value)?,
-                name => {
-                    let known: Vec<_> = OURS.iter().chain(own).chain(driver).copied().collect();
-                    // What is no plain word may be the rest of a password that was torn apart.
-                    let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-');
-                    let which = if is_word { format!("an option {name:?}") } else { "an unknown option".to_owned() };
-                    return Err(ConfigError::new(format!("the address has {which}; known are {}", known.join(", "))));
-                }
+                name => return Err(url::unknown(name, OURS.iter().chain(own).chain(driver))),
             }
         }
         if self.max_connections == Some(0) {

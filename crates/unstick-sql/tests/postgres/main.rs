@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bus;
 mod data;
 mod faults;
 mod late;

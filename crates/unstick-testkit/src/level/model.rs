@@ -11,7 +11,7 @@ use crate::{
         Failure, Outcome,
         outcome::{check, check_eq},
     },
-    races::rng::Rng,
+    rng::Rng,
 };
 
 const SEEDS: u64 = 12;

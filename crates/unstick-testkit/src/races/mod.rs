@@ -18,7 +18,6 @@
 
 mod model;
 mod parallel;
-pub(crate) mod rng;
 mod schedule;
 
 use unstick_core::Timestamp;

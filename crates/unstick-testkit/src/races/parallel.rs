@@ -2,12 +2,13 @@
 
 use unstick_core::{Applied, Change, ErrorKind, Fields, Loaded, Rotated, Store};
 
-use super::{Summary, rng::Rng};
+use super::Summary;
 use crate::contract::{
     Bench, Failure, GRACE, IDLE, Outcome, Subject, joined, live,
     outcome::{check, value},
     together,
 };
+use crate::rng::Rng;
 
 /// What happens to the session while it is written to.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,11 @@ use unstick_core::{Applied, Change, ErrorKind, Fields, OpCtx, Renewal, Rotated, 
 use super::{
     Summary,
     model::{Model, Verdict},
+};
+use crate::{
+    contract::{Bench, Failure, GRACE, IDLE, MS, Outcome, SECOND, Subject, outcome::check},
     rng::Rng,
 };
-use crate::contract::{Bench, Failure, GRACE, IDLE, MS, Outcome, SECOND, Subject, outcome::check};
 
 /// A client with requests in flight: the id it holds, and the write that it sent last.
 struct Writer {

@@ -39,6 +39,33 @@
 //! # }
 //! ```
 //!
+//! # Caches
+//! With feature `cache`, [`NamespaceConfig`] has `name`, `level` and `bus` (URLs of [`level`](crate::level) and [`bus`](crate::bus), or
+//! [secrets](#secrets)), the [times](#times) `level_deadline`, `level_pause`, `bus_deadline`, `alive_for` and `clamp`, and the number `stripes`;
+//! they mean what the methods of [`NamespaceBuilder`](unstick_cache::NamespaceBuilder) mean. [`CacheConfig`] has what may differ between
+//! environments of a [`CacheBuilder`](unstick_cache::CacheBuilder): the times `ttl`, `l1_ttl`, `negative_ttl`, `stale_if_error`, `throttle`, `back_off`,
+//! `soft_timeout`, `hard_timeout`, `load_limit` and `lease`, and the numbers `jitter`, `capacity` and `early_refresh`.
+//!
+//! ```
+//! # #[cfg(feature = "cache")] {
+//! use unstick::config::{CacheConfig, NamespaceConfig};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Settings { cache: NamespaceConfig, carts: CacheConfig }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings: Settings = serde_json::from_str(r#"{
+//!     "cache": { "name": "shop", "level": "memory:", "bus": "memory:", "clamp": "500ms" },
+//!     "carts": { "ttl": "10m", "stale_if_error": "1h" }
+//! }"#)?;
+//! let shop = settings.cache.build().await?;
+//! let carts = settings.carts.apply(shop.cache::<u64, String>("carts")).shared().build()?;
+//! assert_eq!((shop.name(), carts.name()), ("shop", "carts"));
+//! # Ok(()) }
+//! # main().unwrap();
+//! # }
+//! ```
+//!
 //! # Secrets
 //! `{ env = "NAME" }` reads an environment variable, `{ file = "PATH" }` a file, such as a mounted secret; both when the layer is
 //! built. White space around the value is ignored. Debug output shows neither keys nor URLs.
@@ -57,6 +84,8 @@
 //! [`store::migrate`](crate::store::migrate) tells the whole procedure.
 
 mod affinity;
+#[cfg(feature = "cache")]
+mod cache;
 mod cookie;
 mod keys;
 mod secret;
@@ -64,4 +93,6 @@ mod session;
 mod store;
 mod value;
 
+#[cfg(feature = "cache")]
+pub use self::cache::{CacheConfig, NamespaceConfig};
 pub use self::{affinity::AffinityConfig, session::SessionConfig};

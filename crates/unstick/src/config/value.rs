@@ -53,6 +53,21 @@ impl Word for u8 {
     const EXPECTED: &'static str = "a small whole number";
 }
 
+#[cfg(feature = "cache")]
+impl Word for u32 {
+    const EXPECTED: &'static str = "a whole number";
+}
+
+#[cfg(feature = "cache")]
+impl Word for u64 {
+    const EXPECTED: &'static str = "a whole number";
+}
+
+#[cfg(feature = "cache")]
+impl Word for f64 {
+    const EXPECTED: &'static str = "a number";
+}
+
 impl Word for std::num::NonZeroU32 {
     const EXPECTED: &'static str = "a whole number above 0";
 }
@@ -79,6 +94,9 @@ impl<'de, T: Word> Deserialize<'de> for Plain<T> {
                 self.visit_str(&value.to_string())
             }
             fn visit_i64<E: Error>(self, value: i64) -> Result<Plain<T>, E> {
+                self.visit_str(&value.to_string())
+            }
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Plain<T>, E> {
                 self.visit_str(&value.to_string())
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Plain<T>, E> {

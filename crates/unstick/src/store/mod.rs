@@ -37,12 +37,9 @@ mod any;
 mod error;
 mod foreign;
 mod open;
-#[cfg(any(feature = "memory", feature = "token", test))]
-mod query;
 mod source;
 #[cfg(feature = "token")]
 mod token;
-mod url;
 
 pub mod migrate;
 
@@ -53,5 +50,6 @@ pub use self::{
     error::StoreError,
     open::{StoreOptions, from_url, migrating, options},
     source::{AnyBackend, Source},
-    url::shown,
 };
+#[doc(inline)]
+pub use crate::url::shown;

@@ -7,8 +7,8 @@ use unstick_core::{ConfigError, Events, Runtime};
 use super::{
     AnyStore, Source, StoreError,
     migrate::{Migrate, Step},
-    url,
 };
+use crate::url::{STORE, shown};
 
 /// Opens what a URL names. See the [module docs](super) for the URLs.
 ///
@@ -63,10 +63,8 @@ impl fmt::Debug for StoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("StoreOptions");
         match &self.place {
-            Place::Url(url) => debug.field("url", &url::shown(url)),
-            Place::Migration { from, to, step, .. } => {
-                debug.field("from", &url::shown(from)).field("to", &url::shown(to)).field("step", step)
-            }
+            Place::Url(url) => debug.field("url", &shown(url)),
+            Place::Migration { from, to, step, .. } => debug.field("from", &shown(from)).field("to", &shown(to)).field("step", step),
         };
         debug.finish_non_exhaustive()
     }
@@ -107,7 +105,7 @@ impl StoreOptions {
     /// As [`from_url`].
     pub async fn open(&self) -> Result<Source, StoreError> {
         match &self.place {
-            Place::Url(url) => match url::split(url)? {
+            Place::Url(url) => match STORE.split(url)? {
                 #[cfg(feature = "token")]
                 ("token", rest) => self.token(rest).await,
                 _ => self.server_side(url).await.map(Source::Store),
@@ -145,7 +143,7 @@ impl StoreOptions {
     #[allow(clippy::unused_async, reason = "as with all features")]
     async fn server_side(&self, url: &str) -> Result<AnyStore, StoreError> {
         let _ = (&self.events, &self.runtime); // used by what is compiled in
-        match url::split(url)? {
+        match STORE.split(url)? {
             #[cfg(feature = "memory")]
             ("memory", rest) => self.memory(rest),
             #[cfg(feature = "sqlite")]
@@ -169,7 +167,7 @@ impl StoreOptions {
             ("rediss" | "rediss-sentinel" | "rediss-cluster", _) => self.redis(url).await,
             #[cfg(feature = "token")]
             ("token", _) => Err(ConfigError::new("`token:` keeps nothing that others could ask for: write the URL of a store").into()),
-            (other, _) => Err(url::refused(other).into()),
+            (other, _) => Err(STORE.refused(other).into()),
         }
     }
 
@@ -179,7 +177,7 @@ impl StoreOptions {
         if !path.is_empty() && path != "//" {
             return Err(ConfigError::new("`memory:` has no path: write `memory:`, or `sqlite:PATH` to keep sessions in a file").into());
         }
-        let mut options = super::query::Options::parse("memory", options)?;
+        let mut options = crate::query::Options::parse("memory", options)?;
         let limit: Option<std::num::NonZeroUsize> = options.take("max_sessions", "a number above 0")?;
         options.finish()?;
         let builder = unstick_memory::MemoryStore::builder().runtime(self.runtime.clone());

@@ -6,7 +6,7 @@ use unstick_core::{ConfigError, Revocations, Scope};
 use unstick_session::{IntoBackend, Setup};
 use unstick_token::{Sealing, Token, TokenKeys};
 
-use super::query::Options;
+use crate::query::Options;
 
 /// Settings of a `token:` URL; becomes a [`Token`] once the layer's keys, names and lifetimes are known.
 ///

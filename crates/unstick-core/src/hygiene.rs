@@ -1,7 +1,7 @@
-//! Keeps answers that depend on a session out of shared caches.
+//! Keeps answers that belong to one client out of shared caches.
 //!
 //! ```
-//! use unstick_session::hygiene;
+//! use unstick_core::hygiene;
 //!
 //! let mut headers = http::HeaderMap::new();
 //! headers.insert("cache-control", "public, s-maxage=600".parse()?);

@@ -1,57 +1,26 @@
-//! Invalidation notices between nodes: ordered, numbered, and honest about gaps.
-//!
-//! A subscriber is told when it may have missed something ([`BusEvent::Gap`], [`BusEvent::Cut`]); a cache then flushes or
-//! revalidates, and clamps its lifetimes while cut. And it is told again and again up to when it has seen everything
-//! ([`BusEvent::Alive`]), because a connection that is silent and one that is dead look the same. No wall clock takes part.
-//!
-//! ```
-//! use std::sync::Mutex;
-//! use bytes::Bytes;
-//! use tokio::sync::mpsc;
-//! use unstick_core::*;
-//!
-//! /// A bus within one process.
-//! #[derive(Debug, Default)]
-//! struct Local(Mutex<(u64, Vec<mpsc::UnboundedSender<BusEvent>>)>);
-//! #[derive(Debug)]
-//! struct Listener(mpsc::UnboundedReceiver<BusEvent>);
-//! impl Subscription for Listener {
-//!     async fn next(&mut self) -> Option<BusEvent> { self.0.recv().await }
-//! }
-//! impl Bus for Local {
-//!     type Subscription = Listener;
-//!     async fn publish(&self, _: OpCtx, payload: Bytes) -> Result<Published, Error> {
-//!         let mut inner = self.0.lock().unwrap();
-//!         inner.0 += 1;
-//!         let notice = Notice { publisher: PublisherId(1), incarnation: 1, seq: Some(inner.0), payload };
-//!         inner.1.retain(|to| to.send(BusEvent::Notice(notice.clone())).is_ok());
-//!         Ok(Published::Confirmed)
-//!     }
-//!     async fn subscribe(&self) -> Result<Listener, Error> {
-//!         let (to, from) = mpsc::unbounded_channel();
-//!         self.0.lock().unwrap().1.push(to);
-//!         Ok(Listener(from))
-//!     }
-//! }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let (bus, now) = (Local::default(), Timestamp::system_now());
-//! let mut listener = bus.subscribe().await.unwrap();
-//! let op = OpCtx { now, deadline: now, op_id: OpId::from_u128(1) };
-//! assert_eq!(bus.publish(op, Bytes::from_static(b"cart:7")).await.unwrap(), Published::Confirmed);
-//! let Some(BusEvent::Notice(notice)) = listener.next().await else { panic!("a notice") };
-//! assert_eq!((notice.seq, &notice.payload[..]), (Some(1), &b"cart:7"[..]));
-//! # });
-//! ```
+//! The traits, and what goes through them.
 
 use std::{fmt, future::Future, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{Error, OpCtx};
+use crate::{Error, ErrorKind, OpCtx};
 
 /// Names a publisher; random per process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublisherId(pub u64);
+
+impl PublisherId {
+    /// A random one.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(|_| Error::new(ErrorKind::Internal, "the operating system gave no randomness"))?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +65,7 @@ pub enum Published {
 }
 
 /// A fan-out bus. Notices of one publisher are delivered in order, on one connection. A subscription that works yields
-/// [`BusEvent::Alive`] about once per second; its own notices are not delivered to a node. See the [module docs](self).
+/// [`BusEvent::Alive`] about once per second; its own notices are not delivered to a node. See the [module docs](super).
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// The receiving end.
     type Subscription: Subscription;

@@ -1,0 +1,325 @@
+//! The handle, and what is answered from the process.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use unstick_core::{EventKind, LevelKey, Target};
+
+use super::{
+    inner::{Inner, Name},
+    load::{Load, Wanted},
+    wait::{Flight, within},
+};
+use crate::{
+    CacheBuilder, CacheKey, CacheStats, Invalidated, KeyText, Loaded, Namespace,
+    entry::{Content, Entry, Freshness, mix, nanos},
+    error::{LoadError, LoadErrorKind},
+    flight::Role,
+    namespace,
+    stats::count,
+    sync::Ordering,
+    writes::ClientWrites,
+};
+
+/// A read-through cache. Cheap to clone. See the [module docs](super).
+pub struct Cache<K, V> {
+    pub(crate) inner: Arc<Inner<K, V>>,
+}
+
+impl<K, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<K, V> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
+    /// Settings of a cache that belongs to no other: a [namespace](Namespace::local) of its own, for an application on one node.
+    ///
+    /// # Errors
+    /// As [`Namespace::local`].
+    pub fn local(name: &str) -> Result<CacheBuilder<K, V>, unstick_core::ConfigError> {
+        Ok(Namespace::local(name)?.cache(name))
+    }
+
+    /// The value of `key`, from the process, the shared level or the source, in this order.
+    ///
+    /// All callers that miss at the same time share one load, on this node and, with a shared level, on all nodes. It runs
+    /// on its own: a caller that leaves, a loader that fails or panics harms nobody else. `loader` returns the value, an `Option` of it, or a
+    /// [`Loaded`] with tags and a lifetime of its own; it is not called when somebody else's is under way.
+    ///
+    /// # Errors
+    /// What the loader returned, that it panicked or took too long, or that the source has no such value. After a failure
+    /// callers get the same error for a moment ([`back_off`](CacheBuilder::back_off)).
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the waiting. The load goes on.
+    pub async fn get_or_load<F, T, L, E>(&self, key: K, loader: F) -> Result<V, LoadError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        match self.content(key, loader).await? {
+            Content::Value(value) => Ok(value),
+            Content::Absent => Err(LoadError::new(LoadErrorKind::Absent)),
+            Content::Failed(error) => Err(error),
+        }
+    }
+
+    /// As [`get_or_load`](Self::get_or_load), where the source may have no such value.
+    ///
+    /// # Errors
+    /// As [`get_or_load`](Self::get_or_load), but for [`Absent`](LoadErrorKind::Absent).
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the waiting. The load goes on.
+    pub async fn get_or_load_optional<F, T, L, E>(&self, key: K, loader: F) -> Result<Option<V>, LoadError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        match self.content(key, loader).await? {
+            Content::Value(value) => Ok(Some(value)),
+            Content::Absent => Ok(None),
+            Content::Failed(error) => Err(error),
+        }
+    }
+
+    async fn content<F, T, L, E>(&self, key: K, loader: F) -> Result<Content<V>, LoadError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let inner = &self.inner;
+        let stale = if ClientWrites::bypasses_current() {
+            inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
+            return Box::pin(miss(inner, key, loader, None, true)).await;
+        } else {
+            match inner.look(&key) {
+                Look::Serve(content) => {
+                    inner.counters.hits.add();
+                    return Ok(content);
+                }
+                Look::Refresh(content, fresh) => {
+                    inner.counters.hits.add();
+                    refresh(inner, key, loader, fresh);
+                    return Ok(content);
+                }
+                Look::Throttled(content) => {
+                    count(&inner.counters.stale);
+                    return Ok(content);
+                }
+                Look::Miss(stale) => stale,
+            }
+        };
+        count(&inner.counters.misses);
+        // apart, so that the future of a hit stays small
+        Box::pin(miss(inner, key, loader, stale, false)).await
+    }
+
+    /// What the process has and may be served. No load is started.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<V> {
+        match self.inner.peek(key) {
+            Some(Content::Value(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Invalidates a key: on this node at once, in the shared level, and on every other node. Call it after the change is in
+    /// the source. An invalidation always wins: also over loads that are under way, anywhere.
+    ///
+    /// # Cancel safety
+    /// Once polled, it is in effect here, and the rest is done in the background even if the future is dropped.
+    pub async fn invalidate(&self, key: &K) -> Invalidated {
+        namespace::invalidate(&self.inner.shared, [self.target(key)].into()).await
+    }
+
+    /// What invalidates `key`, to be invalidated together with others or staged in a transaction.
+    #[must_use]
+    pub fn target(&self, key: &K) -> Target {
+        Target::Key(LevelKey(KeyText::within(&self.inner.scope, key)))
+    }
+
+    /// The namespace it belongs to.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace { shared: self.inner.shared.clone() }
+    }
+
+    /// Counters of this node.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        self.inner.counters.snapshot()
+    }
+
+    /// How many values the process holds, including some that may no longer be served.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.inner.l1.len()
+    }
+
+    /// Whether the process holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+}
+
+/// What the process has.
+enum Look<V> {
+    Serve(Content<V>),
+    /// To be served, and to be loaded anew before its end, which is so far away.
+    Refresh(Content<V>, Duration),
+    /// Beyond its end, and loading it failed a moment ago.
+    Throttled(Content<V>),
+    /// To be loaded; what may stand in if that fails.
+    Miss(Option<Arc<Entry<V>>>),
+}
+
+impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
+    fn look(&self, key: &K) -> Look<V> {
+        let Some(entry) = self.l1.get(key) else { return Look::Miss(None) };
+        if !self.is_valid(&entry) {
+            count(&self.counters.invalid);
+            return Look::Miss(None);
+        }
+        let now = self.shared.now();
+        let dice = || mix(now ^ self.shared.origin);
+        match entry.judge(now, self.shared.trust(), self.settings.beta, dice) {
+            Freshness::Fresh => Look::Serve(entry.content.clone()),
+            Freshness::RefreshDue => Look::Refresh(entry.content.clone(), Duration::from_nanos(entry.fresh_until - now)),
+            Freshness::Throttled => Look::Throttled(entry.content.clone()),
+            Freshness::Stale => Look::Miss(Some(entry)),
+            Freshness::Dead => Look::Miss(None),
+        }
+    }
+
+    /// What the process holds and may be served.
+    pub(crate) fn peek(&self, key: &K) -> Option<Content<V>> {
+        match self.look(key) {
+            Look::Serve(content) | Look::Refresh(content, _) => Some(content),
+            Look::Throttled(_) | Look::Miss(_) => None,
+        }
+    }
+
+    /// Joins the load under way, or starts one.
+    fn enter<F, T, L, E>(self: &Arc<Self>, name: &Name<K>, loader: &mut Option<F>, want: Wanted) -> Role<Flight<V>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let generations = &self.shared.generations;
+        let (sender, done) = watch::channel(None);
+        // to join a load that an invalidation has passed would be to read what was before it
+        let usable = |flight: &Flight<V>| !want.bypass && generations.is_valid(flight.start, name.stripe, &[]);
+        let role = self.flights.enter(&name.key, usable, || Flight { start: generations.now(), done });
+        if let Role::Lead(flight) = &role
+            && let Some(loader) = loader.take()
+        {
+            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want };
+            self.shared.runtime.spawn(Box::pin(load.run(loader, sender)));
+        }
+        role
+    }
+}
+
+/// Loads in the background what is still fresh, unless somebody does so already.
+fn refresh<K, V, F, T, L, E>(inner: &Arc<Inner<K, V>>, key: K, loader: F, fresh: Duration)
+where
+    K: CacheKey,
+    V: Clone + Send + Sync + 'static,
+    F: FnOnce() -> T + Send + 'static,
+    T: Future<Output = Result<L, E>> + Send + 'static,
+    L: Into<Loaded<V>> + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let name = inner.name(key);
+    if let Role::Lead(_) = inner.enter(&name, &mut Some(loader), Wanted { more_than: fresh, bypass: false, has_fallback: true }) {
+        count(&inner.counters.refreshes);
+    }
+}
+
+async fn miss<K, V, F, T, L, E>(
+    inner: &Arc<Inner<K, V>>,
+    key: K,
+    loader: F,
+    stale: Option<Arc<Entry<V>>>,
+    bypass: bool,
+) -> Result<Content<V>, LoadError>
+where
+    K: CacheKey,
+    V: Clone + Send + Sync + 'static,
+    F: FnOnce() -> T + Send + 'static,
+    T: Future<Output = Result<L, E>> + Send + 'static,
+    L: Into<Loaded<V>> + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let name = inner.name(key);
+    let settings = &inner.settings;
+    let patience = if stale.is_some() { settings.soft_timeout } else { None }.unwrap_or(settings.hard_timeout);
+    let want = Wanted { more_than: Duration::ZERO, bypass, has_fallback: stale.is_some() };
+    let wait = async {
+        let mut loader = Some(loader);
+        loop {
+            let arrival = inner.shared.generations.now();
+            match inner.enter(&name, &mut loader, want) {
+                Role::Lead(flight) => return flight.landed().await,
+                Role::Join(flight) => {
+                    count(&inner.counters.joined);
+                    let outcome = flight.landed().await;
+                    match &outcome {
+                        // what it loaded was invalidated before this caller came, by a tag that only the value told
+                        Ok(entry) if flight.start < arrival && !inner.is_valid(entry) => {}
+                        _ => return outcome,
+                    }
+                }
+            }
+        }
+    };
+    let outcome = match within(&inner.shared.runtime, patience, wait).await {
+        Some(outcome) => outcome,
+        None => {
+            if stale.is_none() {
+                count(&inner.counters.timeouts);
+            }
+            Err(LoadError::new(LoadErrorKind::Timeout))
+        }
+    };
+    match (outcome, stale) {
+        (Ok(entry), _) => match &entry.content {
+            Content::Failed(error) => Err(error.clone()),
+            content => Ok(content.clone()),
+        },
+        // it may have been invalidated meanwhile
+        (Err(error), Some(stale)) if inner.is_valid(&stale) => {
+            if error.kind() != LoadErrorKind::Timeout {
+                let until = inner.shared.now().saturating_add(nanos(settings.throttle));
+                stale.throttled_until.store(until, Ordering::Relaxed);
+                inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
+            }
+            count(&inner.counters.stale);
+            Ok(stale.content.clone())
+        }
+        (Err(error), _) => Err(error),
+    }
+}

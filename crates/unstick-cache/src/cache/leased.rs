@@ -1,0 +1,242 @@
+//! A load through the shared level: one for all nodes, while the one that loads keeps its lease.
+
+use std::{error::Error, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use unstick_core::{EventKind, Filled, Held, LeaseToken, LevelValue, Looked, OpId, TagKey, Target, Want};
+
+use super::{
+    inner::{Kept, Read},
+    load::{Landed, Load},
+    wait::within,
+};
+use crate::{
+    CacheKey, Loaded,
+    entry::Content,
+    envelope::Codec,
+    error::LoadError,
+    level::LevelSide,
+    mark::{self, Print},
+    namespace::publish,
+    notice::Message,
+    stats::count,
+};
+
+/// Between looks at a lease that somebody else holds, when no notice comes.
+const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A lease, and a value that may stand in.
+struct Lease {
+    held: Held,
+    stale: Option<LevelValue>,
+}
+
+impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
+    pub(super) async fn through_level(
+        &self,
+        codec: &Codec<V>,
+        side: &LevelSide,
+        call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
+    ) -> Landed<V> {
+        let shared = &self.inner.shared;
+        let settings = &self.inner.settings;
+        let key = &self.name.text;
+        let mut want = Want { schema: settings.schema, more_than: self.want.more_than, lease: settings.lease };
+        let mut waiting = None;
+        let mut poll = POLLS.0;
+        loop {
+            if !side.is_usable() || !self.trusts_level(side).await {
+                return self.without_level(call).await;
+            }
+            let read = self.inner.read();
+            let Ok(looked) = side.ask(side.level().read_or_lease(side.op(), key, &want)).await else {
+                return self.without_level(call).await;
+            };
+            match looked {
+                Looked::Found(value) => {
+                    // its tags are known only now
+                    match self.trusts_tags(side, &value.tags).await {
+                        Some(true) => {}
+                        Some(false) => continue,
+                        None => return self.without_level(call).await,
+                    }
+                    if let Some(content) = self.open(codec, &value.bytes) {
+                        count(&self.inner.counters.level_hits);
+                        let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
+                        return self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                    }
+                    // nothing that is there will do
+                    want.more_than = Duration::MAX;
+                }
+                Looked::Leased { token, start, stale } => {
+                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale };
+                    return self.leased(codec, side, lease, call).await;
+                }
+                Looked::Held { remaining, .. } => match waiting.take() {
+                    // the notice may have come between the answer and now: look once more, ready for it
+                    None => waiting = Some(shared.wakes.register(self.name.hash)),
+                    Some(wake) => {
+                        let limit = poll.min(remaining.max(POLLS.0));
+                        _ = within(&shared.runtime, limit, wake.woken()).await;
+                        poll = (poll * 2).min(POLLS.1);
+                    }
+                },
+                _ => return self.without_level(call).await,
+            }
+        }
+    }
+
+    /// Whether the level is known to have heard of every invalidation of the key; it is told first if need be.
+    async fn trusts_level(&self, side: &LevelSide) -> bool {
+        let distrust = &self.inner.shared.distrust;
+        let all = (Print::All, Target::All);
+        for (print, target) in [all, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
+            if let Some(op_id) = distrust.of(print)
+                && !self.confirm(side, print, op_id, target).await
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The same of a value's tags. `Some(false)`: by now, but the value must be asked for again.
+    async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
+        let mut all = true;
+        for tag in tags {
+            let print = Print::Tag(mark::hash(&tag.0));
+            if let Some(op_id) = self.inner.shared.distrust.of(print) {
+                all = false;
+                if !self.confirm(side, print, op_id, Target::Tag(tag.clone())).await {
+                    return None;
+                }
+            }
+        }
+        Some(all)
+    }
+
+    async fn confirm(&self, side: &LevelSide, print: Print, op_id: OpId, target: Target) -> bool {
+        let confirmed = side.invalidate(op_id, &[target]).await;
+        if confirmed {
+            self.inner.shared.distrust.confirmed(print, op_id);
+        }
+        confirmed
+    }
+
+    /// Loads and fills.
+    async fn leased(
+        &self,
+        codec: &Codec<V>,
+        side: &LevelSide,
+        lease: Lease,
+        call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
+    ) -> Landed<V> {
+        let key = &self.name.text;
+        let read = self.inner.read();
+        let loaded = self.while_extending(side, lease.held.token, call).await;
+        let kept = match loaded {
+            Ok(loaded) => self.inner.keep(&self.name.key, loaded),
+            Err(error) => {
+                self.release(side, lease.held).await;
+                return self.stand_in(codec, lease.stale, read).unwrap_or(Landed::Kept(Err(error)));
+            }
+        };
+        let content = match &kept.content {
+            Content::Value(value) => Some(value),
+            _ => None,
+        };
+        if kept.fresh.is_zero() {
+            self.release(side, lease.held).await;
+            return self.local(kept, read);
+        }
+        let Some(bytes) = codec.seal(self.name.hash, content) else {
+            self.inner.shared.events.emit(EventKind::CacheUnencodable, None, &self.inner.name);
+            self.release(side, lease.held).await;
+            return self.local(kept, read);
+        };
+        let value = LevelValue { bytes, tags: kept.tags.clone(), fresh: kept.fresh, kept: kept.fresh.saturating_add(kept.stale) };
+        self.inner.shared.level_keeps(value.kept);
+        match side.ask(side.level().fill(side.op(), key, lease.held, &value)).await {
+            Ok(Filled::Done { awaited }) => {
+                if awaited {
+                    self.wake();
+                }
+                self.local(kept, read)
+            }
+            // invalidated on another node, whose notice is still on its way
+            Ok(_) => {
+                self.refused("by the level");
+                self.wake();
+                match self.local(kept, read) {
+                    Landed::Kept(outcome) | Landed::Passed(outcome) => Landed::Passed(outcome),
+                }
+            }
+            Err(_) => self.local(kept, read),
+        }
+    }
+
+    async fn while_extending(
+        &self,
+        side: &LevelSide,
+        token: LeaseToken,
+        call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
+    ) -> Result<Loaded<V>, LoadError> {
+        let settings = &self.inner.settings;
+        let extending = async {
+            loop {
+                self.inner.shared.runtime.sleep(settings.lease / 3).await;
+                let extended = side.level().extend(side.op(), &self.name.text, settings.schema, token, settings.lease);
+                if matches!(side.ask(extended).await, Ok(false)) {
+                    // invalidated: the value is no longer wanted by others, but those who wait here get it
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        match select(pin!(self.call(call)), pin!(extending)).await {
+            Either::Left((loaded, _)) => loaded,
+            Either::Right(((), _)) => Err(LoadError::new(crate::LoadErrorKind::Abandoned)),
+        }
+    }
+
+    async fn release(&self, side: &LevelSide, held: Held) {
+        if matches!(side.ask(side.level().release(side.op(), &self.name.text, held)).await, Ok(true)) {
+            self.wake();
+        }
+    }
+
+    /// Those who wait on other nodes look again.
+    fn wake(&self) {
+        let (shared, key) = (self.inner.shared.clone(), self.name.hash);
+        shared.wakes.wake(key);
+        let task = {
+            let shared = shared.clone();
+            async move { _ = publish(&shared, &Message::Wake(key)).await }
+        };
+        shared.runtime.spawn(Box::pin(task));
+    }
+
+    fn open(&self, codec: &Codec<V>, bytes: &Bytes) -> Option<Content<V>> {
+        let opened = codec.open(self.name.hash, bytes);
+        if opened.is_none() {
+            count(&self.inner.counters.undecodable);
+            self.inner.shared.events.emit(EventKind::CacheUndecodable, None, &self.inner.name);
+        }
+        Some(opened?.map_or(Content::Absent, Content::Value))
+    }
+
+    /// A shared value beyond its end, for want of a new one.
+    fn stand_in(&self, codec: &Codec<V>, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
+        if self.inner.settings.stale.is_none() || self.want.has_fallback {
+            return None;
+        }
+        let value = stale?;
+        let content = self.open(codec, &value.bytes)?;
+        let fresh = self.inner.settings.throttle.min(value.kept);
+        count(&self.inner.counters.stale);
+        self.inner.shared.events.emit(EventKind::CacheStale, None, "from the level");
+        Some(self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read))
+    }
+}

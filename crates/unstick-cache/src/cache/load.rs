@@ -1,0 +1,150 @@
+//! A load: detached from its callers, bounded in time, isolated from panics.
+
+use std::{error::Error, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use unstick_core::EventKind;
+
+use super::{
+    inner::{Inner, Kept, Name, Read},
+    wait::{Flight, Outcome, within},
+};
+use crate::{
+    CacheKey, Loaded,
+    entry::Content,
+    error::{LoadError, LoadErrorKind},
+    stats::count,
+};
+
+/// What a load is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// A shared value that stays fresh for no longer will not do.
+    pub(crate) more_than: Duration,
+    /// From the source alone.
+    pub(crate) bypass: bool,
+    /// Callers have something to serve when it fails.
+    pub(crate) has_fallback: bool,
+}
+
+pub(crate) struct Load<K, V> {
+    pub(crate) inner: Arc<Inner<K, V>>,
+    pub(crate) name: Name<K>,
+    pub(crate) flight: Arc<Flight<V>>,
+    pub(crate) want: Wanted,
+}
+
+/// What became of a load.
+pub(super) enum Landed<V> {
+    /// A value, and whether the process may keep it.
+    Kept(Outcome<V>),
+    /// A value that others know to be invalidated, or that is not to be kept.
+    Passed(Outcome<V>),
+}
+
+impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
+    /// Loads, keeps, and tells those who wait.
+    pub(crate) async fn run<F, T, L, E>(self, loader: F, done: watch::Sender<Option<Outcome<V>>>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let inner = &self.inner;
+        let runtime = &inner.shared.runtime;
+        let landed = match within(runtime, inner.settings.load_limit, self.land(loader)).await {
+            Some(landed) => landed,
+            None => Landed::Kept(Err(self.failed(LoadError::new(LoadErrorKind::Abandoned)))),
+        };
+        let outcome = match landed {
+            Landed::Kept(Ok(entry)) => {
+                if inner.is_valid(&entry) {
+                    if let Some(watch) = inner.watch.get() {
+                        watch(&self.name.key, self.name.hash, &entry.tags);
+                    }
+                    inner.l1.insert(self.name.key.clone(), entry.clone());
+                } else {
+                    self.refused("here");
+                }
+                Ok(entry)
+            }
+            Landed::Kept(Err(error)) => {
+                if !self.want.has_fallback {
+                    let kept = Kept {
+                        content: Content::Failed(error.clone()),
+                        tags: Vec::new(),
+                        fresh: inner.settings.back_off,
+                        stale: Duration::ZERO,
+                    };
+                    let read = Read { start: self.flight.start, at: inner.shared.now() };
+                    let entry = inner.entry(&self.name, kept, read, 0);
+                    inner.l1.insert(self.name.key.clone(), entry);
+                }
+                Err(error)
+            }
+            Landed::Passed(outcome) => outcome,
+        };
+        inner.flights.leave(&self.name.key, &self.flight);
+        _ = done.send(Some(outcome));
+    }
+
+    async fn land<F, T, L, E>(&self, loader: F) -> Landed<V>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let call = async move { loader().await.map(Into::into).map_err(Into::into) };
+        match (&self.inner.codec, &self.inner.shared.level) {
+            (Some(codec), Some(side)) if !self.want.bypass => self.through_level(codec, side, call).await,
+            _ => self.without_level(call).await,
+        }
+    }
+
+    /// Without the level.
+    pub(super) async fn without_level(
+        &self,
+        call: impl Future<Output = Result<Loaded<V>, Box<dyn Error + Send + Sync>>> + Send,
+    ) -> Landed<V> {
+        let read = self.inner.read();
+        match self.call(call).await {
+            Ok(loaded) => self.local(self.inner.keep(&self.name.key, loaded), read),
+            Err(error) => Landed::Kept(Err(error)),
+        }
+    }
+
+    /// A value for the process alone.
+    pub(super) fn local(&self, kept: Kept<V>, read: Read) -> Landed<V> {
+        let is_kept = !kept.fresh.is_zero();
+        let took = self.inner.shared.now().saturating_sub(read.at);
+        let entry = self.inner.entry(&self.name, kept, read, took);
+        if is_kept { Landed::Kept(Ok(entry)) } else { Landed::Passed(Ok(entry)) }
+    }
+
+    /// Runs the loader.
+    pub(super) async fn call(
+        &self,
+        call: impl Future<Output = Result<Loaded<V>, Box<dyn Error + Send + Sync>>> + Send,
+    ) -> Result<Loaded<V>, LoadError> {
+        count(&self.inner.counters.loads);
+        match AssertUnwindSafe(call).catch_unwind().await {
+            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Err(error)) => Err(self.failed(LoadError::failed(error))),
+            Err(_) => Err(self.failed(LoadError::new(LoadErrorKind::Panicked))),
+        }
+    }
+
+    fn failed(&self, error: LoadError) -> LoadError {
+        count(&self.inner.counters.load_failures);
+        self.inner.shared.events.emit(EventKind::CacheLoadFailed, None, error.kind().as_str());
+        error
+    }
+
+    pub(super) fn refused(&self, by: &'static str) {
+        count(&self.inner.counters.refused);
+        self.inner.shared.events.emit(EventKind::CacheRefused, None, by);
+    }
+}

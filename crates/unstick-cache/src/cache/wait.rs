@@ -1,0 +1,46 @@
+//! Callers that wait for a load.
+
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+use tokio::sync::watch;
+use unstick_core::Runtime;
+
+use crate::{
+    entry::Entry,
+    error::{LoadError, LoadErrorKind},
+};
+
+pub(crate) type Outcome<V> = Result<Arc<Entry<V>>, LoadError>;
+
+/// A load under way.
+pub(crate) struct Flight<V> {
+    /// The number at which it started.
+    pub(crate) start: u64,
+    pub(crate) done: watch::Receiver<Option<Outcome<V>>>,
+}
+
+impl<V> fmt::Debug for Flight<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+impl<V: Clone> Flight<V> {
+    pub(crate) async fn landed(&self) -> Outcome<V> {
+        let mut done = self.done.clone();
+        match done.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(LoadError::new(LoadErrorKind::Abandoned))),
+            // its task is gone: the process is shutting down
+            Err(_) => Err(LoadError::new(LoadErrorKind::Abandoned)),
+        }
+    }
+}
+
+/// `future`, for `limit` at most.
+pub(crate) async fn within<T>(runtime: &Runtime, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(runtime.sleep(limit))).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
+}

@@ -1,0 +1,115 @@
+//! What a process keeps of a value, and how fresh it is: pure decisions on numbers.
+
+use std::time::Duration;
+
+use super::{
+    error::LoadError,
+    generations::Stripe,
+    sync::{AtomicU64, Ordering},
+};
+
+/// Beyond so many mean waits an early refresh is not worth a dice: its chance is below one in a million.
+const FAR: f64 = 14.0;
+
+/// Nanoseconds of monotonic time.
+pub(crate) type Nanos = u64;
+
+pub(crate) fn nanos(time: Duration) -> Nanos {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Content<V> {
+    Value(V),
+    /// The source says that there is none.
+    Absent,
+    /// The last load failed, and the next one waits a little.
+    Failed(LoadError),
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry<V> {
+    pub(crate) content: Content<V>,
+    /// The number at which its load started.
+    pub(crate) start: u64,
+    pub(crate) key: Stripe,
+    pub(crate) tags: Box<[Stripe]>,
+    /// When its load, or its reading from the level, started.
+    pub(crate) read_at: Nanos,
+    pub(crate) fresh_until: Nanos,
+    /// Until then it may stand in when loading fails.
+    pub(crate) kept_until: Nanos,
+    /// How long its load took.
+    pub(crate) took: Nanos,
+    /// While it stands in: until when no further load is tried.
+    pub(crate) throttled_until: AtomicU64,
+}
+
+/// When a process's knowledge counts as current.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trust {
+    /// Notices are known to have arrived up to a moment that is at most the limit ago, until then.
+    pub(crate) current_until: Nanos,
+    /// Otherwise values are trusted so long after they were read.
+    pub(crate) clamp: Nanos,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    Fresh,
+    /// Fresh, but the next load should start in the background.
+    RefreshDue,
+    /// May stand in when loading fails.
+    Stale,
+    /// May stand in, and loading has failed a moment ago.
+    Throttled,
+    Dead,
+}
+
+impl<V> Entry<V> {
+    /// `beta` is the eagerness of early refreshes (0 is off), `dice` a uniform number.
+    pub(crate) fn judge(&self, now: Nanos, trust: Trust, beta: f64, dice: impl FnOnce() -> u64) -> Freshness {
+        if now < self.fresh_until && (now <= trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp) {
+            return if beta > 0.0 && is_refresh_due(self.fresh_until - now, self.took, beta, dice) {
+                Freshness::RefreshDue
+            } else {
+                Freshness::Fresh
+            };
+        }
+        if now >= self.kept_until {
+            Freshness::Dead
+        } else if now < self.throttled_until.load(Ordering::Relaxed) {
+            Freshness::Throttled
+        } else {
+            Freshness::Stale
+        }
+    }
+}
+
+/// XFetch (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", 2015): a load is started
+/// early with a chance that grows as the end comes near, by the time that loads take.
+#[allow(clippy::cast_precision_loss, reason = "a chance needs no more precision")]
+fn is_refresh_due(left: Nanos, took: Nanos, beta: f64, dice: impl FnOnce() -> u64) -> bool {
+    let mean = took as f64 * beta;
+    let left = left as f64;
+    if left > mean * FAR {
+        return false;
+    }
+    let uniform = ((dice() >> 11) as f64 + 1.0) / (1_u64 << 53) as f64;
+    left <= mean * -uniform.ln()
+}
+
+/// `time`, shortened by up to `jitter` of it.
+#[allow(clippy::cast_precision_loss, reason = "jitter needs no more precision")]
+pub(crate) fn jittered(time: Duration, jitter: f64, dice: u64) -> Duration {
+    let uniform = (dice >> 11) as f64 / (1_u64 << 53) as f64;
+    time.mul_f64((-jitter).mul_add(uniform, 1.0).clamp(0.0, 1.0))
+}
+
+/// Spreads a number over all bits (the finaliser of SplitMix64).
+pub(crate) fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,110 @@
+//! Values as bytes for the shared level: a versioned envelope around what the codec makes of a value.
+//!
+//! Format 1: format, kind (0 absent, 1 value), hash of the key (8 bytes), the value. The hash is there because a value under a
+//! wrong key must never be served.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Serialize, de::DeserializeOwned};
+
+const FORMAT: u8 = 1;
+const HEAD: usize = 10;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Encode<V> = dyn Fn(&V) -> Result<Vec<u8>, BoxError> + Send + Sync;
+type Decode<V> = dyn Fn(&[u8]) -> Result<V, BoxError> + Send + Sync;
+
+/// How values are written and read.
+pub(crate) struct Codec<V> {
+    encode: Arc<Encode<V>>,
+    decode: Arc<Decode<V>>,
+}
+
+impl<V> Clone for Codec<V> {
+    fn clone(&self) -> Self {
+        Self { encode: self.encode.clone(), decode: self.decode.clone() }
+    }
+}
+
+impl<V> fmt::Debug for Codec<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Codec")
+    }
+}
+
+impl<V> Codec<V> {
+    pub(crate) fn json() -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        Self::new(|value| Ok(serde_json::to_vec(value)?), |bytes| Ok(serde_json::from_slice(bytes)?))
+    }
+
+    pub(crate) fn new(
+        encode: impl Fn(&V) -> Result<Vec<u8>, BoxError> + Send + Sync + 'static,
+        decode: impl Fn(&[u8]) -> Result<V, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { encode: Arc::new(encode), decode: Arc::new(decode) }
+    }
+
+    /// `None`: the codec cannot write this value.
+    pub(crate) fn seal(&self, key: u64, value: Option<&V>) -> Option<Bytes> {
+        let body = match value {
+            Some(value) => (self.encode)(value).ok()?,
+            None => Vec::new(),
+        };
+        let mut bytes = BytesMut::with_capacity(HEAD + body.len());
+        bytes.put_u8(FORMAT);
+        bytes.put_u8(u8::from(value.is_some()));
+        bytes.put_u64(key);
+        bytes.put_slice(&body);
+        Some(bytes.freeze())
+    }
+
+    /// `None`: not written by this codec for this key.
+    pub(crate) fn open(&self, key: u64, bytes: &[u8]) -> Option<Option<V>> {
+        let (head, body) = bytes.split_first_chunk::<HEAD>()?;
+        if head[0] != FORMAT || head[2..] != key.to_be_bytes() {
+            return None;
+        }
+        match head[1] {
+            0 => body.is_empty().then_some(None),
+            1 => (self.decode)(body).ok().map(Some),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_is_opened_under_its_key_alone(key: u64, other: u64, value: Option<Vec<String>>) {
+            let codec = Codec::json();
+            let bytes = codec.seal(key, value.as_ref()).unwrap();
+            prop_assert_eq!(codec.open(key, &bytes), Some(value));
+            if key != other {
+                prop_assert_eq!(codec.open(other, &bytes), None);
+            }
+        }
+
+        #[test]
+        fn garbage_is_a_miss(key: u64, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(Codec::<String>::json().open(key, &bytes), None);
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_format_1_stay_readable() {
+        let codec = Codec::<u32>::json();
+        assert_eq!(codec.open(7, b"\x01\x01\0\0\0\0\0\0\0\x0799"), Some(Some(99)));
+        assert_eq!(codec.open(7, b"\x01\0\0\0\0\0\0\0\0\x07"), Some(None));
+        assert_eq!(codec.open(7, b"\x02\x01\0\0\0\0\0\0\0\x0799"), None, "a newer format");
+        assert_eq!(codec.open(7, b"\x01\x01\0\0\0\0\0\0\0\x07\"x\""), None, "another type");
+    }
+}
