@@ -66,7 +66,7 @@ impl Shared {
     }
 
     pub(crate) fn is_current(&self) -> bool {
-        self.now() <= self.trust().current_until
+        self.now() < self.trust().current_until
     }
 
     pub(crate) fn trust(&self) -> Trust {
