@@ -45,16 +45,18 @@ impl Distrust {
         self.prints.lock().unwrap_or_else(PoisonError::into_inner).get(&print).copied()
     }
 
-    /// The level has confirmed it; a later invalidation of the same stays.
-    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
+    /// The level has confirmed it; a later invalidation of the same stays. Whether this was the one that was waited for.
+    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) -> bool {
         if self.count.load(Ordering::SeqCst) == 0 {
-            return;
+            return false;
         }
         let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
-        if prints.get(&print) == Some(&op_id) {
+        let is_it = prints.get(&print) == Some(&op_id);
+        if is_it {
             prints.remove(&print);
         }
         self.count.store(prints.len(), Ordering::SeqCst);
+        is_it
     }
 }
 

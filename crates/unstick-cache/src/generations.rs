@@ -20,24 +20,13 @@ pub(crate) struct Generations {
     cleared: AtomicU64,
     keys: Box<[AtomicU64]>,
     tags: Box<[AtomicU64]>,
-    /// By [`Generations::settle`].
-    settled: Box<[AtomicU64]>,
-    /// By [`Generations::settle_all`].
-    all_settled: AtomicU64,
 }
 
 impl Generations {
     /// With at least so many stripes; numbers of stripes are powers of two.
     pub(crate) fn new(keys: u32, tags: u32) -> Self {
         let stripes = |count: u32| (0..count.next_power_of_two()).map(|_| AtomicU64::new(0)).collect();
-        Self {
-            clock: AtomicU64::new(0),
-            cleared: AtomicU64::new(0),
-            keys: stripes(keys),
-            tags: stripes(tags),
-            settled: stripes(tags),
-            all_settled: AtomicU64::new(0),
-        }
+        Self { clock: AtomicU64::new(0), cleared: AtomicU64::new(0), keys: stripes(keys), tags: stripes(tags) }
     }
 
     pub(crate) fn key(&self, hash: u64) -> Stripe {
@@ -63,21 +52,6 @@ impl Generations {
 
     pub(crate) fn invalidate_all(&self) -> u64 {
         self.leave(&self.cleared)
-    }
-
-    /// The shared level has confirmed an invalidation of the tag, which it may not have known before.
-    pub(crate) fn settle(&self, tag: Stripe) {
-        self.leave(slot(&self.settled, tag));
-    }
-
-    /// The same of everything.
-    pub(crate) fn settle_all(&self) {
-        self.leave(&self.all_settled);
-    }
-
-    /// Whether what the level was asked at `start` was asked after that.
-    pub(crate) fn is_settled(&self, start: u64, tag: Stripe) -> bool {
-        slot(&self.settled, tag).load(Ordering::Acquire) <= start && self.all_settled.load(Ordering::Acquire) <= start
     }
 
     fn leave(&self, with: &AtomicU64) -> u64 {

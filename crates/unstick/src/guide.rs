@@ -2,6 +2,7 @@
 //!
 //! | guide | question |
 //! |---|---|
+//! | `one_truth` (feature `cache`) | how to get from a cache in each process to one truth on every node |
 //! | [`outages`] | what happens when the store hangs, dies, forgets or cannot be reached |
 //!
 //! ```
@@ -18,3 +19,7 @@
 
 #[doc = include_str!("../docs/outages.md")]
 pub mod outages {}
+
+#[cfg(feature = "cache")]
+#[doc = include_str!("../docs/one_truth.md")]
+pub mod one_truth {}

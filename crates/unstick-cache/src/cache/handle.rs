@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use unstick_core::{LevelKey, Target};
+use unstick_core::{BoxFuture, LevelKey, Target};
 
 use super::{
     inner::{Inner, Name},
@@ -17,7 +17,6 @@ use crate::{
     flight::Role,
     namespace,
     stats::count,
-    sync::Ordering,
     writes::ClientWrites,
 };
 
@@ -101,31 +100,43 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         L: Into<Loaded<V>> + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        match self.answer(key, loader) {
+            Answer::Now(content) => Ok(content),
+            Answer::Later(content) => content.await,
+        }
+    }
+
+    /// A hit, with nothing to wait for; or else what to wait for, in a box, so that the future of a hit stays small.
+    pub(crate) fn answer<F, T, L, E>(&self, key: K, loader: F) -> Answer<V>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
         let inner = &self.inner;
-        let stale = if ClientWrites::bypasses_current() {
-            inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(miss(inner, key, loader, None, true)).await;
-        } else {
-            match inner.look(&key) {
-                Look::Serve(content) => {
-                    inner.counters.hits.add();
-                    return Ok(content);
-                }
-                Look::Refresh(content, fresh) => {
-                    inner.counters.hits.add();
-                    refresh(inner, key, loader, fresh);
-                    return Ok(content);
-                }
-                Look::Throttled(content) => {
-                    count(&inner.counters.stale);
-                    return Ok(content);
-                }
-                Look::Miss(stale) => stale,
+        if ClientWrites::bypasses_current() {
+            count(&inner.counters.bypassed);
+            return Answer::Later(Box::pin(miss(inner.clone(), key, loader, None, true)));
+        }
+        let stale = match inner.look(&key) {
+            Look::Serve(content) => {
+                inner.counters.hits.add();
+                return Answer::Now(content);
             }
+            Look::Refresh(content, fresh) => {
+                inner.counters.hits.add();
+                refresh(inner, key, loader, fresh);
+                return Answer::Now(content);
+            }
+            Look::Throttled(content) => {
+                count(&inner.counters.stale);
+                return Answer::Now(content);
+            }
+            Look::Miss(stale) => stale,
         };
         count(&inner.counters.misses);
-        // apart, so that the future of a hit stays small
-        Box::pin(miss(inner, key, loader, stale, false)).await
+        Answer::Later(Box::pin(miss(inner.clone(), key, loader, stale, false)))
     }
 
     /// What the process has and may be served. No load is started.
@@ -184,6 +195,12 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     pub fn name(&self) -> &str {
         &self.inner.name
     }
+}
+
+/// What a caller gets.
+pub(crate) enum Answer<V> {
+    Now(Content<V>),
+    Later(BoxFuture<'static, Result<Content<V>, LoadError>>),
 }
 
 /// What the process has.
@@ -263,7 +280,7 @@ where
 }
 
 async fn miss<K, V, F, T, L, E>(
-    inner: &Arc<Inner<K, V>>,
+    inner: Arc<Inner<K, V>>,
     key: K,
     loader: F,
     stale: Option<Arc<Entry<V>>>,

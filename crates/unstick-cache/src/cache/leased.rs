@@ -29,7 +29,7 @@ const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A lease, and a value that may stand in.
+/// A lease, and a value that may stand in, which was read when.
 struct Lease {
     held: Held,
     stale: Option<LevelValue>,
@@ -51,10 +51,15 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let mut waiting = None;
         let mut poll = POLLS.0;
         loop {
-            // an invalidation is first distrusted, then numbered: whoever has its number sees the distrust
-            let read = self.inner.read();
-            if !side.is_usable() || !self.trusts_level(side).await {
+            if !side.is_usable() {
                 return self.without_level(call).await;
+            }
+            // before distrust is looked at: an invalidation adds its distrust first
+            let read = self.inner.read();
+            match self.trusts_level(side).await {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return self.without_level(call).await,
             }
             let Ok(looked) = side.ask(side.level().read_or_lease(side.op(), key, &want)).await else {
                 return self.without_level(call).await;
@@ -62,15 +67,20 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             match looked {
                 Looked::Found(value) => {
                     // its tags are known only now
-                    match self.trusts_tags(side, &value.tags, read).await {
+                    match self.trusts_tags(side, &value.tags).await {
                         Some(true) => {}
                         Some(false) => continue,
                         None => return self.without_level(call).await,
                     }
                     if let Some(content) = self.open(codec, &value.bytes) {
-                        count(&self.inner.counters.level_hits);
                         let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
-                        return self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                        let kept = Kept { content, tags: value.tags, fresh, stale };
+                        // what was invalidated while the answer was on its way is asked for again
+                        if self.is_valid(&kept, read) {
+                            count(&self.inner.counters.level_hits);
+                            return self.local(kept, read);
+                        }
+                        continue;
                     }
                     // nothing that is there will do
                     want.more_than = Duration::MAX;
@@ -98,35 +108,36 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         }
     }
 
-    /// Whether the level is known to have heard of every invalidation of the key; it is told first if need be.
-    async fn trusts_level(&self, side: &LevelSide) -> bool {
+    /// Whether the level is known to have heard of every invalidation of the key; it is told if need be. `Some(false)`: it has
+    /// by now, but what was read before does not count.
+    async fn trusts_level(&self, side: &LevelSide) -> Option<bool> {
         let distrust = &self.inner.shared.distrust;
-        let all = (Print::All, Target::All);
-        for (print, target) in [all, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
-            if let Some(op_id) = distrust.of(print)
-                && !self.confirm(side, print, op_id, target).await
-            {
-                return false;
+        let mut all = true;
+        let everything = (Print::All, Target::All);
+        for (print, target) in [everything, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
+            if let Some(op_id) = distrust.of(print) {
+                all = false;
+                if !self.confirm(side, print, op_id, target).await {
+                    return None;
+                }
             }
         }
-        true
+        Some(all)
     }
 
-    /// The same of a value's tags, which are known only once it was read. `Some(false)`: by now, but the value must be asked for again.
-    async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey], read: Read) -> Option<bool> {
+    /// The same of a value's tags, which are known only once it was read.
+    async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
         let shared = &self.inner.shared;
         // too many of them have become everything meanwhile
         let mut all = tags.is_empty() || shared.distrust.of(Print::All).is_none();
         for tag in tags {
-            let hash = mark::hash(&tag.0);
-            if let Some(op_id) = shared.distrust.of(Print::Tag(hash)) {
+            let print = Print::Tag(mark::hash(&tag.0));
+            if let Some(op_id) = shared.distrust.of(print) {
                 all = false;
-                if !self.confirm(side, Print::Tag(hash), op_id, Target::Tag(tag.clone())).await {
+                if !self.confirm(side, print, op_id, Target::Tag(tag.clone())).await {
                     return None;
                 }
             }
-            // somebody else had it confirmed, maybe after the value was read
-            all &= shared.generations.is_settled(read.start, shared.generations.tag(hash));
         }
         Some(all)
     }
@@ -154,7 +165,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Ok(kept) => kept,
             Err(error) => {
                 self.release(side, lease.held).await;
-                return self.stand_in(codec, side, lease.stale, lease.read).await.unwrap_or(Landed::Kept(Err(error)));
+                return self.stand_in(codec, side, lease).await.unwrap_or(Landed::Kept(Err(error)));
             }
         };
         let content = match &kept.content {
@@ -241,19 +252,19 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         Some(opened?.map_or(Content::Absent, Content::Value))
     }
 
-    /// A shared value beyond its end, for want of a new one.
-    async fn stand_in(&self, codec: &Codec<V>, side: &LevelSide, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
+    /// A shared value beyond its end, for want of a new one. It may have been invalidated since the level gave it, or by a tag of which
+    /// the level did not know.
+    async fn stand_in(&self, codec: &Codec<V>, side: &LevelSide, lease: Lease) -> Option<Landed<V>> {
         if self.inner.settings.stale.is_none() || self.want.has_fallback {
             return None;
         }
-        let value = stale?;
-        if self.trusts_tags(side, &value.tags, read).await != Some(true) {
+        let (value, read) = (lease.stale?, lease.read);
+        if self.trusts_tags(side, &value.tags).await != Some(true) {
             return None;
         }
         let content = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
         let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) };
-        // an end is no invalidation: what was invalidated while the load failed must not stand in
         if !self.is_valid(&kept, read) {
             return None;
         }

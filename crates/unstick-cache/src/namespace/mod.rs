@@ -115,7 +115,7 @@ impl Namespace {
     }
 
     /// Calls `hook` for every invalidation that this node applies, right after it is in effect: its own, and those of other nodes.
-    /// Hooks must return quickly; one that panics harms nobody but itself. Gaps are events and no hooks: what was missed is not known.
+    /// Hooks must return quickly; one that panics is logged, and told of the next. Gaps are events and no hooks: what was missed is not known.
     ///
     /// A hook that holds a clone of the namespace, or a cache of it, keeps it alive.
     pub fn on_invalidate(&self, hook: impl Fn(&Invalidation<'_>) + Send + Sync + 'static) {

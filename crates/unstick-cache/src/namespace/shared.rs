@@ -103,17 +103,12 @@ impl Shared {
         }
     }
 
-    /// The level has confirmed an invalidation. What was read from it by tag before that does not count, which is noted first.
+    /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
+    /// have an old value that nothing else tells from a new one: what was read until now does not count.
     pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
-        if self.distrust.of(print) == Some(op_id) {
-            match print {
-                Print::Tag(hash) => self.generations.settle(self.generations.tag(hash)),
-                Print::All => self.generations.settle_all(),
-                // keys are looked up before the level is asked
-                Print::Key(_) => {}
-            }
+        if self.distrust.confirmed(print, op_id) {
+            self.invalidate_here(print, None);
         }
-        self.distrust.confirmed(print, op_id);
     }
 
     pub(crate) fn call_hooks(&self, targets: &[Target], reached: Reached) {
@@ -121,8 +116,11 @@ impl Shared {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for target in targets {
             for hook in &*hooks {
-                // what is left to do for the invalidation does not depend on it
-                _ = catch_unwind(AssertUnwindSafe(|| hook(&Invalidation::new(target, reached, &self.name))));
+                let told = Invalidation::new(target, reached, &self.name);
+                // neither what is still to be told to others nor the task that listens to them may end with it
+                if catch_unwind(AssertUnwindSafe(|| hook(&told))).is_err() {
+                    tracing::error!(target: "unstick", namespace = &*self.name, "a hook panicked that was told of an invalidation");
+                }
             }
         }
     }
