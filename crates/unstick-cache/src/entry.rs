@@ -72,7 +72,7 @@ impl<V> Entry<V> {
         let is_throttled = now < self.throttled_until.load(Ordering::Relaxed);
         // no notice could make an error better
         let is_trusted =
-            matches!(self.content, Content::Failed(_)) || now <= trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp;
+            matches!(self.content, Content::Failed(_)) || now < trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp;
         if now < self.fresh_until && is_trusted {
             return if beta > 0.0 && !is_throttled && is_refresh_due(self.fresh_until - now, self.took, beta, dice) {
                 Freshness::RefreshDue
@@ -117,3 +117,6 @@ pub(crate) fn mix(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use crate::{
     stats::count,
 };
 
-/// Between looks at a lease that somebody else holds, when no notice comes.
+/// Between looks at a lease that somebody else holds, while notices stay away.
 const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -95,7 +95,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     // the notice may have come between the answer and now: look once more, ready for it
                     None => waiting = Some(shared.wakes.register(self.name.hash)),
                     Some(wake) => {
-                        let limit = poll.min(remaining.max(POLLS.0));
+                        // while notices arrive, only a holder that died has to be noticed without one
+                        let limit = if shared.is_current() { remaining } else { poll.min(remaining) }.max(POLLS.0);
                         if within(&shared.runtime, limit, wake.woken()).await.is_some() {
                             waiting = Some(shared.wakes.register(self.name.hash));
                         }

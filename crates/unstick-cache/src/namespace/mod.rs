@@ -138,7 +138,7 @@ impl Namespace {
     /// a moment ago. Otherwise they are trusted for the [clamp](NamespaceBuilder::clamp) only.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.shared.now() <= self.shared.trust().current_until
+        self.shared.is_current()
     }
 }
 

@@ -65,6 +65,10 @@ impl Shared {
         nanos(self.runtime.monotonic())
     }
 
+    pub(crate) fn is_current(&self) -> bool {
+        self.now() < self.trust().current_until
+    }
+
     pub(crate) fn trust(&self) -> Trust {
         Trust { current_until: self.current_until.load(Ordering::Acquire), clamp: self.clamp }
     }
@@ -92,6 +96,12 @@ impl Shared {
             Print::Tag(hash) => generations.invalidate_tag(generations.tag(hash)),
             Print::All => generations.invalidate_all(),
         };
+        // the lease that somebody waits for ends with it
+        match print {
+            Print::Key(hash) => self.wakes.wake(hash),
+            Print::Tag(_) => {}
+            Print::All => self.wakes.wake_all(),
+        }
     }
 
     /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, PoisonError},
 };
 
@@ -41,6 +42,12 @@ impl Wakes {
         if let Some(waiters) = waiters {
             waiters.open.close();
         }
+    }
+
+    /// Notices may have been missed, or will be.
+    pub(crate) fn wake_all(&self) {
+        let all = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        all.into_values().for_each(|waiters| waiters.open.close());
     }
 
     /// For how many keys somebody waits.
