@@ -63,6 +63,9 @@ impl Generations {
     }
 }
 
+/// What a load found, once it has.
+type Landing = Arc<Mutex<Option<u64>>>;
+
 /// A node with one key, and the source of its value.
 struct World {
     generations: Generations,
@@ -70,7 +73,7 @@ struct World {
     /// Stamp and version.
     entry: Mutex<Option<(u64, u64)>>,
     /// Stamp of the load that is running, and its outcome.
-    flight: Mutex<Option<(u64, Arc<Mutex<Option<u64>>>)>>,
+    flight: Mutex<Option<(u64, Landing)>>,
 }
 
 impl World {

@@ -64,6 +64,7 @@ mod connect;
 mod entry;
 mod error;
 mod index;
+pub mod level;
 mod prefix;
 mod read;
 mod scripts;
@@ -74,4 +75,6 @@ pub use bus::RedisBus;
 pub use client::{Push, RedisClient, Subscription};
 pub use connect::RedisClientBuilder;
 pub use fred;
+#[doc(no_inline)]
+pub use level::RedisLevel;
 pub use store::RedisStore;

@@ -39,6 +39,26 @@ impl Prefix {
         format!("{}{{bus}}:{:016x}", self.0, publisher.0)
     }
 
+    /// All schemas and leases of a cached value, and recent invalidations of it.
+    pub(crate) fn cached(&self, key: &str) -> Vec<u8> {
+        self.text("c:{", key)
+    }
+
+    /// Since when values with a tag are good.
+    pub(crate) fn tag(&self, tag: &str) -> Vec<u8> {
+        self.text("t:{", tag)
+    }
+
+    /// Epoch and sequence of the cache level.
+    pub(crate) fn meta(&self) -> Vec<u8> {
+        [self.0.as_bytes(), b"c:meta"].concat()
+    }
+
+    /// A prefix has no braces, so that no text can make one key look like another.
+    fn text(&self, kind: &str, text: &str) -> Vec<u8> {
+        [&*self.0, kind, text, "}"].concat().into_bytes()
+    }
+
     fn key(&self, kind: &[u8], bytes: &[u8; 32]) -> Vec<u8> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut key = Vec::with_capacity(self.0.len() + kind.len() + 65);
@@ -74,5 +94,8 @@ mod tests {
         let ann = String::from_utf8(prefix.principal("ann")).unwrap();
         assert!(ann.starts_with("a:p:{") && ann.len() == 70 && !ann.contains("ann"));
         assert_ne!(ann.into_bytes(), prefix.principal("Ann"));
+        assert_eq!(prefix.cached("carts:7"), b"a:c:{carts:7}");
+        assert_eq!(prefix.tag("customer:7"), b"a:t:{customer:7}");
+        assert_eq!(prefix.meta(), b"a:c:meta");
     }
 }

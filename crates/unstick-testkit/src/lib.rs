@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
 //! | [`bus`] | the rules of `unstick_core::Bus` as a suite that any bus can be held to |
+//! | [`level`] | the rules of `unstick_core::Level` as such a suite, and levels that are broken on purpose |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store that fails, hangs and answers late on command, around any other |
@@ -20,6 +21,7 @@ pub mod client;
 pub mod clock;
 pub mod contract;
 pub mod faults;
+pub mod level;
 #[cfg(feature = "servers")]
 pub mod load;
 pub mod mutants;

@@ -81,8 +81,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         self
     }
 
-    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that was *invalidated*
-    /// is never served.
+    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that is known to have been
+    /// *invalidated* is never served; while notices stay away, other nodes' invalidations are not known.
     pub const fn stale_if_error(mut self, time: Duration) -> Self {
         self.settings.stale = Some(time);
         self

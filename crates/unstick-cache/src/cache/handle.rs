@@ -3,21 +3,20 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use unstick_core::{BoxFuture, EventKind, LevelKey, Target};
+use unstick_core::{BoxFuture, LevelKey, Target};
 
 use super::{
     inner::{Inner, Name},
     load::{Load, Wanted},
-    wait::{Flight, within},
+    wait::{Flight, Outcome, within},
 };
 use crate::{
     CacheBuilder, CacheKey, CacheStats, Invalidated, KeyText, Loaded, Namespace,
-    entry::{Content, Entry, Freshness, mix, nanos},
+    entry::{Content, Entry, Freshness, mix},
     error::{LoadError, LoadErrorKind},
     flight::Role,
     namespace,
     stats::count,
-    sync::Ordering,
     writes::ClientWrites,
 };
 
@@ -143,6 +142,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     /// What the process has and may be served. No load is started.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
+        if ClientWrites::bypasses_current() {
+            return None;
+        }
         match self.inner.peek(key) {
             Some(Content::Value(value)) => Some(value),
             _ => None,
@@ -254,8 +256,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         if let Role::Lead(flight) = &role
             && let Some(loader) = loader.take()
         {
-            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want };
-            self.shared.runtime.spawn(Box::pin(load.run(loader, sender)));
+            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
+            self.shared.runtime.spawn(Box::pin(load.run(loader)));
         }
         role
     }
@@ -301,10 +303,11 @@ where
         loop {
             let arrival = inner.shared.generations.now();
             match inner.enter(&name, &mut loader, want) {
-                Role::Lead(flight) => return flight.landed().await,
+                Role::Lead(flight) => return flight.landed().await.unwrap_or_else(abandoned),
                 Role::Join(flight) => {
                     count(&inner.counters.joined);
-                    let outcome = flight.landed().await;
+                    // without an outcome its task is gone, as with the runtime of whoever led it: this caller leads
+                    let Some(outcome) = flight.landed().await else { continue };
                     match &outcome {
                         // what it loaded was invalidated before this caller came, by a tag that only the value told
                         Ok(entry) if flight.start < arrival && !inner.is_valid(entry) => {}
@@ -329,15 +332,15 @@ where
             content => Ok(content.clone()),
         },
         // it may have been invalidated meanwhile
-        (Err(error), Some(stale)) if inner.is_valid(&stale) => {
-            if error.kind() != LoadErrorKind::Timeout {
-                let until = inner.shared.now().saturating_add(nanos(settings.throttle));
-                stale.throttled_until.store(until, Ordering::Relaxed);
-                inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
-            }
+        (Err(_), Some(stale)) if inner.is_valid(&stale) => {
             count(&inner.counters.stale);
             Ok(stale.content.clone())
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// The process is shutting down.
+fn abandoned<V>() -> Outcome<V> {
+    Err(LoadError::new(LoadErrorKind::Abandoned))
 }

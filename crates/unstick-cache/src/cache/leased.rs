@@ -16,6 +16,7 @@ use crate::{
     entry::Content,
     envelope::Codec,
     error::LoadError,
+    generations::Stripe,
     level::LevelSide,
     mark::{self, Print},
     namespace::publish,
@@ -32,6 +33,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 struct Lease {
     held: Held,
     stale: Option<LevelValue>,
+    /// Before both.
     read: Read,
 }
 
@@ -72,11 +74,11 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     }
                     if let Some(content) = self.open(codec, &value.bytes) {
                         let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
-                        let landed = self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                        let kept = Kept { content, tags: value.tags, fresh, stale };
                         // what was invalidated while the answer was on its way is asked for again
-                        if self.is_valid(&landed) {
+                        if self.is_valid(&kept, read) {
                             count(&self.inner.counters.level_hits);
-                            return landed;
+                            return self.local(kept, read);
                         }
                         continue;
                     }
@@ -84,15 +86,19 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     want.more_than = Duration::MAX;
                 }
                 Looked::Leased { token, start, stale } => {
+                    // what could not be decoded a moment ago is of no use
+                    let stale = stale.filter(|_| want.more_than != Duration::MAX);
                     let lease = Lease { held: Held { schema: settings.schema, token, start }, stale, read };
                     return self.leased(codec, side, lease, call).await;
                 }
-                Looked::Held { remaining, .. } => match waiting.take() {
+                Looked::Held { remaining, .. } => match &waiting {
                     // the notice may have come between the answer and now: look once more, ready for it
                     None => waiting = Some(shared.wakes.register(self.name.hash)),
                     Some(wake) => {
                         let limit = poll.min(remaining.max(POLLS.0));
-                        _ = within(&shared.runtime, limit, wake.woken()).await;
+                        if within(&shared.runtime, limit, wake.woken()).await.is_some() {
+                            waiting = Some(shared.wakes.register(self.name.hash));
+                        }
                         poll = (poll * 2).min(POLLS.1);
                     }
                 },
@@ -118,12 +124,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         Some(all)
     }
 
-    /// The same of a value's tags.
+    /// The same of a value's tags, which are known only once it was read.
     async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
-        let mut all = true;
+        let shared = &self.inner.shared;
+        // too many of them have become everything meanwhile
+        let mut all = tags.is_empty() || shared.distrust.of(Print::All).is_none();
         for tag in tags {
             let print = Print::Tag(mark::hash(&tag.0));
-            if let Some(op_id) = self.inner.shared.distrust.of(print) {
+            if let Some(op_id) = shared.distrust.of(print) {
                 all = false;
                 if !self.confirm(side, print, op_id, Target::Tag(tag.clone())).await {
                     return None;
@@ -153,7 +161,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let read = self.inner.read();
         let loaded = self.while_extending(side, lease.held.token, call).await;
         let kept = match loaded {
-            Ok(loaded) => self.inner.keep(&self.name.key, loaded),
+            Ok(kept) => kept,
             Err(error) => {
                 self.release(side, lease.held).await;
                 return self.stand_in(codec, side, lease).await.unwrap_or(Landed::Kept(Err(error)));
@@ -163,7 +171,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Content::Value(value) => Some(value),
             _ => None,
         };
-        if kept.fresh.is_zero() {
+        // the level need not have heard of what was invalidated here
+        if kept.fresh.is_zero() || !self.is_valid(&kept, read) {
             self.release(side, lease.held).await;
             return self.local(kept, read);
         }
@@ -198,7 +207,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         side: &LevelSide,
         token: LeaseToken,
         call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
-    ) -> Result<Loaded<V>, LoadError> {
+    ) -> Result<Kept<V>, LoadError> {
         let settings = &self.inner.settings;
         let extending = async {
             loop {
@@ -254,19 +263,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         }
         let content = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
-        let landed = self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read);
-        if !self.is_valid(&landed) {
+        let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) };
+        if !self.is_valid(&kept, read) {
             return None;
         }
         count(&self.inner.counters.stale);
         self.inner.shared.events.emit(EventKind::CacheStale, None, "from the level");
-        Some(landed)
+        Some(self.local(kept, read))
     }
 
-    fn is_valid(&self, landed: &Landed<V>) -> bool {
-        match landed {
-            Landed::Kept(Ok(entry)) | Landed::Passed(Ok(entry)) => self.inner.is_valid(entry),
-            Landed::Kept(Err(_)) | Landed::Passed(Err(_)) => true,
-        }
+    fn is_valid(&self, kept: &Kept<V>, read: Read) -> bool {
+        let generations = &self.inner.shared.generations;
+        let tags: Vec<Stripe> = kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0))).collect();
+        generations.is_valid(read.start, self.name.stripe, &tags)
     }
 }

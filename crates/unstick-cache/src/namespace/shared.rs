@@ -29,7 +29,7 @@ use crate::{
     sync::{AtomicU64, Mutex, Ordering},
 };
 
-pub(crate) type Hook = Box<dyn Fn(&Invalidation<'_>) + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn(&Invalidation<'_>) + Send + Sync>;
 
 pub(crate) struct Shared {
     pub(crate) name: Box<str>,
@@ -102,7 +102,8 @@ impl Shared {
     }
 
     pub(crate) fn call_hooks(&self, targets: &[Target], reached: Reached) {
-        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
+        // a hook may add another one
+        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for target in targets {
             for hook in &*hooks {
                 let told = Invalidation::new(target, reached, &self.name);

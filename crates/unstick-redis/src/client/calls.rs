@@ -99,7 +99,13 @@ impl Client {
     /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
     pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
         let due = self.begin(op)?;
-        self.run_until(due, script, &Bytes::copy_from_slice(key), &args).await
+        self.run_until(due, script, &Bytes::copy_from_slice(key), &args, true).await
+    }
+
+    /// The same for what may be lost: replicas are not waited for, whatever the settings say.
+    pub(crate) async fn run_unconfirmed(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
+        let due = self.begin(op)?;
+        self.run_until(due, script, &Bytes::copy_from_slice(key), &args, false).await
     }
 
     /// Runs a script on many keys, which may belong to different nodes: sent in order, without waiting for answers in between.
@@ -115,7 +121,7 @@ impl Client {
                 _ = self.know_clock(&wire, &node, due).await; // the call itself will say what is wrong
             }
         }
-        join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args))).await
+        join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args, true))).await
     }
 
     /// Clocks and tasks as configured.
@@ -167,17 +173,18 @@ impl Client {
         Reply::read(frame)
     }
 
-    async fn run_until(&self, due: Due, script: &Script, key: &Bytes, args: &[Bytes]) -> Result<Vec<Reply>, Error> {
+    async fn run_until(&self, due: Due, script: &Script, key: &Bytes, args: &[Bytes], confirmed: bool) -> Result<Vec<Reply>, Error> {
         let runtime = &self.0.settings.runtime;
+        let wait = self.0.settings.wait.filter(|_| confirmed);
         let mut again = true;
         loop {
             let wire = self.0.wire();
-            let link = if self.0.settings.wait.is_some() { wire.waiter() } else { &wire.link };
+            let link = if wait.is_some() { wire.waiter() } else { &wire.link };
             let Run { reply, node, deadline } = self.evaluate(&wire, link, script, key, args, due).await?;
             let mut reply = reply.into_iter();
             let (Some(_time), Some(status)) = (reply.next(), reply.next()) else { return Err(reply::unexpected()) };
             if !matches!(&status, Reply::Bytes(word) if word == "LATE") {
-                if let Some((replicas, time)) = self.0.settings.wait {
+                if let Some((replicas, time)) = wait {
                     Box::pin(self.wait_for_replicas(&wire, link, &node, slot_of(&wire, key), due, replicas, time)).await?;
                 }
                 return Ok(std::iter::once(status).chain(reply).collect());

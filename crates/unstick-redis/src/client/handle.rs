@@ -49,6 +49,7 @@ use crate::connect::RedisClientBuilder;
 ///
 /// | for | rights |
 /// |---|---|
+/// | a cache level | `+hmget +pexpire` |
 /// | messages | `+publish +subscribe +ping` and `&channel` |
 /// | the events about memory | `+info` |
 /// | `wait_replicas` | `+wait` |
