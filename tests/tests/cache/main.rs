@@ -1,0 +1,4 @@
+//! The cache across nodes: what clients of several nodes were served, in all weathers.
+
+mod local;
+mod world;
