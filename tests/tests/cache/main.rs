@@ -1,4 +1,5 @@
 //! The cache across nodes: what clients of several nodes were served, in all weathers.
 
 mod local;
+mod redis;
 mod world;

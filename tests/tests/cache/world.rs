@@ -75,7 +75,7 @@ impl World {
         let mut nodes = Vec::new();
         for number in 0..NODES {
             let events = Events::new(&number.to_string()).observer(notes.clone());
-            let builder = Namespace::builder("shop").events(events).level_deadline(Duration::from_secs(2));
+            let builder = Namespace::builder("shop").events(events).level_deadline(Duration::from_secs(1));
             let namespace = join(builder).await.build().await.unwrap();
             nodes.push(Node::new(&namespace, &source, &settings).unwrap());
         }
