@@ -15,10 +15,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tower::{Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
-use unstick_cache::{Cache, CacheStats, Invalidated, Namespace, NamespaceStats, ReadYourWritesLayer};
+use unstick_cache::{Cache, Invalidated, Namespace, ReadYourWritesLayer};
 use unstick_core::{ConfigError, Key, KeyRing};
 use unstick_sql::postgres::PostgresBus;
 
+use super::counts::Counts;
 use super::source::{Changed, Source, Written};
 
 /// A cart as it is cached. It says whose it is, so that a mix-up would show.
@@ -71,7 +72,7 @@ pub type Service = BoxCloneSyncService<Request<Bytes>, Response<Body>, Infallibl
 /// | `PUT /transactions/{customer}/{kind}` | writes and tells the nodes in one transaction |
 /// | `PUT /unfinished/{customer}/{kind}` | the same, and hangs right after the commit |
 /// | `PUT /hang` | from here on loads hang |
-/// | `GET /status` | how many requests hang |
+/// | `GET /status` | its counters, as JSON |
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Its namespace.
@@ -142,8 +143,8 @@ impl Node {
 
     /// Counters.
     #[must_use]
-    pub fn stats(&self) -> (CacheStats, NamespaceStats) {
-        (self.carts.stats(), self.namespace.stats())
+    pub fn counts(&self) -> Counts {
+        Counts { hung: self.hung.load(Ordering::SeqCst), ..Counts::of(&self.carts.stats(), &self.namespace.stats()) }
     }
 
     async fn handle(&self, method: &Method, path: &str) -> Response<Body> {
@@ -152,7 +153,7 @@ impl Node {
         let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
         match (method, what, number(), number()) {
             (&Method::GET, "carts", Some(customer), Some(kind)) => self.read(customer, kind).await,
-            (&Method::GET, "status", ..) => answer(StatusCode::OK, &self.hung.load(Ordering::SeqCst).to_string()),
+            (&Method::GET, "status", ..) => answer(StatusCode::OK, &serde_json::json!(self.counts()).to_string()),
             (&Method::PUT, "hang", ..) => {
                 self.hangs.store(1, Ordering::SeqCst);
                 answer(StatusCode::OK, "")

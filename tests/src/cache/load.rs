@@ -307,9 +307,11 @@ impl Client {
         if let Ok(reply) = &reply {
             keep(&mut seen.jar, &reply.headers);
         }
+        // whoever refuses a connection has not written
+        let is_refused = reply.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
         let Some(reply) = reply.ok().filter(|reply| reply.status == 200) else {
             self.progress.failed.fetch_add(1, Ordering::SeqCst);
-            let is_lost = |kind: &u64| !is_read && (asked.path.starts_with("/customers/") || *kind == cart.1);
+            let is_lost = |kind: &u64| !is_read && !is_refused && (asked.path.starts_with("/customers/") || *kind == cart.1);
             (0..KINDS).filter(is_lost).for_each(|kind| seen.ledger.wrote_perhaps(key((cart.0, kind))));
             return false;
         };

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`source`] | carts with a version each, in memory or in a database |
 //! | [`app`] | one node: a namespace, a cache, and the service that reads and writes carts |
+//! | [`counts`] | what nodes have counted |
 //! | [`load`] | clients with cookie jars that read and write at random nodes, and what they saw |
 //! | [`wire`] | nodes that are processes of their own |
 
 pub mod app;
+pub mod counts;
 pub mod load;
 pub mod source;
 pub mod wire;

@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use unstick_cache::{CacheStats, Namespace, NamespaceBuilder, NamespaceStats};
+use unstick_cache::{Namespace, NamespaceBuilder};
 use unstick_core::{Event, EventKind, Events, Observer};
 use unstick_stories::cache::{
     app::{Node, Settings},
     carts,
+    counts::Counts,
     load::{Load, Local, Mix, Nodes, Progress, key},
     source::Source,
 };
@@ -82,9 +83,9 @@ impl World {
         Self { nodes, notes, source }
     }
 
-    pub(crate) fn stats(&self) -> Totals {
-        let mut totals = Totals::default();
-        self.nodes.iter().for_each(|node| totals.add(node.stats()));
+    pub(crate) fn counts(&self) -> Counts {
+        let mut totals = Counts::default();
+        self.nodes.iter().for_each(|node| totals.add(&node.counts()));
         totals
     }
 
@@ -112,7 +113,7 @@ impl World {
         let rules = self.notes.rules(Rules::new(bound + longest), &progress, cut + longest);
         let outcome = Outcome {
             verdict: ledger.judge(&rules),
-            totals: self.stats(),
+            totals: self.counts(),
             failed: progress.failed(),
             done: progress.done(),
             took,
@@ -148,53 +149,10 @@ impl World {
     }
 }
 
-/// Counters of all nodes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Totals {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    pub(crate) level_hits: u64,
-    pub(crate) loads: u64,
-    pub(crate) refused: u64,
-    pub(crate) bypassed: u64,
-    pub(crate) notices: u64,
-    pub(crate) repeated: u64,
-    pub(crate) gaps: u64,
-    pub(crate) cuts: u64,
-    pub(crate) marks: u64,
-    pub(crate) marks_repeated: u64,
-    pub(crate) level_pending: u64,
-    pub(crate) bus_pending: u64,
-}
-
-impl Totals {
-    pub(crate) fn add(&mut self, (cache, namespace): (CacheStats, NamespaceStats)) {
-        self.hits += cache.hits;
-        self.misses += cache.misses;
-        self.level_hits += cache.level_hits;
-        self.loads += cache.loads;
-        self.refused += cache.refused;
-        self.bypassed += cache.bypassed;
-        self.notices += namespace.notices;
-        self.repeated += namespace.notices_repeated;
-        self.gaps += namespace.gaps;
-        self.cuts += namespace.cuts;
-        self.marks += namespace.marks;
-        self.marks_repeated += namespace.marks_repeated;
-        self.level_pending += namespace.level_pending;
-        self.bus_pending += namespace.bus_pending;
-    }
-
-    /// In percent.
-    pub(crate) fn hit_rate(&self) -> u64 {
-        100 * self.hits / (self.hits + self.misses + self.bypassed).max(1)
-    }
-}
-
 /// What came of a load.
 pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
-    pub(crate) totals: Totals,
+    pub(crate) totals: Counts,
     pub(crate) failed: usize,
     pub(crate) done: usize,
     pub(crate) took: Duration,

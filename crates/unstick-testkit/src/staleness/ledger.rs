@@ -65,6 +65,12 @@ impl Ledger {
         self.reads.push(read);
     }
 
+    /// Whether every write of the key was answered.
+    #[must_use]
+    pub fn is_certain(&self, key: u64) -> bool {
+        !self.unanswered.contains_key(&key)
+    }
+
     /// Adds another client's.
     pub fn append(&mut self, other: Self) {
         self.writes.extend(other.writes);

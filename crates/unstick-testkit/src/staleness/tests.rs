@@ -103,7 +103,9 @@ fn nothing_comes_from_nowhere() {
 #[test]
 fn a_write_without_an_answer_may_turn_up_once() {
     let mut ledger = Ledger::default();
+    assert!(ledger.is_certain(7));
     ledger.wrote_perhaps(7);
+    assert!(!ledger.is_certain(7));
     ledger.read(read(9, 1, 1, 100));
     ledger.read(read(9, 2, 1, 200));
     assert!(ledger.judge(&Rules::new(SECOND)).is_sound());
