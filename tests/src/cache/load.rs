@@ -104,7 +104,7 @@ pub struct Mix {
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { clients: 32, writes: 100, has_transactions: false }
+        Self { clients: 32, writes: 120, has_transactions: false }
     }
 }
 

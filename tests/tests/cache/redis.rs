@@ -8,7 +8,7 @@ use unstick_redis::{RedisBus, RedisClient, RedisLevel};
 use unstick_stories::cache::{app::Settings, load::Progress, source::Source};
 use unstick_testkit::{
     require_server,
-    servers::{Mode, Proxy, RedisServer},
+    servers::{Direction, Mode, Proxy, RedisServer},
 };
 
 use crate::world::{ALIVE_FOR, CLAMP, Outcome, World};
@@ -17,11 +17,11 @@ const FULL: usize = 100_000;
 const SOME: usize = 20_000;
 
 /// Nodes, with the servers and what is between.
-struct Redis {
-    world: World,
+pub(crate) struct Redis {
+    pub(crate) world: World,
     bus: Proxy,
     level: Option<RedisServer>,
-    _bus_server: RedisServer,
+    bus_server: RedisServer,
 }
 
 async fn client(url: &str, runtime: &Runtime) -> RedisClient {
@@ -30,7 +30,7 @@ async fn client(url: &str, runtime: &Runtime) -> RedisClient {
 }
 
 impl Redis {
-    async fn start(bus_server: RedisServer, level: Option<RedisServer>) -> Self {
+    pub(crate) async fn start(bus_server: RedisServer, level: Option<RedisServer>) -> Self {
         let bus = Proxy::start(bus_server.port()).unwrap();
         let (bus_url, level_url) = (bus.url(&bus_server.url()), level.as_ref().map(RedisServer::url));
         let join = async |builder: NamespaceBuilder| {
@@ -43,13 +43,13 @@ impl Redis {
         };
         let settings = Settings { is_shared: level.is_some(), ..Settings::default() };
         let world = World::new(Source::memory(), settings, join).await;
-        Self { world, bus, level, _bus_server: bus_server }
+        Self { world, bus, level, bus_server }
     }
 
-    /// The server breaks, and comes back; the nodes' work goes on meanwhile.
-    fn level(&self, order: impl FnOnce(&RedisServer) + Send) {
+    /// Does something to a server while the nodes go on.
+    fn order(&self, order: impl FnOnce(&RedisServer, &RedisServer) + Send) {
         if let Some(level) = &self.level {
-            tokio::task::block_in_place(|| order(level));
+            tokio::task::block_in_place(|| order(&self.bus_server, level));
         }
     }
 }
@@ -121,24 +121,35 @@ async fn with_the_bus_cut() {
         outcome.assert_sound(&format!("Redis bus cut, {with}"), FULL);
         assert_told(&outcome);
         assert_cut(&outcome);
+        redis.world.hears().await;
     });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_bus_silent() {
+    with_and_without_a_level!(|redis, with| silent(&redis, Mode::BlackHole, &format!("Redis bus silent, {with}")).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_bus_half_open() {
     with_and_without_a_level!(|redis, with| {
-        let outcome = redis.world.run(SOME, ALIVE_FOR, async |progress| {
-            progress.reaches(SOME / 5).await;
-            redis.bus.set(Mode::BlackHole);
-            while_cut(&redis.world, progress).await;
-            redis.bus.set(Mode::Pass);
-            restored(&redis.world, progress).await;
-        });
-        let outcome = outcome.await;
-        outcome.assert_sound(&format!("Redis bus silent, {with}"), SOME);
-        assert_told(&outcome);
-        assert_cut(&outcome);
+        silent(&redis, Mode::HalfOpen(Direction::ToClient), &format!("Redis bus half open, {with}")).await;
     });
+}
+
+async fn silent(redis: &Redis, mode: Mode, story: &str) {
+    let outcome = redis.world.run(SOME, ALIVE_FOR, async |progress| {
+        progress.reaches(SOME / 5).await;
+        redis.bus.set(mode);
+        while_cut(&redis.world, progress).await;
+        redis.bus.set(Mode::Pass);
+        restored(&redis.world, progress).await;
+    });
+    let outcome = outcome.await;
+    outcome.assert_sound(story, SOME);
+    assert_told(&outcome);
+    assert_cut(&outcome);
+    redis.world.hears().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,17 +173,39 @@ async fn with_the_level_stopped_flushed_and_restarted() {
     let redis = Redis::start(bus, Some(level)).await;
     let outcome = redis.world.run(SOME, ALIVE_FOR, async |progress| {
         progress.reaches(SOME / 5).await;
-        redis.level(RedisServer::stop);
+        redis.order(|_, level| level.stop());
         progress.goes_on(SOME / 10).await;
-        redis.level(RedisServer::cont);
+        redis.order(|_, level| level.cont());
         progress.goes_on(SOME / 10).await;
-        redis.level(|level| drop(level.command(&["FLUSHALL"]).unwrap()));
+        redis.order(|_, level| drop(level.command(&["FLUSHALL"]).unwrap()));
         progress.goes_on(SOME / 10).await;
-        redis.level(RedisServer::restart);
+        redis.order(|_, level| level.restart());
         progress.goes_on(SOME / 10).await;
     });
     let outcome = outcome.await;
     outcome.assert_sound("Redis bus up, level stopped, flushed and restarted", SOME);
     assert_told(&outcome);
     assert!(outcome.totals.level_pending > 0 && outcome.totals.level_hits > 0, "{:?}", outcome.totals);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_bus_and_level_flushed_and_restarted() {
+    let (bus, level) = (require_server!(RedisServer::start()), require_server!(RedisServer::start()));
+    let redis = Redis::start(bus, Some(level)).await;
+    let outcome = redis.world.run(SOME, ALIVE_FOR, async |progress| {
+        progress.reaches(SOME / 5).await;
+        redis.order(|bus, level| [bus, level].into_iter().for_each(|server| drop(server.command(&["FLUSHALL"]).unwrap())));
+        progress.goes_on(SOME / 10).await;
+        redis.order(|bus, level| [bus, level].into_iter().for_each(RedisServer::kill));
+        while redis.world.notes.cut() < redis.world.nodes.len() {
+            progress.goes_on(1).await;
+        }
+        redis.order(|bus, level| [bus, level].into_iter().for_each(RedisServer::restart));
+        restored(&redis.world, progress).await;
+    });
+    let outcome = outcome.await;
+    outcome.assert_sound("Redis bus and level flushed, killed and restarted", SOME);
+    assert_told(&outcome);
+    assert!(outcome.totals.gaps > 0 && outcome.totals.cuts > 0 && outcome.totals.level_hits > 0, "{:?}", outcome.totals);
+    redis.world.hears().await;
 }

@@ -123,6 +123,17 @@ impl World {
         outcome
     }
 
+    /// A notice that is made now reaches every other node.
+    pub(crate) async fn hears(&self) {
+        let before: Vec<u64> = self.nodes.iter().map(|node| node.counts().notices).collect();
+        self.nodes[0].carts.invalidate(&(0, 0)).await;
+        let begun = Instant::now();
+        while self.nodes.iter().zip(&before).skip(1).any(|(node, before)| node.counts().notices <= *before) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "a receiver is dead");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// In the end every node has the newest of everything.
     pub(crate) async fn agrees(&self) {
         let local = Local(self.nodes.clone());
