@@ -3,24 +3,21 @@
 //! Whoever needs such a key next has the level confirm the invalidation first, under the same operation's name: however
 //! many nodes do so, values that came in between stay.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::PoisonError};
 
 use unstick_core::OpId;
 
-use super::{mark::Print, sync::Mutex};
+use super::{
+    mark::Print,
+    sync::{AtomicU64, Mutex, Ordering},
+};
 
 const MOST: usize = 8192;
 
 #[derive(Debug, Default)]
 pub(crate) struct Distrust {
     /// So that the usual case takes no lock.
-    count: AtomicUsize,
+    count: AtomicU64,
     prints: Mutex<HashMap<Print, OpId>>,
 }
 
@@ -34,7 +31,7 @@ impl Distrust {
         } else {
             prints.insert(print, op_id);
         }
-        self.count.store(prints.len(), Ordering::SeqCst);
+        self.count.store(prints.len() as u64, Ordering::SeqCst);
     }
 
     /// The invalidation to be confirmed before the level is trusted for `print`.
@@ -55,7 +52,7 @@ impl Distrust {
         if is_it {
             prints.remove(&print);
         }
-        self.count.store(prints.len(), Ordering::SeqCst);
+        self.count.store(prints.len() as u64, Ordering::SeqCst);
         is_it
     }
 }

@@ -94,7 +94,8 @@ impl RedisClientBuilder {
         self
     }
 
-    /// Start of all keys, for the store that is made from this client. Set it when several applications share a server.
+    /// Start of all keys, for the store and the cache level that are made from this client. Set it when several applications share a
+    /// server.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -114,8 +115,8 @@ impl RedisClientBuilder {
         self
     }
 
-    /// Each write counts only when so many replicas have it, within `timeout` (500 ms is a good start). With fewer, the call fails as
-    /// [`Interrupted`](unstick_core::ErrorKind::Interrupted) although the write is in. Off by default.
+    /// Each write of a store, and each invalidation of a cache level, counts only when so many replicas have it, within `timeout` (500 ms
+    /// is a good start). With fewer, the call fails as [`Interrupted`](unstick_core::ErrorKind::Interrupted) although the write is in. Off by default.
     ///
     /// It narrows what a failover can lose and does not close it: a replica that was not waited for may be the one that takes over. It
     /// costs a trip to the replicas per write, and because `WAIT` holds up whatever comes behind it, writes then take turns on four

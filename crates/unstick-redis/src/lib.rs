@@ -24,6 +24,7 @@
 //! | `{prefix}s:{..}` | a session or its tombstone, one string; the braces hold a hash in hexadecimal digits |
 //! | `{prefix}s:{..}:o` | operations of a session that is written to at a high rate, a sorted set that goes away within seconds |
 //! | `{prefix}p:{..}` | the sessions of a principal, a hash |
+//! | `{prefix}c:..`, `{prefix}t:..` | a cache level, see [`level`] |
 //!
 //! A session is found by a hash of what its client holds, and secrets are kept as hashes: nothing on the server can be used as a
 //! cookie. Principals are hashed in keys but stand in clear in their sessions, as values do. Two prefixes on one server do not see each

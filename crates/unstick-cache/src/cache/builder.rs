@@ -225,6 +225,12 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
 
 impl<K, V> fmt::Debug for CacheBuilder<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheBuilder").field("name", &self.name).field("capacity", &self.capacity).finish_non_exhaustive()
+        let Self { name, capacity, is_shared, settings, .. } = self;
+        f.debug_struct("CacheBuilder")
+            .field("name", name)
+            .field("capacity", capacity)
+            .field("shared", is_shared)
+            .field("settings", settings)
+            .finish_non_exhaustive()
     }
 }

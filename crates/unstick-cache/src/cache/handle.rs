@@ -222,7 +222,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             return Look::Miss(None);
         }
         let now = self.shared.now();
-        let dice = || mix(now ^ self.shared.origin);
+        let dice = || mix(now ^ self.shared.hash);
         match entry.judge(now, self.shared.trust(), self.settings.beta, dice) {
             Freshness::Fresh => Look::Serve(entry.content.clone()),
             Freshness::RefreshDue => Look::Refresh(entry.content.clone(), Duration::from_nanos(entry.fresh_until - now)),

@@ -41,6 +41,26 @@ pub(crate) struct Settings<K, V> {
     pub(crate) tags: Option<Tags<K, V>>,
 }
 
+impl<K, V> fmt::Debug for Settings<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("ttl", &self.ttl)
+            .field("l1_ttl", &self.l1_ttl)
+            .field("negative_ttl", &self.negative_ttl)
+            .field("jitter", &self.jitter)
+            .field("stale_if_error", &self.stale)
+            .field("throttle", &self.throttle)
+            .field("back_off", &self.back_off)
+            .field("soft_timeout", &self.soft_timeout)
+            .field("hard_timeout", &self.hard_timeout)
+            .field("load_limit", &self.load_limit)
+            .field("early_refresh", &self.beta)
+            .field("schema", &self.schema)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<K, V> Settings<K, V> {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let refuse = |sentence: &'static str| Err(ConfigError::new(sentence));

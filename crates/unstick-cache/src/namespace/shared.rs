@@ -75,7 +75,8 @@ impl Shared {
 
     /// A number for what needs no secrecy: jitter, early refreshes.
     pub(crate) fn dice(&self) -> u64 {
-        mix(self.origin ^ self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
+        // nodes differ in their clocks' nanoseconds; where time is simulated the same throws come again
+        mix(self.hash ^ self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
     }
 
     pub(crate) fn next_id(&self) -> MarkId {

@@ -23,9 +23,10 @@ use crate::support::{Seen, until};
 
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// Repeats nothing.
 fn by_path(shop: &Namespace) -> InvalidationLayer {
     let tags = shop.clone();
-    InvalidationLayer::new(shop).targets(move |parts: &Parts| [tags.tag(parts.uri.path())])
+    InvalidationLayer::new(shop).targets(move |parts: &Parts| [tags.tag(parts.uri.path())]).settle(Duration::ZERO)
 }
 
 fn put(path: &str) -> Request<()> {
@@ -151,11 +152,24 @@ fn repeating_stops_and_starts_again_and_can_be_off() {
             at.sleep(SETTLE * 10).await;
             assert_eq!(seen.take(), ["#/carts"], "{round}: once for all of them, and all routes of the layer");
         }
-        let off = by_path(&shop).settle(Duration::ZERO);
-        off.layer(answering(StatusCode::BAD_GATEWAY)).oneshot(put("/carts")).await.unwrap();
+        by_path(&shop).layer(answering(StatusCode::BAD_GATEWAY)).oneshot(put("/carts")).await.unwrap();
         at.sleep(SETTLE * 10).await;
         assert_eq!(seen.take().len(), 1);
     });
+}
+
+#[test]
+fn what_ends_where_no_task_can_run_keeps_nothing_from_being_repeated_later() {
+    let shop = Namespace::local("shop").unwrap();
+    let seen = Seen::by(&shop);
+    let layer = by_path(&shop).settle(Duration::from_millis(1));
+    drop(layer.layer(hanging()).call(put("/orders")));
+    assert!(seen.all().is_empty(), "there is no runtime");
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+        layer.layer(answering(StatusCode::BAD_GATEWAY)).oneshot(put("/carts")).await.unwrap();
+        until(|| seen.all().iter().filter(|what| *what == "#/carts").count() == 2).await;
+    });
+    assert!(seen.all().contains(&"#/orders".to_owned()), "nor was it forgotten");
 }
 
 #[test]

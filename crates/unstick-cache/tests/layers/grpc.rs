@@ -209,9 +209,8 @@ async fn message_and_metadata_are_kept_but_not_what_belongs_to_one_client() {
 
 #[tokio::test]
 async fn a_status_goes_through_to_all_as_it_is() {
-    let story = Story::begin(|prices| prices).await;
-    for code in [Code::NotFound, Code::PermissionDenied, Code::Unavailable, Code::Internal] {
-        let story = Story::begin(|prices| prices).await;
+    for (code, is_answer) in [(Code::NotFound, true), (Code::PermissionDenied, true), (Code::Unavailable, false), (Code::Internal, false)] {
+        let story = Story::begin(|prices| prices.back_off(Duration::from_secs(60))).await;
         story.fail(code);
         let answers = futures_util::future::join_all((0..10).map(|_| story.get("tea"))).await;
         for answer in answers {
@@ -219,7 +218,15 @@ async fn a_status_goes_through_to_all_as_it_is() {
             assert_eq!((status.code(), status.message(), status.details()), (code, "as set", &b"details"[..]));
         }
         assert_eq!(story.source.calls.load(Ordering::SeqCst), 1, "{code:?}");
+        // who could not answer is left alone for a moment; what was answered is kept nowhere
+        story.fail(Code::Ok);
+        assert_eq!(
+            story.get("tea").await.map(tonic::Response::into_inner).ok().as_deref(),
+            is_answer.then_some("price of tea: 2"),
+            "{code:?}"
+        );
     }
+    let story = Story::begin(|prices| prices).await;
     let unimplemented = story.client.clone().call("/shop.Prices/Nothing", "").await.unwrap_err();
     assert_eq!(unimplemented.code(), Code::Unimplemented);
 }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ async fn serve(http: Http, layer: InvalidationLayer, begun: Arc<AtomicUsize>) ->
 async fn story(http: Http) {
     let shop = Namespace::local("shop").unwrap();
     let (seen, tags, begun) = (Seen::by(&shop), shop.clone(), Arc::new(AtomicUsize::new(0)));
-    let layer = InvalidationLayer::new(&shop).targets(move |parts: &Parts| [tags.tag(parts.uri.path())]);
+    let layer = InvalidationLayer::new(&shop).targets(move |parts: &Parts| [tags.tag(parts.uri.path())]).settle(Duration::ZERO);
     let io = TokioIo::new(serve(http, layer, begun.clone()).await);
     let put = |path: &str| Request::put(format!("http://localhost{path}")).header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
 

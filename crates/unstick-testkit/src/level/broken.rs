@@ -162,6 +162,12 @@ struct Lease {
     awaited: bool,
 }
 
+impl State {
+    fn allows(&self, tags: &[TagKey], seq: u64) -> bool {
+        tags.iter().all(|tag| self.tags.get(tag).is_none_or(|last| *last <= seq))
+    }
+}
+
 impl BrokenLevel {
     fn has(&self, defect: LevelDefect) -> bool {
         self.defect == defect
@@ -183,10 +189,6 @@ impl BrokenLevel {
         self.place(key, if self.has(LevelDefect::SchemasShared) { 0 } else { schema })
     }
 
-    fn allow(&self, state: &State, tags: &[TagKey], seq: u64) -> bool {
-        tags.iter().all(|tag| state.tags.get(tag).is_none_or(|last| *last <= seq))
-    }
-
     /// The value as it is now, and whether its tags allow it.
     fn found(&self, state: &State, key: &LevelKey, schema: u32) -> Option<(LevelValue, bool)> {
         let (stored, now) = (state.values.get(&self.value_at(key, schema))?, self.clock.monotonic());
@@ -195,7 +197,7 @@ impl BrokenLevel {
         }
         let left = |until: Duration| until.saturating_sub(now);
         let value = LevelValue { fresh: left(stored.fresh), kept: left(stored.kept), ..stored.value.clone() };
-        let allowed = self.allow(state, &value.tags, stored.seq) || self.has(LevelDefect::TagsUnread);
+        let allowed = state.allows(&value.tags, stored.seq) || self.has(LevelDefect::TagsUnread);
         Some((value, allowed))
     }
 
@@ -261,7 +263,7 @@ impl Level for BrokenLevel {
         let (place, at, now) = (self.place(key, lease.schema), self.value_at(key, lease.schema), self.clock.monotonic());
         let state = &mut *self.state();
         let seq = if self.has(LevelDefect::TagsUnchecked) { state.at.1 } else { lease.start.seq };
-        let known = lease.start.epoch == state.at.0 && self.allow(state, &value.tags, seq);
+        let known = lease.start.epoch == state.at.0 && state.allows(&value.tags, seq);
         if self.has(LevelDefect::AbsentTagValid) {
             value.tags.iter().for_each(|tag| _ = state.tags.entry(tag.clone()).or_insert(seq));
         }

@@ -80,10 +80,10 @@ impl<L: Level> Race<L> {
             tokio::task::yield_now().await;
             self.asked.fetch_add(1, Ordering::AcqRel);
             let known = self.acknowledged.load(Ordering::Acquire);
-            if reader % 3 == 0 {
-                if let Some(value) = level.read(self.op(reader), &self.key, 1).await? {
-                    self.judge(known, &value)?;
-                }
+            if reader.is_multiple_of(3)
+                && let Some(value) = level.read(self.op(reader), &self.key, 1).await?
+            {
+                self.judge(known, &value)?;
             }
             let known = self.acknowledged.load(Ordering::Acquire);
             match level.read_or_lease(self.op(reader), &self.key, &WANT).await? {
@@ -113,7 +113,7 @@ impl<L: Level> Race<L> {
             self.level.invalidate(self.op(255), target).await?;
             self.acknowledged.store(version, Ordering::Release);
             let asked = self.asked.load(Ordering::Acquire);
-            while version % 3 != 0 && self.found.load(Ordering::Acquire) < version {
+            while !version.is_multiple_of(3) && self.found.load(Ordering::Acquire) < version {
                 check!(!self.over.load(Ordering::Acquire), "a reader has stopped");
                 let answers = self.asked.load(Ordering::Acquire) - asked;
                 check!(answers < 20_000, "version {version} was not found among {answers} answers: nobody can fill");
@@ -138,7 +138,7 @@ async fn race<L: Level>(at: &LevelBench<L>, target: Target) -> Outcome {
     });
     let mut readers = Vec::new();
     for reader in 0..6_u64 {
-        let (race, level) = (race.clone(), at.node(usize::from(reader % 2 == 0)));
+        let (race, level) = (race.clone(), at.node(usize::from(reader.is_multiple_of(2))));
         readers.push(tokio::spawn(async move {
             let outcome = race.read(&level, reader).await;
             race.over.store(true, Ordering::Release);

@@ -70,8 +70,8 @@ pub async fn odd_tags_are_distinct<L: Level>(at: &LevelBench<L>) -> Outcome {
     for (n, odd) in ODD.iter().enumerate() {
         at.put(&key(&n.to_string()), &tagged("v", &[odd])).await?;
     }
-    for gone in 0..ODD.len() {
-        at.invalidate(Target::Tag(tag(ODD[gone]))).await?;
+    for (gone, text) in ODD.iter().enumerate() {
+        at.invalidate(Target::Tag(tag(text))).await?;
         for (n, odd) in ODD.iter().enumerate().skip(gone.saturating_sub(1)).take(3) {
             check_eq!(at.read(&key(&n.to_string())).await?.is_some(), n > gone, "whether there is a value tagged {odd:?}");
         }

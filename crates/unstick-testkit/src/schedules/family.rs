@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Aim, Counts, History, Setup, Source, Subject, Subjects, Tag, Versioned};
-use crate::sim::{Handle, Sim};
+use crate::sim::{Handle, Sim, Trace};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -52,7 +52,7 @@ impl Family {
         Setup {
             nodes,
             level: self == Self::Lease,
-            flaky: self == Self::Lease && at.once_in(2),
+            flaky: matches!(self, Self::Remote | Self::Lease) && at.once_in(2),
             loses_notices: self == Self::Gap,
             // Long, what survives cannot hide behind its end. Short, an old value is there while a load runs.
             ttl: match self {
@@ -85,7 +85,7 @@ impl Family {
     }
 
     /// Plays the schedule of a seed.
-    pub(super) fn play(self, subjects: &impl Subjects, seed: u64) -> Result<Counts, String> {
+    pub(super) fn play(self, subjects: &impl Subjects, seed: u64) -> (Result<Counts, String>, Trace) {
         let sim = Sim::new(seed);
         let at = sim.handle();
         let keys = 1 + at.below(2) as u64;
@@ -106,7 +106,7 @@ impl Family {
             stage.finish().await;
             subject.refused()
         });
-        setup.history.verdict(refused)
+        (setup.history.verdict(refused), sim.trace())
     }
 }
 
