@@ -42,18 +42,16 @@ impl Distrust {
         self.prints.lock().unwrap_or_else(PoisonError::into_inner).get(&print).copied()
     }
 
-    /// The level has confirmed it; a later invalidation of the same stays. Whether this was the one that was waited for.
-    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) -> bool {
+    /// The level has confirmed it; a later invalidation of the same stays.
+    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
         if self.count.load(Ordering::SeqCst) == 0 {
-            return false;
+            return;
         }
         let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = prints.get(&print) == Some(&op_id);
-        if is_it {
+        if prints.get(&print) == Some(&op_id) {
             prints.remove(&print);
         }
         self.count.store(prints.len() as u64, Ordering::SeqCst);
-        is_it
     }
 }
 
