@@ -31,3 +31,21 @@ impl Applied {
         sets.current.insert(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_are_known_and_a_million_take_no_more_room() {
+        let applied = Applied::default();
+        let id = |number| MarkId { origin: number % 7, number };
+        for number in 0..1_000_000 {
+            applied.insert(id(number));
+        }
+        assert!((1_000_000 - MOST as u64..1_000_000).all(|number| applied.contains(id(number))));
+        assert!(!applied.contains(id(0)) && !applied.contains(id(1_000_000)));
+        let sets = applied.0.lock().unwrap();
+        assert!(sets.current.len() <= MOST && sets.previous.len() <= MOST);
+    }
+}

@@ -37,11 +37,11 @@ pub(crate) struct Entry<V> {
     /// When its load, or its reading from the level, started.
     pub(crate) read_at: Nanos,
     pub(crate) fresh_until: Nanos,
-    /// Until then it may stand in when loading fails.
+    /// Until then it may stand in when loading fails; never, if that is no later.
     pub(crate) kept_until: Nanos,
     /// How long its load took.
     pub(crate) took: Nanos,
-    /// While it stands in: until when no further load is tried.
+    /// Loading it anew has failed: until when no further load is tried while it can be served.
     pub(crate) throttled_until: AtomicU64,
 }
 
@@ -69,16 +69,20 @@ pub(crate) enum Freshness {
 impl<V> Entry<V> {
     /// `beta` is the eagerness of early refreshes (0 is off), `dice` a uniform number.
     pub(crate) fn judge(&self, now: Nanos, trust: Trust, beta: f64, dice: impl FnOnce() -> u64) -> Freshness {
-        if now < self.fresh_until && (now <= trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp) {
-            return if beta > 0.0 && is_refresh_due(self.fresh_until - now, self.took, beta, dice) {
+        let is_throttled = now < self.throttled_until.load(Ordering::Relaxed);
+        // no notice could make an error better
+        let is_trusted =
+            matches!(self.content, Content::Failed(_)) || now < trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp;
+        if now < self.fresh_until && is_trusted {
+            return if beta > 0.0 && !is_throttled && is_refresh_due(self.fresh_until - now, self.took, beta, dice) {
                 Freshness::RefreshDue
             } else {
                 Freshness::Fresh
             };
         }
-        if now >= self.kept_until {
+        if now >= self.kept_until || self.kept_until == self.fresh_until {
             Freshness::Dead
-        } else if now < self.throttled_until.load(Ordering::Relaxed) {
+        } else if is_throttled {
             Freshness::Throttled
         } else {
             Freshness::Stale
@@ -113,3 +117,6 @@ pub(crate) fn mix(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests;

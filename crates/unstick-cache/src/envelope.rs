@@ -3,7 +3,12 @@
 //! Format 1: format, kind (0 absent, 1 value), hash of the key (8 bytes), the value. The hash is there because a value under a
 //! wrong key must never be served.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,10 +53,10 @@ impl<V> Codec<V> {
         Self { encode: Arc::new(encode), decode: Arc::new(decode) }
     }
 
-    /// `None`: the codec cannot write this value.
+    /// `None`: the codec cannot write this value, or panicked.
     pub(crate) fn seal(&self, key: u64, value: Option<&V>) -> Option<Bytes> {
         let body = match value {
-            Some(value) => (self.encode)(value).ok()?,
+            Some(value) => catch_unwind(AssertUnwindSafe(|| (self.encode)(value))).ok()?.ok()?,
             None => Vec::new(),
         };
         let mut bytes = BytesMut::with_capacity(HEAD + body.len());
@@ -62,7 +67,7 @@ impl<V> Codec<V> {
         Some(bytes.freeze())
     }
 
-    /// `None`: not written by this codec for this key.
+    /// `None`: not written by this codec for this key, or it panicked.
     pub(crate) fn open(&self, key: u64, bytes: &[u8]) -> Option<Option<V>> {
         let (head, body) = bytes.split_first_chunk::<HEAD>()?;
         if head[0] != FORMAT || head[2..] != key.to_be_bytes() {
@@ -70,7 +75,7 @@ impl<V> Codec<V> {
         }
         match head[1] {
             0 => body.is_empty().then_some(None),
-            1 => (self.decode)(body).ok().map(Some),
+            1 => catch_unwind(AssertUnwindSafe(|| (self.decode)(body))).ok()?.ok().map(Some),
             _ => None,
         }
     }

@@ -190,3 +190,55 @@ impl KeyText {
         text.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Likely to be mistaken for each other.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[:%{}a \n;2357ABDh]{0,6}", ".{0,12}", "[ab:]{190,210}"]
+    }
+
+    fn of(key: &impl CacheKey) -> Arc<str> {
+        KeyText::within("shop:carts:", key)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn different_keys_have_different_texts(one in (text(), text(), text()), two in (text(), text(), text())) {
+            prop_assert_eq!(of(&one) == of(&two), one == two);
+            prop_assert_eq!(of(&(one.0.clone(), one.1.clone())) == of(&(two.0.clone(), two.1.clone())), (&one.0, &one.1) == (&two.0, &two.1));
+            let (some_one, some_two) = ((Some(one.0.clone()), one.1.clone()), (None::<String>, two.1.clone()));
+            prop_assert_ne!(of(&some_one), of(&some_two));
+        }
+
+        #[test]
+        fn a_boundary_that_moves_makes_another_key(text in "[:%a]{1,8}", cut in 0_usize..8, other in 0_usize..8) {
+            let (cut, other) = (cut % (text.len() + 1), other % (text.len() + 1));
+            let split = |at: usize| (text[..at].to_owned(), text[at..].to_owned());
+            prop_assert_eq!(of(&split(cut)) == of(&split(other)), cut == other);
+        }
+
+        #[test]
+        fn texts_are_short_plain_and_begin_with_their_scope(key in (text(), text())) {
+            let text = of(&key);
+            prop_assert!(text.starts_with("shop:carts:") && text.len() <= 11 + LONGEST);
+            prop_assert!(!text.contains(['{', '}', ' ', '\n']), "a server would take it for something else: {}", text);
+        }
+
+        #[test]
+        fn different_tags_have_different_texts(one in text(), two in text()) {
+            prop_assert_eq!(KeyText::tag("shop", &one) == KeyText::tag("shop", &two), one == two);
+        }
+
+        #[test]
+        fn numbers_have_texts_of_their_own(one: (i64, u64), two: (i64, u64)) {
+            prop_assert_eq!(of(&one) == of(&two), one == two);
+        }
+    }
+}

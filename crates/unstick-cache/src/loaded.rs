@@ -44,7 +44,7 @@ impl<V> Loaded<V> {
         self
     }
 
-    /// How long this value stays fresh. Default: the cache's. For what was read from a replica that lags: little.
+    /// How long this value stays fresh. Default: the cache's, which is also the most. For what was read from a replica that lags: little.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self

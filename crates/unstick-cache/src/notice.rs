@@ -15,6 +15,9 @@ const INVALIDATED: u8 = 1;
 const WAKE: u8 = 2;
 const LEVEL_PENDING: u8 = 1;
 
+/// Of an invalidation, in bytes; a longer one is told to other nodes as one of everything. What every bus carries: PostgreSQL less than 6000.
+const LONGEST: usize = 4096;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
     Invalidated {
@@ -40,8 +43,14 @@ impl Message {
                 bytes.put_u64(id.origin);
                 bytes.put_u64(id.number);
                 bytes.put_u8(if *level_pending { LEVEL_PENDING } else { 0 });
+                let head = bytes.len();
                 for target in &**targets {
                     put(&mut bytes, target);
+                }
+                // a bus that cannot carry it would refuse it for ever
+                if bytes.len() > LONGEST {
+                    bytes.truncate(head);
+                    put(&mut bytes, &Target::All);
                 }
             }
             Self::Wake(key) => {
@@ -138,6 +147,19 @@ mod tests {
                 prop_assert_eq!(message.encode(), bytes);
             }
         }
+    }
+
+    #[test]
+    fn what_no_bus_could_carry_is_everything() {
+        let many = |count: usize| Message::Invalidated {
+            namespace: 5,
+            id: MarkId { origin: 7, number: 2 },
+            targets: (0..count).map(|number| Target::Tag(TagKey::from(&*format!("shop:{number:0>200}")))).collect(),
+            level_pending: true,
+        };
+        assert_eq!(Message::decode(&many(15).encode()), Some(many(15)));
+        let Some(Message::Invalidated { targets, level_pending, .. }) = Message::decode(&many(1000).encode()) else { panic!("no notice") };
+        assert_eq!((&*targets, level_pending), (&[Target::All][..], true));
     }
 
     #[test]

@@ -19,7 +19,11 @@
 //! assert_eq!(*log.0.lock().unwrap(), [EventKind::SessionForged]);
 //! ```
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use crate::SessionTag;
 
@@ -219,7 +223,7 @@ pub struct Event<'a> {
     pub detail: &'a str,
 }
 
-/// Receives events, on the request path: return quickly and never block.
+/// Receives events, on the request path: return quickly and never block. One that panics harms nobody but itself.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// Called for every event.
     fn on_event(&self, event: &Event<'_>);
@@ -315,7 +319,8 @@ impl Events {
         }
         let event = Event { kind, instance, session, detail };
         for observer in &self.0.observers {
-            observer.on_event(&event);
+            // whoever tells of an event has other things to do than to die of an observer
+            _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         }
     }
 }

@@ -151,6 +151,18 @@ fn only_an_echo_that_was_sent_while_cut_restores() {
 }
 
 #[test]
+fn a_probe_survives_the_ticks_while_it_is_under_way() {
+    let mut listener = listener(10);
+    listener.tick(ms(3000));
+    let probe = listener.echo(ms(3000)).unwrap();
+    for at in 3001..3500 {
+        listener.tick(ms(at));
+    }
+    listener.receive(probe, ms(3500));
+    assert_eq!(drain(&mut listener), [BusEvent::Cut, BusEvent::Gap, BusEvent::Restored]);
+}
+
+#[test]
 fn own_notices_and_echoes_of_others_are_nothing() {
     let (mut listener, mut sibling) = (listener(10), Listener::new(ME, 1 << 40, Pace::default(), 10, Duration::ZERO));
     let mut own = Beats::new(ME, 1, Pace::default(), Duration::ZERO);

@@ -28,6 +28,17 @@ impl Prefix {
         self.key(b"p:{", &blake3::derive_key("unstick 2026-11 redis principal index", principal.as_bytes()))
     }
 
+    /// Where all nodes listen. All channels share one hash tag: in a cluster their messages then take one way, and what a node sends to
+    /// itself arrives behind the notices before it.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}{{bus}}", self.0)
+    }
+
+    /// Where one node listens to itself.
+    pub(crate) fn own_channel(&self, publisher: PublisherId) -> String {
+        format!("{}{{bus}}:{:016x}", self.0, publisher.0)
+    }
+
     /// All schemas and leases of a cached value, and recent invalidations of it.
     pub(crate) fn cached(&self, key: &str) -> Vec<u8> {
         self.text("c:{", key)
@@ -46,17 +57,6 @@ impl Prefix {
     /// A prefix has no braces, so that no text can make one key look like another.
     fn text(&self, kind: &str, text: &str) -> Vec<u8> {
         [&*self.0, kind, text, "}"].concat().into_bytes()
-    }
-
-    /// Where all nodes listen. All channels share one hash tag: in a cluster their messages then take one way, and what a node sends to
-    /// itself arrives behind the notices before it.
-    pub(crate) fn channel(&self) -> String {
-        format!("{}{{bus}}", self.0)
-    }
-
-    /// Where one node listens to itself.
-    pub(crate) fn own_channel(&self, publisher: PublisherId) -> String {
-        format!("{}{{bus}}:{:016x}", self.0, publisher.0)
     }
 
     fn key(&self, kind: &[u8], bytes: &[u8; 32]) -> Vec<u8> {

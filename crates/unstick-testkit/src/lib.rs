@@ -3,11 +3,11 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
-//! | [`level`] | the rules of `unstick_core::Level` as such a suite, and levels that are broken on purpose |
 //! | [`bus`] | the rules of `unstick_core::Bus` as a suite that any bus can be held to |
+//! | [`level`] | the rules of `unstick_core::Level` as such a suite, and levels that are broken on purpose |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
-//! | [`faults`] | a store that fails, hangs and answers late on command, around any other |
+//! | [`faults`] | a store, a cache level and a bus that fail, hang and answer late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, and calls with it |
 //! | [`observe`] | collected events |

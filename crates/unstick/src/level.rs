@@ -44,6 +44,10 @@ pub async fn open(url: &str, runtime: &Runtime, events: &Events) -> Result<AnyLe
     let _ = events; // used by what is compiled in
     match LEVEL.split(url)? {
         ("memory", rest) => memory(rest, runtime),
+        #[cfg(feature = "redis")]
+        ("redis" | "redis-sentinel" | "redis-cluster", _) => redis(url, runtime, events).await,
+        #[cfg(feature = "redis-tls")]
+        ("rediss" | "rediss-sentinel" | "rediss-cluster", _) => redis(url, runtime, events).await,
         (other, _) => Err(LEVEL.refused(other)),
     }
 }
@@ -61,12 +65,21 @@ fn memory(rest: &str, runtime: &Runtime) -> Result<AnyLevel, ConfigError> {
     Ok(AnyLevel::Memory(builder.build()))
 }
 
+#[cfg(feature = "redis")]
+async fn redis(url: &str, runtime: &Runtime, events: &Events) -> Result<AnyLevel, ConfigError> {
+    let builder = unstick_redis::RedisClient::builder(url).events(events.clone()).runtime(runtime.clone());
+    Ok(AnyLevel::Redis(unstick_redis::RedisLevel::new(&builder.connect().await?)?))
+}
+
 /// A level whose kind was chosen at run time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnyLevel {
     /// Within this process.
     Memory(MemoryLevel),
+    /// In Redis: one server, behind sentinels, or a cluster.
+    #[cfg(feature = "redis")]
+    Redis(unstick_redis::RedisLevel),
 }
 
 /// Calls whichever level it is.
@@ -74,6 +87,8 @@ macro_rules! each {
     ($any:expr, $level:ident => $call:expr) => {
         match $any {
             AnyLevel::Memory($level) => $call,
+            #[cfg(feature = "redis")]
+            AnyLevel::Redis($level) => $call,
         }
     };
 }

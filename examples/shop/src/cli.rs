@@ -13,10 +13,14 @@ Options:
       --listen ADDR        the balancer's address [default: 127.0.0.1:8080] [env: UNSTICK_SHOP_LISTEN]
       --sessions URL       where sessions live, such as sqlite:shop.sqlite or redis://127.0.0.1 [default: a fresh SQLite file]
                              [env: UNSTICK_SHOP_SESSIONS, which keeps a password out of the process list]
+      --carts URL          where saved carts are kept, such as sqlite:carts.sqlite [default: a fresh SQLite file]
+                             [env: UNSTICK_SHOP_CARTS]
       --mode MODE          unstick, sticky or broken [default: unstick] [env: UNSTICK_SHOP_MODE]
-                             unstick  one session store for all nodes, no stickiness: nothing is ever lost
+                             unstick  one session store for all nodes, no stickiness: nothing is ever lost;
+                                      saved carts in caches that hear of each other's changes
                              sticky   a store in each node's memory, a balancer that pins: lost when the node stops
-                             broken   a store in each node's memory, no pinning: lost on the next click
+                             broken   a store in each node's memory, no pinning: lost on the next click;
+                                      saved carts in caches that don't hear of each other
       --process-per-node   every node is a process of its own [env: UNSTICK_SHOP_PROCESS_PER_NODE=1]
   -h, --help               this text
 
@@ -44,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     /// The session URL; `None` means the mode's own default.
     pub(crate) sessions: Option<String>,
+    /// The URL of saved carts; `None` means a fresh file.
+    pub(crate) carts: Option<String>,
     /// Where sessions live and whether the balancer pins.
     pub(crate) mode: Mode,
     /// Whether every node is a process.
@@ -57,6 +63,8 @@ pub(crate) struct NodeOptions {
     pub(crate) name: String,
     /// The session URL.
     pub(crate) sessions: String,
+    /// The URL of saved carts.
+    pub(crate) carts: String,
     /// The fleet's mode.
     pub(crate) mode: Mode,
 }
@@ -117,6 +125,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>, env: impl Fn(&str) -
             "--nodes" if !node => &mut flags.nodes,
             "--listen" if !node => &mut flags.listen,
             "--sessions" if !node => &mut flags.sessions,
+            "--carts" if !node => &mut flags.carts,
             "--mode" => &mut flags.mode,
             "--name" if node => &mut flags.name,
             other => return Err(format!("{other:?} is not an option of this program; try --help.")),
@@ -135,6 +144,7 @@ struct Flags {
     nodes: Option<String>,
     listen: Option<String>,
     sessions: Option<String>,
+    carts: Option<String>,
     mode: Option<String>,
     name: Option<String>,
     process_per_node: bool,
@@ -169,13 +179,17 @@ impl Flags {
         if let (Some((name, _)), Mode::Sticky | Mode::Broken) = (&sessions, mode) {
             return Err(format!("{name} cannot be combined with the mode {mode}, which keeps sessions in each node's memory."));
         }
+        let carts = match pick(self.carts, "--carts", "UNSTICK_SHOP_CARTS") {
+            Some((name, url)) if !is_file(&url) => return Err(format!("{name} must name an SQLite file such as sqlite:carts.sqlite.")),
+            carts => carts.map(|(_, url)| url),
+        };
         let process_per_node = self.process_per_node
             || match env("UNSTICK_SHOP_PROCESS_PER_NODE").as_deref() {
                 None | Some("0" | "false") => false,
                 Some("1" | "true") => true,
                 Some(text) => return Err(format!("UNSTICK_SHOP_PROCESS_PER_NODE must be 1 or 0, not {text:?}.")),
             };
-        Ok(Options { nodes, listen, sessions: sessions.map(|(_, url)| url), mode, process_per_node })
+        Ok(Options { nodes, listen, sessions: sessions.map(|(_, url)| url), carts, mode, process_per_node })
     }
 
     fn node(self, env: impl Fn(&str) -> Option<String>) -> Result<NodeOptions, String> {
@@ -183,9 +197,15 @@ impl Flags {
         Ok(NodeOptions {
             name: self.name.ok_or_else(|| missing("--name"))?,
             sessions: env("UNSTICK_SHOP_SESSIONS").ok_or_else(|| missing("UNSTICK_SHOP_SESSIONS"))?,
+            carts: env("UNSTICK_SHOP_CARTS").ok_or_else(|| missing("UNSTICK_SHOP_CARTS"))?,
             mode: self.mode.and_then(|text| text.parse().ok()).ok_or_else(|| missing("--mode"))?,
         })
     }
+}
+
+/// A file can be shared by all nodes; a database in memory would be another one on each.
+fn is_file(url: &str) -> bool {
+    url.strip_prefix("sqlite:").is_some_and(|rest| !rest.is_empty() && !rest.contains(":memory:") && !rest.contains("mode=memory"))
 }
 
 #[cfg(test)]
@@ -224,6 +244,8 @@ mod tests {
             (&["--listen", "8080"], "--listen must be"),
             (&["--process-per-node=yes"], "takes no value"),
             (&["--mode", "sticky", "--sessions", "memory:"], "cannot be combined"),
+            (&["--carts", "postgres://127.0.0.1/shop"], "--carts must name an SQLite file"),
+            (&["--carts", "sqlite::memory:"], "--carts must name an SQLite file"),
             (&["--name", "node-1"], "not an option"),
             (&["serve"], "not an option"),
         ] {

@@ -1,6 +1,7 @@
 //! The nodes: started, stopped, chosen from, and asked what happened.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,9 +13,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Limited};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    carts::LocalBus,
     cli::Mode,
     error::Failure,
     events::{Entry, Ring},
@@ -24,10 +26,10 @@ use crate::{
     slot::{Running, Slot, State},
 };
 
-/// How long a node may take to report its events.
+/// How long a node may take to answer the balancer's own questions.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// The largest report that is read.
+/// The largest answer that is read.
 const REPORT_BYTES: usize = 1 << 20;
 
 /// All nodes of the shop.
@@ -36,6 +38,7 @@ pub(crate) struct Fleet {
     slots: Vec<Arc<Slot>>,
     plan: Plan,
     process_per_node: bool,
+    bus: Option<LocalBus>,
     turn: AtomicUsize,
     log: Ring,
     collecting: tokio::sync::Mutex<()>,
@@ -72,10 +75,12 @@ struct Report {
 impl Fleet {
     /// Starts `nodes` nodes.
     pub(crate) async fn start(nodes: usize, plan: Plan, process_per_node: bool) -> Result<Arc<Self>, Failure> {
+        let bus = (plan.mode == Mode::Unstick && !process_per_node).then(LocalBus::new);
         let fleet = Arc::new(Self {
             slots: (1..=nodes).map(|id| Arc::new(Slot::new(format!("node-{id}")))).collect(),
             plan,
             process_per_node,
+            bus,
             turn: AtomicUsize::new(0),
             log: Ring::default(),
             collecting: tokio::sync::Mutex::new(()),
@@ -97,6 +102,28 @@ impl Fleet {
     /// Where sessions live, as it may be printed.
     pub(crate) fn sessions(&self) -> String {
         unstick::store::shown(&self.plan.sessions)
+    }
+
+    /// Where saved carts are kept.
+    pub(crate) fn carts(&self) -> &str {
+        &self.plan.carts
+    }
+
+    /// What became of the bus between the nodes: `on`, `off`, or `none` where nodes have none.
+    pub(crate) fn bus(&self) -> &'static str {
+        match &self.bus {
+            Some(bus) if bus.is_on() => "on",
+            Some(_) => "off",
+            None => "none",
+        }
+    }
+
+    /// Switches the bus between the nodes. False: there is none.
+    pub(crate) fn switch_bus(&self, on: bool) -> bool {
+        let Some(bus) = &self.bus else { return false };
+        bus.switch(on);
+        self.log.note("balancer", if on { "bus_on" } else { "bus_off" }, !on, "");
+        true
     }
 
     /// The balancer's own log, into which the nodes' events are collected.
@@ -135,7 +162,7 @@ impl Fleet {
             *running = Some(Running::Child(child));
             incarnation
         } else {
-            let node = Node::start(&slot.name, &self.plan).await?;
+            let node = Node::start(&slot.name, &self.plan, self.bus.as_ref()).await?;
             let incarnation = slot.started(node.addr(), None);
             *running = Some(Running::Local(node));
             incarnation
@@ -253,17 +280,31 @@ impl Fleet {
         news.into_iter().for_each(|entry| self.log.push(entry));
     }
 
-    async fn report(slot: &Slot) -> Option<Vec<Entry>> {
-        let view = slot.view();
-        let addr = view.addr?;
-        let request = Request::get(format!("/internal/events?after={}", view.collected)).header("host", addr.to_string());
+    /// Asks every running node the same question; those that don't answer in time are missing.
+    pub(crate) async fn ask<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> BTreeMap<String, T> {
+        let mut asking = tokio::task::JoinSet::new();
+        for slot in self.slots.iter().filter(|slot| slot.view().state == State::Running).map(Arc::clone) {
+            let path = path.to_owned();
+            asking.spawn(async move { Some((slot.name.clone(), Self::answer(&slot, &path).await?)) });
+        }
+        asking.join_all().await.into_iter().flatten().collect()
+    }
+
+    async fn answer<T: DeserializeOwned>(slot: &Slot, path: &str) -> Option<T> {
+        let addr = slot.view().addr?;
+        let request = Request::get(path).header("host", addr.to_string());
         let asked = async {
             let (response, connection) = slot.pool.send(addr, request.body(Body::empty()).ok()?).await.ok()?;
             let body: Bytes = Limited::new(response.into_body(), REPORT_BYTES).collect().await.ok()?.to_bytes();
             slot.pool.put(addr, connection);
-            serde_json::from_slice::<Report>(&body).ok()
+            serde_json::from_slice(&body).ok()
         };
-        let report = tokio::time::timeout(REPORT, asked).await.ok()??;
+        tokio::time::timeout(REPORT, asked).await.ok()?
+    }
+
+    async fn report(slot: &Slot) -> Option<Vec<Entry>> {
+        let view = slot.view();
+        let report: Report = Self::answer(slot, &format!("/internal/events?after={}", view.collected)).await?;
         slot.change(|now| {
             (now.incarnation == view.incarnation).then(|| {
                 now.current = (report.found, report.lost);

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balancer,
+    carts::{Answer, Key},
     fleet::Fleet,
     routes::{Refusal, wrong_method},
 };
@@ -37,12 +38,15 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/admin/nodes/{id}/stop", post(stop))
         .route("/admin/nodes/{id}/start", post(start))
         .route("/admin/events", get(events))
+        .route("/admin/bus/{state}", post(bus))
+        .route("/admin/customers/{customer}/carts/{kind}", get(carts))
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(only_from_here));
     Router::new()
         .route("/", get(async || asset("text/html; charset=utf-8", include_str!("../page/index.html"))))
         .route("/style.css", get(async || asset("text/css; charset=utf-8", include_str!("../page/style.css"))))
         .route("/app.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/app.js"))))
+        .route("/carts.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/carts.js"))))
         .merge(admin)
         .fallback(forward)
         .method_not_allowed_fallback(wrong_method)
@@ -154,6 +158,29 @@ async fn events(State(fleet): State<Arc<Fleet>>, query: Result<Query<After>, Que
     Ok(Json(
         json!({ "events": fleet.log().after(after), "continuity": fleet.continuity(), "nodes": fleet.nodes(), "mode": fleet.mode().as_str() }),
     ))
+}
+
+/// What each node would answer right now to a client that comes with nothing.
+async fn carts(State(fleet): State<Arc<Fleet>>, Key(key): Key) -> Json<Value> {
+    let mut answers = fleet.ask::<Answer>(&Answer::path(key)).await;
+    let nodes: Vec<Value> =
+        fleet.nodes().into_iter().map(|node| json!({ "answer": answers.remove(&node.name), "name": node.name })).collect();
+    Json(json!({ "nodes": nodes, "bus": fleet.bus() }))
+}
+
+/// Switches the bus between the nodes on or off.
+async fn bus(State(fleet): State<Arc<Fleet>>, state: Result<Path<String>, PathRejection>) -> Result<Json<Value>, Refusal> {
+    let Path(state) = state?;
+    let on = match state.as_str() {
+        "on" => true,
+        "off" => false,
+        _ => return Err(Refusal::new(StatusCode::NOT_FOUND, "the bus is switched on or off")),
+    };
+    if fleet.switch_bus(on) {
+        Ok(Json(json!({ "bus": fleet.bus() })))
+    } else {
+        Err(Refusal::new(StatusCode::CONFLICT, "these nodes have no bus that could be switched"))
+    }
 }
 
 #[cfg(test)]

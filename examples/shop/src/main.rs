@@ -2,6 +2,7 @@
 
 mod balancer;
 mod cart;
+mod carts;
 mod cli;
 mod error;
 mod events;

@@ -1,4 +1,4 @@
-//! One node: its own store, layers and listener. Nodes share nothing in process.
+//! One node: its own store, caches, layers and listener. Nodes share nothing in process.
 
 use std::{
     net::SocketAddr,
@@ -12,6 +12,7 @@ use std::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    carts::{Carts, LocalBus},
     error::Failure,
     events::Ring,
     routes::{self, NodeState},
@@ -31,13 +32,14 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Opens the store, builds the layers and listens on a free loopback port.
-    pub(crate) async fn start(name: &str, plan: &Plan) -> Result<Self, Failure> {
+    /// Opens store and carts, builds the layers and listens on a free loopback port.
+    pub(crate) async fn start(name: &str, plan: &Plan, bus: Option<&LocalBus>) -> Result<Self, Failure> {
         let events = Arc::new(Ring::default());
         let stack = sessions::open(name, plan, Arc::clone(&events)).await?;
+        let carts = Carts::open(name, plan, bus, Arc::clone(&events)).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats() };
-        let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state)));
+        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts: carts.clone() };
+        let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state), &carts));
         let router = routes::signed_by(router, name);
 
         let refused = |error| Failure::start(format!("{name} cannot listen on a loopback port: {error}."));

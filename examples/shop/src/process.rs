@@ -21,7 +21,7 @@ use crate::{
     cli::NodeOptions,
     error::Failure,
     node::{DRAIN, Node},
-    sessions::{KEY_VARIABLE, Plan, SESSIONS_VARIABLE},
+    sessions::{CARTS_VARIABLE, KEY_VARIABLE, Plan, SESSIONS_VARIABLE},
 };
 
 /// How long a child may take to open its store and listen.
@@ -49,6 +49,7 @@ impl ChildNode {
             .args(["node", "--name", name, "--mode", plan.mode.as_str()])
             .env(KEY_VARIABLE, plan.key.hex())
             .env(SESSIONS_VARIABLE, &plan.sessions)
+            .env(CARTS_VARIABLE, &plan.carts)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -126,7 +127,7 @@ impl ChildNode {
 /// Runs a child until its parent, or SIGTERM, stops it.
 pub(crate) async fn run_node(options: &NodeOptions) -> Result<(), Failure> {
     let plan = Plan::of_child(options)?;
-    let node = match Node::start(&options.name, &plan).await {
+    let node = match Node::start(&options.name, &plan, None).await {
         Ok(node) => node,
         Err(failure) => {
             // The parent repeats the sentence on its own standard error.

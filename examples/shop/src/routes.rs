@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cart::{self, Addition, Cart, Line, Sku},
+    carts::{self, Carts},
     events::Ring,
     sessions::{Session, SessionError, Stats},
 };
@@ -44,9 +45,11 @@ pub(crate) struct NodeState {
     pub(crate) events: Arc<Ring>,
     /// How many sessions it found and lost.
     pub(crate) stats: Stats,
+    /// The saved carts.
+    pub(crate) carts: Carts,
 }
 
-/// The routes that use the session.
+/// The routes for customers.
 pub(crate) fn shop(state: NodeState) -> Router {
     Router::new()
         .route("/api/session", get(session))
@@ -56,6 +59,7 @@ pub(crate) fn shop(state: NodeState) -> Router {
         .route("/api/cart/{sku}", delete(remove))
         .route("/api/counter", post(counter))
         .route("/api/slow", post(slow))
+        .merge(carts::customers())
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(state)
@@ -66,6 +70,7 @@ pub(crate) fn operations(state: NodeState) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/internal/events", get(internal_events))
+        .merge(carts::internal())
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)
@@ -195,6 +200,14 @@ impl Refusal {
         Self::Bad(status, reason.into())
     }
 
+    /// A body that cannot be understood is a bad request, in whatever way.
+    pub(crate) fn or_bad_request(self) -> Self {
+        match self {
+            Self::Bad(StatusCode::UNPROCESSABLE_ENTITY, reason) => Self::Bad(StatusCode::BAD_REQUEST, reason),
+            other => other,
+        }
+    }
+
     fn invalid(reason: &str) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
@@ -234,7 +247,7 @@ impl From<QueryRejection> for Refusal {
 }
 
 /// A JSON body whose rejection is JSON, too.
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;

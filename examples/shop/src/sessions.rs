@@ -13,6 +13,7 @@ use unstick::{
 };
 
 use crate::{
+    carts::Carts,
     cli::{Mode, NodeOptions, Options},
     error::Failure,
     events::Ring,
@@ -24,13 +25,18 @@ pub(crate) const KEY_VARIABLE: &str = "UNSTICK_SHOP_KEY";
 /// Names the URL of the sessions; also how children are told, as a command line can be read by everybody on the machine.
 pub(crate) const SESSIONS_VARIABLE: &str = "UNSTICK_SHOP_SESSIONS";
 
-/// What all nodes are told: the same URL and the same key, and nothing else in common.
+/// Names the URL of saved carts; also how children are told.
+pub(crate) const CARTS_VARIABLE: &str = "UNSTICK_SHOP_CARTS";
+
+/// What all nodes are told: the same URLs and the same key, and nothing else in common.
 #[derive(Clone)]
 pub(crate) struct Plan {
     /// Where sessions live and whether the balancer pins.
     pub(crate) mode: Mode,
     /// Where sessions live.
     pub(crate) sessions: String,
+    /// Where saved carts are kept.
+    pub(crate) carts: String,
     /// What signs the cookie.
     pub(crate) key: SigningKey,
 }
@@ -38,32 +44,39 @@ pub(crate) struct Plan {
 /// Redacts: the URL of a server may hold a password.
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("mode", &self.mode).field("sessions", &shown(&self.sessions)).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("mode", &self.mode)
+            .field("sessions", &shown(&self.sessions))
+            .field("carts", &self.carts)
+            .finish_non_exhaustive()
     }
 }
 
 impl Plan {
-    /// For the shop. The directory, if any, holds the session file of this run and goes with it.
+    /// For the shop. The directory, if any, holds the files of this run and goes with it.
     pub(crate) fn of_shop(options: &Options) -> Result<(Self, Option<Scratch>), Failure> {
-        let (sessions, scratch) = match (&options.sessions, options.mode) {
-            (Some(url), _) => (url.clone(), None),
-            (None, Mode::Sticky | Mode::Broken) => ("memory:".to_owned(), None),
-            (None, Mode::Unstick) => {
-                let scratch = Scratch::new()?;
-                (scratch.url(), Some(scratch))
-            }
+        let mut scratch = None;
+        let mut fresh = |name| match &mut scratch {
+            Some(scratch) => Ok(Scratch::url(scratch, name)),
+            none => Scratch::new().map(|new| none.insert(new).url(name)),
         };
+        let sessions = match (&options.sessions, options.mode) {
+            (Some(url), _) => url.clone(),
+            (None, Mode::Sticky | Mode::Broken) => "memory:".to_owned(),
+            (None, Mode::Unstick) => fresh("sessions.sqlite")?,
+        };
+        let carts = options.carts.clone().map_or_else(|| fresh("carts.sqlite"), Ok)?;
         let key = match SigningKey::from_environment()? {
             Some(key) => key,
             None => SigningKey::generate()?,
         };
-        Ok((Self { mode: options.mode, sessions, key }, scratch))
+        Ok((Self { mode: options.mode, sessions, carts, key }, scratch))
     }
 
     /// For a child node.
     pub(crate) fn of_child(options: &NodeOptions) -> Result<Self, Failure> {
         let key = SigningKey::from_environment()?.ok_or_else(|| Failure::Usage(format!("{KEY_VARIABLE} is not set.")))?;
-        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), key })
+        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), carts: options.carts.clone(), key })
     }
 }
 
@@ -81,9 +94,9 @@ pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Sta
     let source = store::options(&plan.sessions).events(events.clone()).open().await.map_err(|error| refused(&error))?;
     probe(&source).await.map_err(|error| refused(&error))?;
 
-    let key = Key::from_hex(plan.key.hex()).map_err(|error| refused(&error))?;
+    let keys = plan.key.ring().map_err(|error| refused(&error))?;
     let affinity = affinity(plan.mode, source.scope(), &events).map_err(|error| refused(&error))?;
-    let sessions = SessionLayer::new(source, KeyRing::new(key)).events(events).on_failure(in_json).build();
+    let sessions = SessionLayer::new(source, keys).events(events).on_failure(in_json).build();
     Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, affinity })
 }
 
@@ -119,9 +132,9 @@ fn in_json(failure: &Failed) -> http::Response<bytes::Bytes> {
 }
 
 impl Stack {
-    /// Wraps the routes that use the session: affinity outside session.
-    pub(crate) fn wrap(&self, routes: Router) -> Router {
-        let routes = routes.layer(self.sessions.clone());
+    /// Wraps the routes of customers: affinity outside the caches' layer outside session.
+    pub(crate) fn wrap(&self, routes: Router, carts: &Carts) -> Router {
+        let routes = carts.wrap(routes.layer(self.sessions.clone()));
         match &self.affinity {
             Some(affinity) => routes.layer(affinity.clone()),
             None => routes,
@@ -163,6 +176,11 @@ impl SigningKey {
         random_hex::<32>().map(Self)
     }
 
+    /// The key itself.
+    pub(crate) fn ring(&self) -> Result<KeyRing, ConfigError> {
+        Key::from_hex(&self.0).map(KeyRing::new)
+    }
+
     /// The digits.
     pub(crate) fn hex(&self) -> &str {
         &self.0
@@ -189,14 +207,14 @@ impl Scratch {
         builder.create(&path).map_err(|error| {
             let path = path.display();
             Failure::start(format!(
-                "the directory {path} for the session file cannot be made: {error}; name a file with --sessions sqlite:PATH."
+                "the directory {path} for files of this run cannot be made: {error}; name files with --sessions sqlite:PATH and --carts sqlite:PATH."
             ))
         })?;
         Ok(Self(path))
     }
 
-    fn url(&self) -> String {
-        let path = self.0.join("sessions.sqlite");
+    fn url(&self, name: &str) -> String {
+        let path = self.0.join(name);
         format!("sqlite:{}", path.display().to_string().replace('%', "%25").replace('?', "%3F"))
     }
 }

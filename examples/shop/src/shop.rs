@@ -63,13 +63,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 
 fn print_banner(fleet: &Fleet, addr: SocketAddr) {
     let base = format!("http://{addr}");
-    let (mode, sessions) = (fleet.mode(), fleet.sessions());
+    let (mode, sessions, carts) = (fleet.mode(), fleet.sessions(), fleet.carts());
     let tells = match mode {
         Mode::Unstick => "one session store for all nodes, no stickiness: nothing is lost",
         Mode::Sticky => "a store in each node's memory, a balancer that pins: lost when the node stops",
         Mode::Broken => "a store in each node's memory, no pinning: lost on the next click",
     };
-    let mut text = format!("The shop is open: {base}\n\n  mode      {mode}: {tells}\n  sessions  {sessions}\n  balancer  {base}\n");
+    let mut text = format!(
+        "The shop is open: {base}\n\n  mode      {mode}: {tells}\n  sessions  {sessions}\n  carts     {carts}\n  balancer  {base}\n"
+    );
     for node in fleet.nodes() {
         let process = node.pid.map_or_else(String::new, |pid| format!("  (process {pid})"));
         text += &format!("  {:<9} http://{}{process}\n", node.name, node.address.as_deref().unwrap_or("?"));
@@ -78,6 +80,7 @@ fn print_banner(fleet: &Fleet, addr: SocketAddr) {
         "\nTry it with a browser, or\n\
          \x20 curl -ic jar -b jar {base}/api/cart --json '{{\"sku\":\"tea\",\"qty\":2}}'\n\
          \x20 curl -ic jar -b jar {base}/api/session\n\
+         \x20 curl -ic jar -b jar -X PUT '{base}/api/customers/7/carts/saved?market=se' --json '{{\"lines\":[{{\"sku\":\"tea\",\"qty\":2}}]}}'\n\
          \x20 curl -X POST -H 'x-shop-admin: 1' {base}/admin/nodes/1/stop\n\
          Ctrl-C ends it.\n"
     );

@@ -223,7 +223,7 @@ fn administration_and_page_are_guarded() {
     std::io::Write::write_all(&mut stream, b"GET /admin/nodes HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut std::io::BufReader::new(stream)).unwrap().status, 403);
 
-    for (path, kind) in [("/", "text/html"), ("/style.css", "text/css"), ("/app.js", "text/javascript")] {
+    for (path, kind) in [("/", "text/html"), ("/style.css", "text/css"), ("/app.js", "text/javascript"), ("/carts.js", "text/javascript")] {
         let answer = send(shop.addr, "GET", path, &[], None).unwrap();
         assert_eq!((answer.status, answer.instance()), (200, "balancer"), "{path}");
         assert!(answer.header("content-type").starts_with(kind));

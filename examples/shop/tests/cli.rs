@@ -27,19 +27,29 @@ fn help() {
     let output = program(&["--help"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    for word in ["--nodes", "--listen", "--sessions", "--mode", "--process-per-node", "UNSTICK_SHOP_KEY"] {
+    for word in ["--nodes", "--listen", "--sessions", "--carts", "--mode", "--process-per-node", "UNSTICK_SHOP_KEY"] {
         assert!(text.contains(word), "{word}");
     }
 }
 
 #[test]
 fn bad_flags_and_variables() {
-    for args in [&["--nodes", "none"][..], &["--mode", "sometimes"], &["--listen", "here"], &["--fast"], &["--sessions"], &["node"]] {
+    for args in [
+        &["--nodes", "none"][..],
+        &["--mode", "sometimes"],
+        &["--listen", "here"],
+        &["--fast"],
+        &["--sessions"],
+        &["--carts", "memory:"],
+        &["node"],
+    ] {
         let (code, sentence) = refused(&program(args).output().unwrap());
         assert_eq!(code, 2, "{args:?}: {sentence}");
         assert!(sentence.contains(args[0]) || args[0] == "node", "{sentence}");
     }
-    for (variable, value) in [("NODES", "0"), ("LISTEN", "x"), ("MODE", "x"), ("PROCESS_PER_NODE", "perhaps"), ("KEY", "abc")] {
+    for (variable, value) in
+        [("NODES", "0"), ("LISTEN", "x"), ("MODE", "x"), ("CARTS", "memory:"), ("PROCESS_PER_NODE", "perhaps"), ("KEY", "abc")]
+    {
         let name = format!("UNSTICK_SHOP_{variable}");
         let (code, sentence) =
             refused(&program(&["--listen", "127.0.0.1:0"][..if variable == "LISTEN" { 0 } else { 2 }]).env(&name, value).output().unwrap());
@@ -90,10 +100,12 @@ fn a_database_that_cannot_be_used() {
     ];
     for url in &urls {
         for more in [&[][..], &["--process-per-node"]] {
-            let output = program(&["--listen", "127.0.0.1:0", "--nodes", "2", "--sessions", url]).args(more).output().unwrap();
-            let (code, sentence) = refused(&output);
-            assert_eq!(code, 1, "{sentence}");
-            assert!(sentence.contains(&*dir.to_string_lossy()), "{sentence}");
+            for kept in ["--sessions", "--carts"] {
+                let output = program(&["--listen", "127.0.0.1:0", "--nodes", "2", kept, url]).args(more).output().unwrap();
+                let (code, sentence) = refused(&output);
+                assert_eq!(code, 1, "{sentence}");
+                assert!(sentence.contains(&*dir.to_string_lossy()), "{sentence}");
+            }
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();

@@ -107,3 +107,66 @@ fn sticky_loses_the_cart_when_its_node_stops() {
     let nodes = send(shop.addr, "GET", "/admin/nodes", &[], None).unwrap().json();
     assert_eq!(nodes["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "running").count(), 2);
 }
+
+/// What the three nodes would tell another client, as the page shows it.
+fn told(browser: &Chromium) -> [String; 3] {
+    [1, 2, 3].map(|node| browser.text(&format!("version-{node}")))
+}
+
+fn wait_for_all(browser: &Chromium, version: &str) {
+    eventually(&format!("all nodes to tell {version}"), || told(browser).iter().all(|told| told == version).then_some(()));
+}
+
+#[test]
+fn broken_tells_different_saved_carts() {
+    let Some((_guard, _shop, browser)) = visit("broken") else { return };
+    wait_for_all(&browser, "none");
+    browser.click("save");
+    browser.wait_for("saved", "v1");
+    eventually("the page to be told something older", || (browser.text("stale") != "0").then_some(()));
+    let told = told(&browser);
+    assert_eq!(told.iter().filter(|told| *told == "v1").count(), 1, "the node that took it: {told:?}");
+    eventually("the disagreement", || browser.text("agreement").contains("2 of 3 nodes tell other clients an older cart").then_some(()));
+    browser.click("read");
+    eventually("more of it", || (browser.text("stale").parse::<u32>().unwrap() >= 8).then_some(()));
+    assert_eq!((browser.text("bus").as_str(), browser.text("bus-switch").as_str()), ("none", ""));
+    // Reading a cart that is not there is an answer, which the browser's console reports as a failed request.
+    let errors = browser.console_errors();
+    assert!(errors.iter().all(|error| error.contains("404")), "{errors:?}");
+}
+
+#[test]
+fn unstick_tells_one_saved_cart_with_the_bus_on_and_off() {
+    let Some((_guard, _shop, browser)) = visit("unstick") else { return };
+    wait_for_all(&browser, "none");
+    browser.wait_for("bus", "on");
+    let number = |testid: &str| browser.text(testid).parse::<u32>().unwrap();
+    let save = |version: &str| {
+        browser.click("save");
+        browser.wait_for("saved", version);
+        browser.wait_for("own", version);
+        wait_for_all(&browser, version);
+        eventually("the nodes to agree", || browser.text("agreement").contains("all nodes tell the same cart").then_some(()));
+    };
+    save("v1");
+    save("v2");
+    eventually("notices", || (number("carts-notices") > 0).then_some(()));
+
+    browser.click("bus-switch");
+    browser.wait_for("bus", "off");
+    eventually("the cut on every node", || (browser.text("events").matches("cache cut").count() == 3).then_some(()));
+    let (notices, gaps) = (number("carts-notices"), number("carts-gaps"));
+    save("v3");
+    browser.click("read");
+    save("v4");
+    assert_eq!(number("carts-notices"), notices, "nobody was told");
+
+    browser.click("bus-switch");
+    browser.wait_for("bus", "on");
+    eventually("a gap on every node", || (number("carts-gaps") >= gaps + 3).then_some(()));
+    save("v5");
+    eventually("notices", || (number("carts-notices") > notices).then_some(()));
+    assert!(number("carts-hits") > 0 && number("carts-loads") > 0);
+    assert_eq!(number("stale"), 0, "{}", browser.text("stale-text"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}

@@ -81,8 +81,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         self
     }
 
-    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that was *invalidated*
-    /// is never served.
+    /// Serves a value for so long after its end when it cannot be loaded anew. Default: never. A value that is known to have been
+    /// *invalidated* is never served; while notices stay away, other nodes' invalidations are not known.
     pub const fn stale_if_error(mut self, time: Duration) -> Self {
         self.settings.stale = Some(time);
         self
@@ -225,6 +225,12 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
 
 impl<K, V> fmt::Debug for CacheBuilder<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheBuilder").field("name", &self.name).field("capacity", &self.capacity).finish_non_exhaustive()
+        let Self { name, capacity, is_shared, settings, .. } = self;
+        f.debug_struct("CacheBuilder")
+            .field("name", name)
+            .field("capacity", capacity)
+            .field("shared", is_shared)
+            .field("settings", settings)
+            .finish_non_exhaustive()
     }
 }

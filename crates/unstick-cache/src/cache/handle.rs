@@ -3,21 +3,20 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use unstick_core::{EventKind, LevelKey, Target};
+use unstick_core::{BoxFuture, LevelKey, Target};
 
 use super::{
     inner::{Inner, Name},
     load::{Load, Wanted},
-    wait::{Flight, within},
+    wait::{Flight, Outcome, within},
 };
 use crate::{
     CacheBuilder, CacheKey, CacheStats, Invalidated, KeyText, Loaded, Namespace,
-    entry::{Content, Entry, Freshness, mix, nanos},
+    entry::{Content, Entry, Freshness, mix},
     error::{LoadError, LoadErrorKind},
     flight::Role,
     namespace,
     stats::count,
-    sync::Ordering,
     writes::ClientWrites,
 };
 
@@ -101,36 +100,51 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         L: Into<Loaded<V>> + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        match self.answer(key, loader) {
+            Answer::Now(content) => Ok(content),
+            Answer::Later(content) => content.await,
+        }
+    }
+
+    /// A hit, with nothing to wait for; or else what to wait for, in a box, so that the future of a hit stays small.
+    pub(crate) fn answer<F, T, L, E>(&self, key: K, loader: F) -> Answer<V>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future<Output = Result<L, E>> + Send + 'static,
+        L: Into<Loaded<V>> + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
         let inner = &self.inner;
-        let stale = if ClientWrites::bypasses_current() {
-            inner.counters.bypassed.fetch_add(1, Ordering::Relaxed);
-            return Box::pin(miss(inner, key, loader, None, true)).await;
-        } else {
-            match inner.look(&key) {
-                Look::Serve(content) => {
-                    inner.counters.hits.add();
-                    return Ok(content);
-                }
-                Look::Refresh(content, fresh) => {
-                    inner.counters.hits.add();
-                    refresh(inner, key, loader, fresh);
-                    return Ok(content);
-                }
-                Look::Throttled(content) => {
-                    count(&inner.counters.stale);
-                    return Ok(content);
-                }
-                Look::Miss(stale) => stale,
+        if ClientWrites::bypasses_current() {
+            count(&inner.counters.bypassed);
+            return Answer::Later(Box::pin(miss(inner.clone(), key, loader, None, true)));
+        }
+        let stale = match inner.look(&key) {
+            Look::Serve(content) => {
+                inner.counters.hits.add();
+                return Answer::Now(content);
             }
+            Look::Refresh(content, fresh) => {
+                inner.counters.hits.add();
+                refresh(inner, key, loader, fresh);
+                return Answer::Now(content);
+            }
+            Look::Throttled(content) => {
+                count(&inner.counters.stale);
+                return Answer::Now(content);
+            }
+            Look::Miss(stale) => stale,
         };
         count(&inner.counters.misses);
-        // apart, so that the future of a hit stays small
-        Box::pin(miss(inner, key, loader, stale, false)).await
+        Answer::Later(Box::pin(miss(inner.clone(), key, loader, stale, false)))
     }
 
     /// What the process has and may be served. No load is started.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
+        if ClientWrites::bypasses_current() {
+            return None;
+        }
         match self.inner.peek(key) {
             Some(Content::Value(value)) => Some(value),
             _ => None,
@@ -183,6 +197,12 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
     }
 }
 
+/// What a caller gets.
+pub(crate) enum Answer<V> {
+    Now(Content<V>),
+    Later(BoxFuture<'static, Result<Content<V>, LoadError>>),
+}
+
 /// What the process has.
 enum Look<V> {
     Serve(Content<V>),
@@ -202,7 +222,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             return Look::Miss(None);
         }
         let now = self.shared.now();
-        let dice = || mix(now ^ self.shared.origin);
+        let dice = || mix(now ^ self.shared.hash);
         match entry.judge(now, self.shared.trust(), self.settings.beta, dice) {
             Freshness::Fresh => Look::Serve(entry.content.clone()),
             Freshness::RefreshDue => Look::Refresh(entry.content.clone(), Duration::from_nanos(entry.fresh_until - now)),
@@ -236,8 +256,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         if let Role::Lead(flight) = &role
             && let Some(loader) = loader.take()
         {
-            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want };
-            self.shared.runtime.spawn(Box::pin(load.run(loader, sender)));
+            let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
+            self.shared.runtime.spawn(Box::pin(load.run(loader)));
         }
         role
     }
@@ -260,7 +280,7 @@ where
 }
 
 async fn miss<K, V, F, T, L, E>(
-    inner: &Arc<Inner<K, V>>,
+    inner: Arc<Inner<K, V>>,
     key: K,
     loader: F,
     stale: Option<Arc<Entry<V>>>,
@@ -283,10 +303,11 @@ where
         loop {
             let arrival = inner.shared.generations.now();
             match inner.enter(&name, &mut loader, want) {
-                Role::Lead(flight) => return flight.landed().await,
+                Role::Lead(flight) => return flight.landed().await.unwrap_or_else(abandoned),
                 Role::Join(flight) => {
                     count(&inner.counters.joined);
-                    let outcome = flight.landed().await;
+                    // without an outcome its task is gone, as with the runtime of whoever led it: this caller leads
+                    let Some(outcome) = flight.landed().await else { continue };
                     match &outcome {
                         // what it loaded was invalidated before this caller came, by a tag that only the value told
                         Ok(entry) if flight.start < arrival && !inner.is_valid(entry) => {}
@@ -311,15 +332,15 @@ where
             content => Ok(content.clone()),
         },
         // it may have been invalidated meanwhile
-        (Err(error), Some(stale)) if inner.is_valid(&stale) => {
-            if error.kind() != LoadErrorKind::Timeout {
-                let until = inner.shared.now().saturating_add(nanos(settings.throttle));
-                stale.throttled_until.store(until, Ordering::Relaxed);
-                inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
-            }
+        (Err(_), Some(stale)) if inner.is_valid(&stale) => {
             count(&inner.counters.stale);
             Ok(stale.content.clone())
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// The process is shutting down.
+fn abandoned<V>() -> Outcome<V> {
+    Err(LoadError::new(LoadErrorKind::Abandoned))
 }

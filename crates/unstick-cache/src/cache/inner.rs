@@ -41,6 +41,26 @@ pub(crate) struct Settings<K, V> {
     pub(crate) tags: Option<Tags<K, V>>,
 }
 
+impl<K, V> fmt::Debug for Settings<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("ttl", &self.ttl)
+            .field("l1_ttl", &self.l1_ttl)
+            .field("negative_ttl", &self.negative_ttl)
+            .field("jitter", &self.jitter)
+            .field("stale_if_error", &self.stale)
+            .field("throttle", &self.throttle)
+            .field("back_off", &self.back_off)
+            .field("soft_timeout", &self.soft_timeout)
+            .field("hard_timeout", &self.hard_timeout)
+            .field("load_limit", &self.load_limit)
+            .field("early_refresh", &self.beta)
+            .field("schema", &self.schema)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<K, V> Settings<K, V> {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let refuse = |sentence: &'static str| Err(ConfigError::new(sentence));
@@ -134,8 +154,10 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         let settings = &self.settings;
         let own = settings.tags.as_ref().map(|tags| tags(key, loaded.value.as_ref())).unwrap_or_default();
         let tags = own.iter().chain(&loaded.tags).map(|tag| TagKey(KeyText::tag(&self.shared.name, tag))).collect();
-        let ttl = loaded.ttl.or(if loaded.value.is_some() { Some(settings.ttl) } else { settings.negative_ttl });
-        let fresh = if loaded.is_kept { ttl.unwrap_or_default() } else { Duration::ZERO };
+        let usual = if loaded.value.is_some() { Some(settings.ttl) } else { settings.negative_ttl };
+        // the process holds nothing for longer than the settings say
+        let most = settings.ttl.max(settings.negative_ttl.unwrap_or_default());
+        let fresh = if loaded.is_kept { loaded.ttl.or(usual).unwrap_or_default().min(most) } else { Duration::ZERO };
         let stale = if fresh.is_zero() { Duration::ZERO } else { settings.stale.unwrap_or_default() };
         let content = loaded.value.map_or(Content::Absent, Content::Value);
         Kept { content, tags, fresh: jittered(fresh, settings.jitter, self.shared.dice()), stale }

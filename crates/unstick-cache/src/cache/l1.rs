@@ -1,6 +1,11 @@
 //! What the process holds, on moka. Whether a value may be used is decided by its entry alone; moka bounds and drops.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::builder::Weigher;
 use crate::{
@@ -20,7 +25,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> L1<K, V> {
         }
         if let Some(weigh) = weigher {
             builder = builder.weigher(move |key, entry: &Arc<Entry<V>>| match &entry.content {
-                Content::Value(value) => weigh(key, value),
+                // what cannot be weighed is too heavy; a panic would leave moka half done
+                Content::Value(value) => catch_unwind(AssertUnwindSafe(|| weigh(key, value))).unwrap_or(u32::MAX),
                 Content::Absent | Content::Failed(_) => 1,
             });
         }
@@ -33,6 +39,13 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> L1<K, V> {
 
     pub(crate) fn insert(&self, key: K, entry: Arc<Entry<V>>) {
         self.0.insert(key, entry);
+    }
+
+    /// Unless what is there was read later: two loads of one key may be under way, one of them for a client that is ahead.
+    pub(crate) fn insert_newer(&self, key: K, entry: Arc<Entry<V>>) {
+        if self.get(&key).is_none_or(|kept| (kept.start, kept.read_at) <= (entry.start, entry.read_at)) {
+            self.insert(key, entry);
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {

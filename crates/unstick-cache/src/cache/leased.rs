@@ -16,6 +16,7 @@ use crate::{
     entry::Content,
     envelope::Codec,
     error::LoadError,
+    generations::Stripe,
     level::LevelSide,
     mark::{self, Print},
     namespace::publish,
@@ -23,15 +24,17 @@ use crate::{
     stats::count,
 };
 
-/// Between looks at a lease that somebody else holds, when no notice comes.
+/// Between looks at a lease that somebody else holds, while notices stay away.
 const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A lease, and a value that may stand in.
+/// A lease, and a value that may stand in, which was read when.
 struct Lease {
     held: Held,
     stale: Option<LevelValue>,
+    /// Before both.
+    read: Read,
 }
 
 impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
@@ -48,10 +51,16 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let mut waiting = None;
         let mut poll = POLLS.0;
         loop {
-            if !side.is_usable() || !self.trusts_level(side).await {
+            if !side.is_usable() {
                 return self.without_level(call).await;
             }
+            // before distrust is looked at: an invalidation adds its distrust first
             let read = self.inner.read();
+            match self.trusts_level(side).await {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return self.without_level(call).await,
+            }
             let Ok(looked) = side.ask(side.level().read_or_lease(side.op(), key, &want)).await else {
                 return self.without_level(call).await;
             };
@@ -64,23 +73,33 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                         None => return self.without_level(call).await,
                     }
                     if let Some(content) = self.open(codec, &value.bytes) {
-                        count(&self.inner.counters.level_hits);
                         let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
-                        return self.local(Kept { content, tags: value.tags, fresh, stale }, read);
+                        let kept = Kept { content, tags: value.tags, fresh, stale };
+                        // what was invalidated while the answer was on its way is asked for again
+                        if self.is_valid(&kept, read) {
+                            count(&self.inner.counters.level_hits);
+                            return self.local(kept, read);
+                        }
+                        continue;
                     }
                     // nothing that is there will do
                     want.more_than = Duration::MAX;
                 }
                 Looked::Leased { token, start, stale } => {
-                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale };
+                    // what could not be decoded a moment ago is of no use
+                    let stale = stale.filter(|_| want.more_than != Duration::MAX);
+                    let lease = Lease { held: Held { schema: settings.schema, token, start }, stale, read };
                     return self.leased(codec, side, lease, call).await;
                 }
-                Looked::Held { remaining, .. } => match waiting.take() {
+                Looked::Held { remaining, .. } => match &waiting {
                     // the notice may have come between the answer and now: look once more, ready for it
                     None => waiting = Some(shared.wakes.register(self.name.hash)),
                     Some(wake) => {
-                        let limit = poll.min(remaining.max(POLLS.0));
-                        _ = within(&shared.runtime, limit, wake.woken()).await;
+                        // while notices arrive, only a holder that died has to be noticed without one
+                        let limit = if shared.is_current() { remaining } else { poll.min(remaining) }.max(POLLS.0);
+                        if within(&shared.runtime, limit, wake.woken()).await.is_some() {
+                            waiting = Some(shared.wakes.register(self.name.hash));
+                        }
                         poll = (poll * 2).min(POLLS.1);
                     }
                 },
@@ -89,26 +108,31 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         }
     }
 
-    /// Whether the level is known to have heard of every invalidation of the key; it is told first if need be.
-    async fn trusts_level(&self, side: &LevelSide) -> bool {
+    /// Whether the level is known to have heard of every invalidation of the key; it is told if need be. `Some(false)`: it has
+    /// by now, but what was read before does not count.
+    async fn trusts_level(&self, side: &LevelSide) -> Option<bool> {
         let distrust = &self.inner.shared.distrust;
-        let all = (Print::All, Target::All);
-        for (print, target) in [all, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
-            if let Some(op_id) = distrust.of(print)
-                && !self.confirm(side, print, op_id, target).await
-            {
-                return false;
+        let mut all = true;
+        let everything = (Print::All, Target::All);
+        for (print, target) in [everything, (Print::Key(self.name.hash), Target::Key(self.name.text.clone()))] {
+            if let Some(op_id) = distrust.of(print) {
+                all = false;
+                if !self.confirm(side, print, op_id, target).await {
+                    return None;
+                }
             }
         }
-        true
+        Some(all)
     }
 
-    /// The same of a value's tags. `Some(false)`: by now, but the value must be asked for again.
+    /// The same of a value's tags, which are known only once it was read.
     async fn trusts_tags(&self, side: &LevelSide, tags: &[TagKey]) -> Option<bool> {
-        let mut all = true;
+        let shared = &self.inner.shared;
+        // too many of them have become everything meanwhile
+        let mut all = tags.is_empty() || shared.distrust.of(Print::All).is_none();
         for tag in tags {
             let print = Print::Tag(mark::hash(&tag.0));
-            if let Some(op_id) = self.inner.shared.distrust.of(print) {
+            if let Some(op_id) = shared.distrust.of(print) {
                 all = false;
                 if !self.confirm(side, print, op_id, Target::Tag(tag.clone())).await {
                     return None;
@@ -121,7 +145,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     async fn confirm(&self, side: &LevelSide, print: Print, op_id: OpId, target: Target) -> bool {
         let confirmed = side.invalidate(op_id, &[target]).await;
         if confirmed {
-            self.inner.shared.distrust.confirmed(print, op_id);
+            self.inner.shared.confirmed(print, op_id);
         }
         confirmed
     }
@@ -138,17 +162,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let read = self.inner.read();
         let loaded = self.while_extending(side, lease.held.token, call).await;
         let kept = match loaded {
-            Ok(loaded) => self.inner.keep(&self.name.key, loaded),
+            Ok(kept) => kept,
             Err(error) => {
                 self.release(side, lease.held).await;
-                return self.stand_in(codec, lease.stale, read).unwrap_or(Landed::Kept(Err(error)));
+                return self.stand_in(codec, side, lease).await.unwrap_or(Landed::Kept(Err(error)));
             }
         };
         let content = match &kept.content {
             Content::Value(value) => Some(value),
             _ => None,
         };
-        if kept.fresh.is_zero() {
+        // the level need not have heard of what was invalidated here
+        if kept.fresh.is_zero() || !self.is_valid(&kept, read) {
             self.release(side, lease.held).await;
             return self.local(kept, read);
         }
@@ -183,7 +208,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         side: &LevelSide,
         token: LeaseToken,
         call: impl Future<Output = Result<Loaded<V>, BoxError>> + Send,
-    ) -> Result<Loaded<V>, LoadError> {
+    ) -> Result<Kept<V>, LoadError> {
         let settings = &self.inner.settings;
         let extending = async {
             loop {
@@ -227,16 +252,30 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         Some(opened?.map_or(Content::Absent, Content::Value))
     }
 
-    /// A shared value beyond its end, for want of a new one.
-    fn stand_in(&self, codec: &Codec<V>, stale: Option<LevelValue>, read: Read) -> Option<Landed<V>> {
+    /// A shared value beyond its end, for want of a new one. It may have been invalidated since the level gave it, or by a tag of which
+    /// the level did not know.
+    async fn stand_in(&self, codec: &Codec<V>, side: &LevelSide, lease: Lease) -> Option<Landed<V>> {
         if self.inner.settings.stale.is_none() || self.want.has_fallback {
             return None;
         }
-        let value = stale?;
+        let (value, read) = (lease.stale?, lease.read);
+        if self.trusts_tags(side, &value.tags).await != Some(true) {
+            return None;
+        }
         let content = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
+        let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) };
+        if !self.is_valid(&kept, read) {
+            return None;
+        }
         count(&self.inner.counters.stale);
         self.inner.shared.events.emit(EventKind::CacheStale, None, "from the level");
-        Some(self.local(Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) }, read))
+        Some(self.local(kept, read))
+    }
+
+    fn is_valid(&self, kept: &Kept<V>, read: Read) -> bool {
+        let generations = &self.inner.shared.generations;
+        let tags: Vec<Stripe> = kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0))).collect();
+        generations.is_valid(read.start, self.name.stripe, &tags)
     }
 }

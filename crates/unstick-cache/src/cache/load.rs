@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     CacheKey, Loaded,
-    entry::Content,
+    entry::{Content, Freshness, nanos},
     error::{LoadError, LoadErrorKind},
     stats::count,
+    sync::Ordering,
 };
 
 /// What a load is for.
@@ -28,11 +29,20 @@ pub(crate) struct Wanted {
     pub(crate) has_fallback: bool,
 }
 
-pub(crate) struct Load<K, V> {
+/// Leaves the table of loads when it is dropped, whatever became of it: nobody joins a load whose task is gone.
+pub(crate) struct Load<K: CacheKey, V: Clone + Send + Sync + 'static> {
     pub(crate) inner: Arc<Inner<K, V>>,
     pub(crate) name: Name<K>,
     pub(crate) flight: Arc<Flight<V>>,
     pub(crate) want: Wanted,
+    /// For those who wait.
+    pub(crate) done: watch::Sender<Option<Outcome<V>>>,
+}
+
+impl<K: CacheKey, V: Clone + Send + Sync + 'static> Drop for Load<K, V> {
+    fn drop(&mut self) {
+        self.inner.flights.leave(&self.name.key, &self.flight);
+    }
 }
 
 /// What became of a load.
@@ -45,7 +55,7 @@ pub(super) enum Landed<V> {
 
 impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     /// Loads, keeps, and tells those who wait.
-    pub(crate) async fn run<F, T, L, E>(self, loader: F, done: watch::Sender<Option<Outcome<V>>>)
+    pub(crate) async fn run<F, T, L, E>(self, loader: F)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Future<Output = Result<L, E>> + Send + 'static,
@@ -54,8 +64,10 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     {
         let inner = &self.inner;
         let runtime = &inner.shared.runtime;
-        let landed = match within(runtime, inner.settings.load_limit, self.land(loader)).await {
-            Some(landed) => landed,
+        let land = AssertUnwindSafe(self.land(loader)).catch_unwind();
+        let landed = match within(runtime, inner.settings.load_limit, land).await {
+            Some(Ok(landed)) => landed,
+            Some(Err(_)) => Landed::Kept(Err(self.failed(LoadError::new(LoadErrorKind::Panicked)))),
             None => Landed::Kept(Err(self.failed(LoadError::new(LoadErrorKind::Abandoned)))),
         };
         let outcome = match landed {
@@ -64,30 +76,42 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     if let Some(watch) = inner.watch.get() {
                         watch(&self.name.key, self.name.hash, &entry.tags);
                     }
-                    inner.l1.insert(self.name.key.clone(), entry.clone());
+                    inner.l1.insert_newer(self.name.key.clone(), entry.clone());
                 } else {
                     self.refused("here");
                 }
                 Ok(entry)
             }
             Landed::Kept(Err(error)) => {
-                if !self.want.has_fallback {
-                    let kept = Kept {
-                        content: Content::Failed(error.clone()),
-                        tags: Vec::new(),
-                        fresh: inner.settings.back_off,
-                        stale: Duration::ZERO,
-                    };
-                    let read = Read { start: self.flight.start, at: inner.shared.now() };
-                    let entry = inner.entry(&self.name, kept, read, 0);
-                    inner.l1.insert(self.name.key.clone(), entry);
-                }
+                self.back_off(&error);
                 Err(error)
             }
             Landed::Passed(outcome) => outcome,
         };
+        // before those who wait are told: who asks again then must find it gone
         inner.flights.leave(&self.name.key, &self.flight);
-        _ = done.send(Some(outcome));
+        _ = self.done.send(Some(outcome));
+    }
+
+    /// Spares the source for a moment: by what can stand in, if there is such a value, and else by the error.
+    fn back_off(&self, error: &LoadError) {
+        let inner = &self.inner;
+        let now = inner.shared.now();
+        let usable = inner.l1.get(&self.name.key).filter(|entry| inner.is_valid(entry));
+        let freshness = usable.as_ref().map(|entry| entry.judge(now, inner.shared.trust(), 0.0, || 0));
+        if let Some(entry) = usable
+            && freshness != Some(Freshness::Dead)
+        {
+            entry.throttled_until.store(now.saturating_add(nanos(inner.settings.throttle)), Ordering::Relaxed);
+            if freshness != Some(Freshness::Fresh) {
+                inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
+            }
+        } else if inner.shared.generations.is_valid(self.flight.start, self.name.stripe, &[]) {
+            let content = Content::Failed(error.clone());
+            let kept = Kept { content, tags: Vec::new(), fresh: inner.settings.back_off, stale: Duration::ZERO };
+            let entry = inner.entry(&self.name, kept, Read { start: self.flight.start, at: now }, 0);
+            inner.l1.insert(self.name.key.clone(), entry);
+        }
     }
 
     async fn land<F, T, L, E>(&self, loader: F) -> Landed<V>
@@ -111,7 +135,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     ) -> Landed<V> {
         let read = self.inner.read();
         match self.call(call).await {
-            Ok(loaded) => self.local(self.inner.keep(&self.name.key, loaded), read),
+            Ok(kept) => self.local(kept, read),
             Err(error) => Landed::Kept(Err(error)),
         }
     }
@@ -124,14 +148,15 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         if is_kept { Landed::Kept(Ok(entry)) } else { Landed::Passed(Ok(entry)) }
     }
 
-    /// Runs the loader.
+    /// Runs the loader, and what the settings make of its value: both are the application's, and may panic.
     pub(super) async fn call(
         &self,
         call: impl Future<Output = Result<Loaded<V>, Box<dyn Error + Send + Sync>>> + Send,
-    ) -> Result<Loaded<V>, LoadError> {
+    ) -> Result<Kept<V>, LoadError> {
         count(&self.inner.counters.loads);
+        let call = async { call.await.map(|loaded| self.inner.keep(&self.name.key, loaded)) };
         match AssertUnwindSafe(call).catch_unwind().await {
-            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Ok(kept)) => Ok(kept),
             Ok(Err(error)) => Err(self.failed(LoadError::failed(error))),
             Err(_) => Err(self.failed(LoadError::new(LoadErrorKind::Panicked))),
         }

@@ -31,5 +31,6 @@ mod leased;
 mod load;
 mod wait;
 
+pub(crate) use self::handle::Answer;
 pub(crate) use self::inner::Inner;
 pub use self::{builder::CacheBuilder, handle::Cache};

@@ -6,10 +6,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use unstick_core::Runtime;
 
-use crate::{
-    entry::Entry,
-    error::{LoadError, LoadErrorKind},
-};
+use crate::{entry::Entry, error::LoadError};
 
 pub(crate) type Outcome<V> = Result<Arc<Entry<V>>, LoadError>;
 
@@ -27,13 +24,10 @@ impl<V> fmt::Debug for Flight<V> {
 }
 
 impl<V: Clone> Flight<V> {
-    pub(crate) async fn landed(&self) -> Outcome<V> {
+    /// `None`: its task was dropped.
+    pub(crate) async fn landed(&self) -> Option<Outcome<V>> {
         let mut done = self.done.clone();
-        match done.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(LoadError::new(LoadErrorKind::Abandoned))),
-            // its task is gone: the process is shutting down
-            Err(_) => Err(LoadError::new(LoadErrorKind::Abandoned)),
-        }
+        done.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone())
     }
 }
 

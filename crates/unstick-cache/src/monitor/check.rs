@@ -113,7 +113,7 @@ where
             }
         }
     };
-    inner.shared.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    inner.shared.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(hook));
     let task = run(Arc::downgrade(&inner), source, plan, watched, state.clone(), ended);
     inner.shared.runtime.spawn(Box::pin(task));
     Ok(Monitor { state, _alive: Arc::new(alive) })

@@ -194,12 +194,17 @@ impl NamespaceBuilder {
 
 impl fmt::Debug for NamespaceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, level, bus, clamp, .. } = self;
+        let Self { name, level, bus, level_deadline, level_pause, bus_deadline, alive_for, clamp, stripes, .. } = self;
         f.debug_struct("NamespaceBuilder")
             .field("name", name)
             .field("level", level)
             .field("bus", bus)
+            .field("level_deadline", level_deadline)
+            .field("level_pause", level_pause)
+            .field("bus_deadline", bus_deadline)
+            .field("alive_for", alive_for)
             .field("clamp", clamp)
+            .field("stripes", stripes)
             .finish_non_exhaustive()
     }
 }

@@ -96,7 +96,7 @@ async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Tar
     };
     if level == Confirmation::Confirmed {
         for target in &*targets {
-            shared.distrust.confirmed(Print::of(target), op_id);
+            shared.confirmed(Print::of(target), op_id);
         }
     }
     let needs_level = level == Confirmation::Pending;

@@ -72,6 +72,7 @@ fn take_in(shared: &Shared, event: BusEvent) {
         BusEvent::Cut => {
             if shared.current_until.swap(0, Ordering::AcqRel) != 0 {
                 count(&shared.counters.cuts);
+                shared.wakes.wake_all();
                 shared.events.emit(EventKind::CacheCut, None, "");
             }
         }

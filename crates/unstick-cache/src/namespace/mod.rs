@@ -4,7 +4,7 @@
 //! use unstick_cache::Namespace;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! let shop = Namespace::builder("shop").build().await?;
+//! let shop = Namespace::local("shop")?;
 //! let carts = shop.cache::<(u64, String), Vec<u32>>("carts").tags(|(customer, _), _| vec![format!("customer:{customer}")]).build()?;
 //! let prices = shop.cache::<u32, u32>("prices").build()?;
 //! let cart = || async { Ok::<_, std::io::Error>(vec![7]) };
@@ -115,9 +115,11 @@ impl Namespace {
     }
 
     /// Calls `hook` for every invalidation that this node applies, right after it is in effect: its own, and those of other nodes.
-    /// Hooks must return quickly. Gaps are events and no hooks: what was missed is not known.
+    /// Hooks must return quickly; one that panics is logged, and told of the next. Gaps are events and no hooks: what was missed is not known.
+    ///
+    /// A hook that holds a clone of the namespace, or a cache of it, keeps it alive.
     pub fn on_invalidate(&self, hook: impl Fn(&Invalidation<'_>) + Send + Sync + 'static) {
-        self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+        self.shared.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(hook));
     }
 
     /// Counters of this node.
@@ -136,7 +138,7 @@ impl Namespace {
     /// a moment ago. Otherwise they are trusted for the [clamp](NamespaceBuilder::clamp) only.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.shared.now() <= self.shared.trust().current_until
+        self.shared.is_current()
     }
 }
 

@@ -75,9 +75,9 @@ async fn repeat(weak: Weak<Shared>) {
         come.notified().await;
         runtime.sleep(pause).await;
         let Some(shared) = weak.upgrade() else { return };
-        let mut left = false;
+        let (mut left, mut bus_answers) = (false, true);
         for job in shared.retries.take() {
-            let job = attempt(&shared, job).await;
+            let job = attempt(&shared, job, &mut bus_answers).await;
             if job.needs_level || job.needs_bus {
                 left = true;
                 shared.retries.push(&shared, job);
@@ -87,20 +87,22 @@ async fn repeat(weak: Weak<Shared>) {
     }
 }
 
-async fn attempt(shared: &Shared, mut job: Job) -> Job {
+/// A bus that has not answered in this round is not asked again in it: others wait for the level.
+async fn attempt(shared: &Shared, mut job: Job, bus_answers: &mut bool) -> Job {
     if let Some(side) = &shared.level
         && job.needs_level
         && side.invalidate(op_of(job.id), &job.targets).await
     {
         job.needs_level = false;
         for target in &*job.targets {
-            shared.distrust.confirmed(Print::of(target), op_of(job.id));
+            shared.confirmed(Print::of(target), op_of(job.id));
         }
     }
-    if job.needs_bus {
+    if job.needs_bus && *bus_answers {
         let (namespace, targets) = (shared.hash, job.targets.clone());
         let message = Message::Invalidated { namespace, id: job.id, targets, level_pending: job.needs_level };
-        job.needs_bus = !publish(shared, &message).await;
+        *bus_answers = publish(shared, &message).await;
+        job.needs_bus = !*bus_answers;
     }
     job
 }

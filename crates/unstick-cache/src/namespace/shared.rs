@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -28,7 +29,7 @@ use crate::{
     sync::{AtomicU64, Mutex, Ordering},
 };
 
-pub(crate) type Hook = Box<dyn Fn(&Invalidation<'_>) + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn(&Invalidation<'_>) + Send + Sync>;
 
 pub(crate) struct Shared {
     pub(crate) name: Box<str>,
@@ -64,13 +65,18 @@ impl Shared {
         nanos(self.runtime.monotonic())
     }
 
+    pub(crate) fn is_current(&self) -> bool {
+        self.now() < self.trust().current_until
+    }
+
     pub(crate) fn trust(&self) -> Trust {
         Trust { current_until: self.current_until.load(Ordering::Acquire), clamp: self.clamp }
     }
 
     /// A number for what needs no secrecy: jitter, early refreshes.
     pub(crate) fn dice(&self) -> u64 {
-        mix(self.origin ^ self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
+        // nodes differ in their clocks' nanoseconds; where time is simulated the same throws come again
+        mix(self.hash ^ self.now().rotate_left(32) ^ self.number.load(Ordering::Relaxed))
     }
 
     pub(crate) fn next_id(&self) -> MarkId {
@@ -90,13 +96,32 @@ impl Shared {
             Print::Tag(hash) => generations.invalidate_tag(generations.tag(hash)),
             Print::All => generations.invalidate_all(),
         };
+        // the lease that somebody waits for ends with it
+        match print {
+            Print::Key(hash) => self.wakes.wake(hash),
+            Print::Tag(_) => {}
+            Print::All => self.wakes.wake_all(),
+        }
+    }
+
+    /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
+    /// have an old value that nothing else tells from a new one: what was read until now does not count.
+    pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
+        if self.distrust.confirmed(print, op_id) {
+            self.invalidate_here(print, None);
+        }
     }
 
     pub(crate) fn call_hooks(&self, targets: &[Target], reached: Reached) {
-        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
+        // a hook may add another one
+        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
         for target in targets {
             for hook in &*hooks {
-                hook(&Invalidation::new(target, reached, &self.name));
+                let told = Invalidation::new(target, reached, &self.name);
+                // neither what is still to be told to others nor the task that listens to them may end with it
+                if catch_unwind(AssertUnwindSafe(|| hook(&told))).is_err() {
+                    tracing::error!(target: "unstick", namespace = &*self.name, "a hook panicked that was told of an invalidation");
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::task::futures::TaskLocalFuture;
@@ -63,8 +64,13 @@ impl Written {
         self.marks.is_empty() && self.overflow.is_none()
     }
 
-    pub(crate) fn dated(self, issued: Timestamp) -> impl Iterator<Item = Dated> {
-        self.marks.into_iter().map(move |mark| Dated { mark, issued })
+    /// `pending` is for how long the level may keep what is stale.
+    pub(crate) fn dated(self, issued: Timestamp, pending: Duration) -> impl Iterator<Item = Dated> {
+        self.marks.into_iter().map(move |mark| Dated {
+            issued,
+            pending_for: if mark.level_pending { pending } else { Duration::ZERO },
+            mark,
+        })
     }
 
     fn add(&mut self, mark: Mark) {

@@ -79,15 +79,15 @@ impl Intake {
             self.bypasses = true;
             return;
         }
-        let is_in_time = |issued: Timestamp, level_pending| now <= issued + shared.life(level_pending) + shared.skew;
+        let is_in_time = |issued: Timestamp, pending_for| now <= issued + shared.life(pending_for) + shared.skew;
         let content = match opened.content {
-            Content::Bypass { level_pending } => {
-                let is_in_time = is_in_time(opened.issued, level_pending);
+            Content::Bypass { pending_for } => {
+                let is_in_time = is_in_time(opened.issued, pending_for);
                 self.bypasses |= is_in_time;
-                is_in_time.then_some(Content::Bypass { level_pending })
+                is_in_time.then_some(Content::Bypass { pending_for })
             }
             Content::Marks(mut marks) => {
-                marks.retain(|dated| is_in_time(dated.issued, dated.mark.level_pending));
+                marks.retain(|dated| is_in_time(dated.issued, dated.pending_for));
                 for dated in &marks {
                     shared.sites.iter().for_each(|site| site.apply(&dated.mark));
                 }

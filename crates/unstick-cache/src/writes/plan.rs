@@ -31,7 +31,10 @@ pub(super) struct Limits {
 
 /// How long marks are carried, and what lines cost.
 pub(super) trait Terms {
-    fn life(&self, level_pending: bool) -> Duration;
+    /// For how long the level may keep what is stale now, in whole seconds and never zero.
+    fn pending(&self) -> Duration;
+    /// How long a mark is carried that the level may contradict for so long; zero when the level has confirmed it.
+    fn life(&self, pending_for: Duration) -> Duration;
     /// Bytes of the line that sets a slot to a text of so many characters.
     fn set(&self, text: usize) -> usize;
     fn removal(&self, name: &str) -> usize;
@@ -68,11 +71,11 @@ pub(super) fn plan(
     let is_write = !written.is_empty();
     let mut plan = Plan::default();
     if is_write || is_crowded(carried, limits) {
-        let pending_everywhere = written.overflow == Some(true)
-            || written.marks.iter().any(|mark| mark.level_pending)
-            || carried.iter().any(|slot| slot.content.is_pending());
-        let bypass = || (Content::Bypass { level_pending: pending_everywhere }, (0..carried.len()).collect());
-        let (content, absorbed) = merge(now, written, carried, limits).unwrap_or_else(bypass);
+        let is_pending = written.overflow == Some(true) || written.marks.iter().any(|mark| mark.level_pending);
+        let theirs = carried.iter().map(|slot| slot.content.pending_for()).max().unwrap_or_default();
+        let pending_for = if is_pending { theirs.max(terms.pending()) } else { theirs };
+        let bypass = || (Content::Bypass { pending_for }, (0..carried.len()).collect());
+        let (content, absorbed) = merge(now, written, carried, limits, terms.pending()).unwrap_or_else(bypass);
         let is_saving = is_write || absorbed.len() > 1;
         if is_saving && budget.take(terms.set(text::len(now, &content))) {
             let life = content.life(now, terms);
@@ -90,12 +93,12 @@ pub(super) fn plan(
 }
 
 /// One content for what was written and for those of the carried slots that it absorbs; `None` when that is more than a client may carry.
-fn merge(now: Timestamp, written: Written, carried: &[Slot], limits: Limits) -> Option<(Content, Vec<usize>)> {
+fn merge(now: Timestamp, written: Written, carried: &[Slot], limits: Limits, pending: Duration) -> Option<(Content, Vec<usize>)> {
     if written.overflow.is_some() {
         return None;
     }
     let is_write = !written.is_empty();
-    let mut marks: Vec<Dated> = written.dated(now).collect();
+    let mut marks: Vec<Dated> = written.dated(now, pending).collect();
     let mut len = text::len(now, &Content::Marks(marks.clone()));
     if len > limits.bytes {
         return None;
@@ -109,8 +112,10 @@ fn merge(now: Timestamp, written: Written, carried: &[Slot], limits: Limits) -> 
                 let known = marks.iter_mut().find(|known| known.mark.id == dated.mark.id);
                 match known {
                     // the one that lives longer
-                    Some(known) if known.mark.level_pending || !dated.mark.level_pending => {}
-                    Some(known) => known.mark.level_pending = true,
+                    Some(known) => {
+                        known.mark.level_pending |= dated.mark.level_pending;
+                        known.pending_for = known.pending_for.max(dated.pending_for);
+                    }
                     None => marks.push(dated.clone()),
                 }
             }
@@ -129,22 +134,20 @@ fn merge(now: Timestamp, written: Written, carried: &[Slot], limits: Limits) -> 
 }
 
 impl Content {
-    fn is_pending(&self) -> bool {
+    fn pending_for(&self) -> Duration {
         match self {
-            Self::Marks(marks) => marks.iter().any(|dated| dated.mark.level_pending),
-            Self::Bypass { level_pending } => *level_pending,
+            Self::Marks(marks) => marks.iter().map(|dated| dated.pending_for).max().unwrap_or_default(),
+            Self::Bypass { pending_for } => *pending_for,
         }
     }
 
     /// How much longer it is of use.
     fn life(&self, now: Timestamp, terms: &impl Terms) -> Duration {
         match self {
-            Self::Marks(marks) => marks
-                .iter()
-                .map(|dated| terms.life(dated.mark.level_pending).saturating_sub(now.since(dated.issued)))
-                .max()
-                .unwrap_or_default(),
-            Self::Bypass { level_pending } => terms.life(*level_pending),
+            Self::Marks(marks) => {
+                marks.iter().map(|dated| terms.life(dated.pending_for).saturating_sub(now.since(dated.issued))).max().unwrap_or_default()
+            }
+            Self::Bypass { pending_for } => terms.life(*pending_for),
         }
     }
 }

@@ -47,8 +47,14 @@ pub(super) enum Transport {
 }
 
 impl Shared {
-    pub(super) fn life(&self, level_pending: bool) -> Duration {
-        if level_pending { self.sites.iter().map(|site| site.level_bound()).fold(self.age_limit, Duration::max) } else { self.age_limit }
+    pub(super) fn pending(&self) -> Duration {
+        let bound = self.sites.iter().map(|site| site.level_bound()).max().unwrap_or_default();
+        Duration::from_secs(bound.as_secs().saturating_add(1))
+    }
+
+    pub(super) fn life(&self, pending_for: Duration) -> Duration {
+        // nobody knows here what other nodes ask the level to keep; the issuer's word counts, too
+        if pending_for.is_zero() { self.age_limit } else { self.age_limit.max(pending_for).max(self.pending()) }
     }
 
     /// A name that no other response has.
@@ -100,8 +106,12 @@ impl Lines<'_> {
 }
 
 impl Terms for Lines<'_> {
-    fn life(&self, level_pending: bool) -> Duration {
-        self.shared.life(level_pending)
+    fn pending(&self) -> Duration {
+        self.shared.pending()
+    }
+
+    fn life(&self, pending_for: Duration) -> Duration {
+        self.shared.life(pending_for)
     }
 
     fn set(&self, text: usize) -> usize {

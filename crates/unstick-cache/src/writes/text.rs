@@ -9,8 +9,8 @@
 //! release that cannot read it.
 //!
 //! Kind 0, marks, each: flags (1 = the level has not confirmed it, 2 = everything, 4 = origin as before), origin unless as before, then as
-//! variable-length integers number, age in milliseconds, how many keys, how many tags; then their prints of 8 bytes each.
-//! Kind 1, bypass: flags (1 = as above).
+//! variable-length integers number, age in milliseconds, with flag 1 for how many seconds the level may keep what is stale, how many keys,
+//! how many tags; then their prints of 8 bytes each. Kind 1, bypass: the said number of seconds, or 0.
 
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ const MAC: usize = 16;
 pub(crate) struct Dated {
     pub(crate) mark: Mark,
     pub(crate) issued: Timestamp,
+    /// For how long the level may keep what is stale, as the issuer knew it; zero when it has confirmed the invalidation.
+    pub(crate) pending_for: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub(crate) enum Content {
     Marks(Vec<Dated>),
     /// There were too many of them.
     Bypass {
-        level_pending: bool,
+        pending_for: Duration,
     },
 }
 
@@ -130,10 +132,10 @@ fn mac(key: &[u8; 32], slot: &[u8], signed: &[u8]) -> [u8; MAC] {
 fn put(to: &mut Vec<u8>, now: Timestamp, content: &Content) {
     let marks = match content {
         Content::Marks(marks) => marks,
-        Content::Bypass { level_pending } => return to.push(u8::from(*level_pending)),
+        Content::Bypass { pending_for } => return put_number(to, pending_for.as_secs()),
     };
     let mut origin = None;
-    for Dated { mark, issued } in marks {
+    for Dated { mark, issued, pending_for } in marks {
         let count = |is: fn(&Print) -> bool| mark.prints.iter().filter(|print| is(print)).count() as u64;
         let (keys, tags) = (count(|print| matches!(print, Print::Key(_))), count(|print| matches!(print, Print::Tag(_))));
         let is_same = origin == Some(mark.id.origin);
@@ -146,6 +148,9 @@ fn put(to: &mut Vec<u8>, now: Timestamp, content: &Content) {
         }
         put_number(to, mark.id.number);
         put_number(to, u64::try_from(now.since(*issued).as_millis()).unwrap_or(u64::MAX));
+        if mark.level_pending {
+            put_number(to, pending_for.as_secs());
+        }
         put_number(to, keys);
         put_number(to, tags);
         let keys = mark.prints.iter().filter_map(|print| if let Print::Key(hash) = print { Some(hash) } else { None });
@@ -167,8 +172,8 @@ fn put_number(to: &mut Vec<u8>, mut number: u64) {
 
 fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
     if kind == BYPASS {
-        let [flags @ (0 | PENDING)] = body else { return None };
-        return Some(Content::Bypass { level_pending: *flags == PENDING });
+        let pending_for = Duration::from_secs(take_number(&mut body)?);
+        return body.is_empty().then_some(Content::Bypass { pending_for });
     }
     if kind != MARKS {
         return None;
@@ -184,6 +189,7 @@ fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
         }
         let id = MarkId { origin: origin?, number: take_number(&mut body)? };
         let age = take_number(&mut body)?;
+        let pending_for = Duration::from_secs(if flags & PENDING == 0 { 0 } else { take_number(&mut body)? });
         let (keys, tags) = (take_number(&mut body)?, take_number(&mut body)?);
         if keys.checked_add(tags)? > body.len() as u64 / 8 {
             return None;
@@ -199,7 +205,7 @@ fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
             prints.push(Print::All);
         }
         let mark = Mark { id, prints: prints.into(), level_pending: flags & PENDING != 0 };
-        marks.push(Dated { mark, issued: issued - Duration::from_millis(age) });
+        marks.push(Dated { mark, issued: issued - Duration::from_millis(age), pending_for });
     }
     Some(Content::Marks(marks))
 }

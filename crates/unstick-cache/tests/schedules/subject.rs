@@ -76,8 +76,11 @@ async fn node(
     if setup.early_refresh {
         cache = cache.early_refresh(100.0);
     }
+    if setup.stale_if_error {
+        cache = cache.stale_if_error(Duration::from_secs(3600));
+    }
     if let Some(soft) = setup.soft_timeout {
-        cache = cache.soft_timeout(soft).stale_if_error(Duration::from_secs(3600));
+        cache = cache.soft_timeout(soft);
     }
     if let Some(hard) = setup.hard_timeout {
         cache = cache.hard_timeout(hard);

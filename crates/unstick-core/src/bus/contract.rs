@@ -25,11 +25,12 @@ impl PublisherId {
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Who sent it; a node ignores its own.
+    /// Who sent it; a node ignores its own. Nobody's, 0, when it was sent from inside a database transaction.
     pub publisher: PublisherId,
     /// Changes when the publisher starts over; numbers restart at 1 with it.
     pub incarnation: u64,
-    /// Consecutive per publisher and incarnation; `None` for notices sent from inside a database transaction, whose gaps show as a lost connection.
+    /// Consecutive per publisher and incarnation; `None` for notices sent from inside a database transaction, whose gaps show as a lost
+    /// connection. Those go to the sender's own node, too: its process may not have lived to apply them.
     pub seq: Option<u64>,
     /// What was invalidated, encoded by the cache.
     pub payload: Bytes,
@@ -65,7 +66,7 @@ pub enum Published {
 }
 
 /// A fan-out bus. Notices of one publisher are delivered in order, on one connection. A subscription that works yields
-/// [`BusEvent::Alive`] about once per second; its own notices are not delivered to a node. See the [module docs](super).
+/// [`BusEvent::Alive`] about once per second; its own numbered notices are not delivered to a node. See the [module docs](super).
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// The receiving end.
     type Subscription: Subscription;

@@ -155,7 +155,8 @@ impl Listener {
 
     /// Time has passed. Hand over first what has come in.
     pub fn tick(&mut self, now: Duration) {
-        if now.saturating_sub(self.sign) >= self.pace.patience() {
+        // once: a probe that is under way must not be forgotten by the next tick
+        if !self.cut && now.saturating_sub(self.sign) >= self.pace.patience() {
             self.lost();
         }
     }

@@ -101,7 +101,7 @@ impl Hub {
     }
 }
 
-/// Where the buses of all nodes meet. Cheap to clone. See the [module docs](self).
+/// Where the buses of all nodes meet. Cheap to clone. See the [module docs](super).
 #[derive(Clone)]
 pub struct MemoryHub(pub(super) Arc<Hub>);
 

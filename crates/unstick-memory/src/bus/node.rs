@@ -42,6 +42,11 @@ impl MemoryBus {
         state.born += 1;
         let (id, link) = (state.born, state.link);
         let beats = Beats::new(PublisherId(id), 1, hub.0.pace, runtime.monotonic());
+        // whoever listens already knows where this one starts, and misses nothing even if its first messages get lost
+        for node in state.nodes.values() {
+            let now = node.runtime.monotonic();
+            node.lines.iter().for_each(|line| line.feed.with(|listener| listener.baseline(PublisherId(id), 1, 0, now)));
+        }
         state.nodes.insert(id, Node { runtime: runtime.clone(), beats, lines: vec![], link, wake: wake.clone() });
         drop(state);
         Self(Arc::new(Member { hub: hub.clone(), id, runtime: runtime.clone(), wake, driven: AtomicBool::new(false) }))
@@ -70,6 +75,7 @@ impl MemoryBus {
                 // the node leaves the hub with its last clone, and this ends
                 let Some((runtime, wait)) = hub.0.state().turn(id) else { return };
                 tokio::select! {
+                    biased; // a deterministic executor finds the same order again
                     () = runtime.sleep(wait) => {}
                     () = wake.notified() => {}
                 }

@@ -1,7 +1,8 @@
 //! Feeds one subscription.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 use unstick_core::{
     Error, ErrorKind, PublisherId, Runtime,
@@ -94,12 +95,22 @@ impl Hearer {
         });
         if now >= self.again {
             self.again = now + self.pace.patience() * 2;
-            // a server may have forgotten the subscription in a way that nobody noticed
-            if cut && let Ok(subscription) = self.client.subscribe(&[&self.channels[0], &self.channels[1]]).await {
-                self.subscription = subscription;
-                self.reconnected(self.runtime.monotonic());
+            if cut {
+                self.subscribe_again().await;
             }
         }
+    }
+
+    /// A server may have forgotten the subscription in a way that nobody noticed. Briefly, because nothing is heard meanwhile.
+    async fn subscribe_again(&mut self) {
+        let channels = [&*self.channels[0], &*self.channels[1]];
+        let limit = self.runtime.sleep(self.pace.beat());
+        let again = match select(pin!(self.client.subscribe(&channels)), pin!(limit)).await {
+            Either::Left((Ok(subscription), _)) => subscription,
+            _ => return,
+        };
+        self.subscription = again;
+        self.reconnected(self.runtime.monotonic());
     }
 
     fn hello(&self) {

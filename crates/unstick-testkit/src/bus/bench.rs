@@ -45,6 +45,11 @@ pub trait BusFactory: Send + Sync {
         1000
     }
 
+    /// How long anything may take before the bus is said not to do it. Default one minute: machines are busy when they test.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     /// Breaks the connections of all buses that were opened, until [`Self::restore`]; `false` when it cannot, which leaves the
     /// cases about it out. Default: it cannot.
     fn cut(&self) -> impl Future<Output = bool> + Send {
@@ -88,9 +93,6 @@ pub struct Bench<'a, F> {
     ops: AtomicU64,
 }
 
-/// How long anything may take before the bus is said not to do it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 impl<'a, F: BusFactory> Bench<'a, F> {
     /// With buses from the factory.
     pub fn new(factory: &'a F) -> Self {
@@ -106,7 +108,7 @@ impl<'a, F: BusFactory> Bench<'a, F> {
     /// A new operation with plenty of time.
     pub fn op(&self) -> OpCtx {
         let now = Timestamp::system_now();
-        OpCtx { now, deadline: now + PATIENCE, op_id: OpId::from_u128(u128::from(self.ops.fetch_add(1, Ordering::Relaxed))) }
+        OpCtx { now, deadline: now + self.factory.patience(), op_id: OpId::from_u128(u128::from(self.ops.fetch_add(1, Ordering::Relaxed))) }
     }
 
     /// Two buses.
@@ -153,7 +155,8 @@ impl<'a, F: BusFactory> Bench<'a, F> {
     /// # Errors
     /// When neither comes.
     pub async fn next_or_end(&self, from: &mut impl Subscription) -> Result<Option<BusEvent>, Failure> {
-        tokio::time::timeout(PATIENCE, from.next()).await.map_err(|_| Failure::new(format!("no event within {PATIENCE:?}")))
+        let patience = self.factory.patience();
+        tokio::time::timeout(patience, from.next()).await.map_err(|_| Failure::new(format!("no event within {patience:?}")))
     }
 
     /// Listens until a notice with this number.

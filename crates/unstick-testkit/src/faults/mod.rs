@@ -1,4 +1,4 @@
-//! A store between a layer and the real store that fails, hangs and answers late as it is told.
+//! A store, a cache level and a bus that fail, hang and answer late as they are told, between what is tested and the real ones.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -24,8 +24,12 @@
 //! # Ok(()) }) }
 //! ```
 
+mod bus;
+mod level;
 mod script;
 mod store;
 
+pub use bus::{BusOp, FaultBus};
+pub use level::{FaultLevel, LevelOp};
 pub use script::{Fault, Op};
 pub use store::FaultStore;

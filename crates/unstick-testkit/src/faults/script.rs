@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::watch;
-use unstick_core::ErrorKind;
+use tokio::sync::{oneshot, watch};
+use unstick_core::{Error, ErrorKind, Runtime};
 
 /// An operation of a store or its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +60,7 @@ pub enum Fault {
     FailBefore(ErrorKind),
     /// It is done, but the caller gets an error: with `Timeout` or `Interrupted` the outcome is unknown to it.
     FailAfter(ErrorKind),
-    /// It does not reach the store before [`FaultStore::release`](super::FaultStore::release), and never when the caller gives up before.
+    /// It does not reach what is behind before it is [released](super::FaultStore::release), and never when the caller gives up before.
     Hang,
     /// It is on its way, and reaches the store at [`FaultStore::release`](super::FaultStore::release), also when the caller has given
     /// up: the store must refuse it if its deadline has passed by then. `update_locked` borrows from its caller and hangs instead.
@@ -72,33 +73,34 @@ pub enum Fault {
 
 /// What was told, and what happened.
 #[derive(Debug)]
-pub(super) struct Script {
-    state: Mutex<State>,
+pub(super) struct Script<O> {
+    state: Mutex<State<O>>,
     released: watch::Sender<u64>,
     held: watch::Sender<usize>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    next: HashMap<Op, VecDeque<Fault>>,
-    always: HashMap<Op, Fault>,
-    calls: HashMap<Op, u64>,
+#[derive(Debug)]
+struct State<O> {
+    next: HashMap<O, VecDeque<Fault>>,
+    always: HashMap<O, Fault>,
+    calls: HashMap<O, u64>,
 }
 
-impl Script {
+impl<O: Copy + Eq + Hash + Send + 'static> Script<O> {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), released: watch::Sender::new(0), held: watch::Sender::new(0) }
+        let state = State { next: HashMap::new(), always: HashMap::new(), calls: HashMap::new() };
+        Self { state: Mutex::new(state), released: watch::Sender::new(0), held: watch::Sender::new(0) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<O>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn next(&self, op: Op, fault: Fault) {
+    pub(super) fn next(&self, op: O, fault: Fault) {
         self.state().next.entry(op).or_default().push_back(fault);
     }
 
-    pub(super) fn always(&self, op: Op, fault: Fault) {
+    pub(super) fn always(&self, op: O, fault: Fault) {
         self.state().always.insert(op, fault);
     }
 
@@ -108,7 +110,7 @@ impl Script {
         state.always.clear();
     }
 
-    pub(super) fn calls(&self, op: Op) -> u64 {
+    pub(super) fn calls(&self, op: O) -> u64 {
         self.state().calls.get(&op).copied().unwrap_or(0)
     }
 
@@ -117,7 +119,7 @@ impl Script {
     }
 
     /// Counts a call and takes its fault.
-    pub(super) fn begin(&self, op: Op) -> Option<Fault> {
+    pub(super) fn begin(&self, op: O) -> Option<Fault> {
         let mut state = self.state();
         *state.calls.entry(op).or_default() += 1;
         let next = state.next.get_mut(&op).and_then(VecDeque::pop_front);
@@ -129,7 +131,7 @@ impl Script {
     }
 
     /// Waits for the next release. Counted as held from this call on, until the future completes or is dropped.
-    pub(super) fn hold(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn hold(&self) -> impl Future<Output = ()> + Send + use<O> {
         let mut released = self.released.subscribe();
         let held = Held::new(self.held.clone());
         async move {
@@ -138,9 +140,64 @@ impl Script {
         }
     }
 
+    /// Runs an operation that borrows from its caller.
+    pub(super) async fn here<T>(
+        &self,
+        runtime: &Runtime,
+        fault: Option<Fault>,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match fault {
+            None => call.await,
+            Some(Fault::FailBefore(kind)) => Err(failed(kind)),
+            Some(Fault::FailAfter(kind)) => {
+                call.await?;
+                Err(failed(kind))
+            }
+            Some(Fault::Hang | Fault::ArriveLate) => {
+                self.hold().await;
+                call.await
+            }
+            Some(Fault::AnswerLate) => {
+                // Held only once it is done, so that whoever waits for that can rely on it.
+                let answer = call.await;
+                self.hold().await;
+                answer
+            }
+            Some(Fault::Delay(duration)) => {
+                runtime.sleep(duration).await;
+                call.await
+            }
+        }
+    }
+
+    /// Runs an operation that can travel on its own, which it does when it is to arrive although its caller has given up.
+    pub(super) async fn travel<T: Send + 'static>(
+        &self,
+        runtime: &Runtime,
+        op: O,
+        call: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let fault = self.begin(op);
+        if fault != Some(Fault::ArriveLate) {
+            return self.here(runtime, fault, call).await;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let held = self.hold();
+        runtime.spawn(Box::pin(async move {
+            held.await;
+            drop(sender.send(call.await)); // the caller may have given up
+        }));
+        receiver.await.unwrap_or_else(|_| Err(failed(ErrorKind::Interrupted)))
+    }
+
     pub(super) async fn until_held(&self, count: usize) {
         let _ = self.held.subscribe().wait_for(|held| *held >= count).await;
     }
+}
+
+pub(super) fn failed(kind: ErrorKind) -> Error {
+    Error::new(kind, "a fault that the test asked for")
 }
 
 /// One operation that is held.

@@ -2,7 +2,6 @@
 
 use std::{fmt, future::Future, num::NonZeroU32, sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
 use unstick_core::{
     Applied, BoxFuture, Change, Created, Decide, Ended, Error, ErrorKind, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey,
     Renewal, Reservation, Rotated, Rotation, Runtime, Scope, SessionEntry, Store, Timestamp,
@@ -13,7 +12,7 @@ use super::{Fault, Op, script::Script};
 /// Forwards to a store, but for the faults it is told. Clones share store and faults. See the [module docs](super).
 pub struct FaultStore<S> {
     inner: Arc<S>,
-    script: Arc<Script>,
+    script: Arc<Script<Op>>,
     runtime: Runtime,
 }
 
@@ -96,54 +95,12 @@ impl<S: Store> FaultStore<S> {
         self.script.forget_calls();
     }
 
-    /// Runs an operation that borrows from its caller.
-    async fn here<T>(&self, fault: Option<Fault>, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        match fault {
-            None => call.await,
-            Some(Fault::FailBefore(kind)) => Err(failed(kind)),
-            Some(Fault::FailAfter(kind)) => {
-                call.await?;
-                Err(failed(kind))
-            }
-            Some(Fault::Hang | Fault::ArriveLate) => {
-                self.script.hold().await;
-                call.await
-            }
-            Some(Fault::AnswerLate) => {
-                // Held only once it is done, so that whoever waits for that can rely on it.
-                let answer = call.await;
-                self.script.hold().await;
-                answer
-            }
-            Some(Fault::Delay(duration)) => {
-                self.runtime.sleep(duration).await;
-                call.await
-            }
-        }
-    }
-
-    /// Runs an operation that can travel on its own, which it does when it is to arrive although its caller has given up.
     async fn call<T: Send + 'static, C>(&self, op: Op, call: impl FnOnce(Arc<S>) -> C) -> Result<T, Error>
     where
         C: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let fault = self.script.begin(op);
-        let call = call(self.inner.clone());
-        if fault != Some(Fault::ArriveLate) {
-            return self.here(fault, call).await;
-        }
-        let (sender, receiver) = oneshot::channel();
-        let held = self.script.hold();
-        tokio::spawn(async move {
-            held.await;
-            drop(sender.send(call.await)); // the caller may have given up
-        });
-        receiver.await.unwrap_or_else(|_| Err(failed(ErrorKind::Interrupted)))
+        self.script.travel(&self.runtime, op, call(self.inner.clone())).await
     }
-}
-
-fn failed(kind: ErrorKind) -> Error {
-    Error::new(kind, "a fault that the test asked for")
 }
 
 impl<S: Store> Store for FaultStore<S> {
@@ -191,7 +148,7 @@ impl<S: Store> Store for FaultStore<S> {
 
     async fn update_locked(&self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'_>) -> Result<Option<Applied>, Error> {
         let fault = self.script.begin(Op::UpdateLocked);
-        self.here(fault, self.inner.update_locked(op, key, presented, decide)).await
+        self.script.here(&self.runtime, fault, self.inner.update_locked(op, key, presented, decide)).await
     }
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Aim, Counts, History, Setup, Source, Subject, Subjects, Tag, Versioned};
-use crate::sim::{Handle, Sim};
+use crate::sim::{Handle, Sim, Trace};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -48,17 +48,19 @@ impl Family {
     fn setup(self, at: &Handle, keys: u64) -> Setup {
         let nodes = if self.is_distributed() { 2 + at.below(2) } else { 1 };
         let timed = self == Self::TimedOut;
+        let short = (timed && at.once_in(2)) || (self == Self::Lease && at.once_in(4));
         Setup {
             nodes,
             level: self == Self::Lease,
-            flaky: self == Self::Lease && at.once_in(2),
+            flaky: matches!(self, Self::Remote | Self::Lease) && at.once_in(2),
             loses_notices: self == Self::Gap,
             // Long, what survives cannot hide behind its end. Short, an old value is there while a load runs.
             ttl: match self {
                 Self::EarlyRefresh => MINUTE,
-                Self::TimedOut if at.once_in(2) => Duration::from_millis(60),
+                _ if short => Duration::from_millis(60),
                 _ => HOUR,
             },
+            stale_if_error: timed || short,
             early_refresh: self == Self::EarlyRefresh,
             soft_timeout: timed.then_some(Duration::from_millis(20)),
             hard_timeout: timed.then_some(Duration::from_millis(40)),
@@ -83,7 +85,7 @@ impl Family {
     }
 
     /// Plays the schedule of a seed.
-    pub(super) fn play(self, subjects: &impl Subjects, seed: u64) -> Result<Counts, String> {
+    pub(super) fn play(self, subjects: &impl Subjects, seed: u64) -> (Result<Counts, String>, Trace) {
         let sim = Sim::new(seed);
         let at = sim.handle();
         let keys = 1 + at.below(2) as u64;
@@ -96,14 +98,15 @@ impl Family {
         let refused = sim.run(async {
             let subject = Arc::new(subjects.open(&at, &setup).await);
             let (history, nodes) = (setup.history.clone(), setup.nodes);
-            let source = Source::new(at.clone(), history.clone(), slow);
+            let fails = if setup.stale_if_error { 8 } else { 30 };
+            let source = Source::new(at.clone(), history.clone(), slow, fails);
             let stage = Stage { at: at.clone(), subject: subject.clone(), source, history, nodes, keys, family: self };
             stage.act().await;
             at.sleep(QUIET).await;
             stage.finish().await;
             subject.refused()
         });
-        setup.history.verdict(refused)
+        (setup.history.verdict(refused), sim.trace())
     }
 }
 

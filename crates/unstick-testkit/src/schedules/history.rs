@@ -1,7 +1,7 @@
 //! What happened, and whether it may happen.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -24,6 +24,8 @@ pub struct Counts {
     pub loads: u64,
     /// Loads that answered with a value that had been replaced meanwhile: the stale sets that must not stay.
     pub overtaken: u64,
+    /// Loads that answered when their caller had its answer already, or had given up.
+    pub background: u64,
     /// Invalidations.
     pub invalidations: u64,
     /// Notices applied on other nodes.
@@ -35,13 +37,14 @@ pub struct Counts {
 impl Counts {
     /// Adds another schedule's.
     pub fn add(&mut self, other: &Self) {
-        let Self { reads, hits, joined, failed, loads, overtaken, invalidations, notices, refused } = other;
+        let Self { reads, hits, joined, failed, loads, overtaken, background, invalidations, notices, refused } = other;
         self.reads += reads;
         self.hits += hits;
         self.joined += joined;
         self.failed += failed;
         self.loads += loads;
         self.overtaken += overtaken;
+        self.background += background;
         self.invalidations += invalidations;
         self.notices += notices;
         self.refused += refused;
@@ -61,6 +64,8 @@ struct Inner {
     nodes: Vec<Floors>,
     /// How many notices of each kind a node has applied.
     applied: HashMap<(usize, Aim), usize>,
+    /// Calls that have their answer.
+    ended: HashSet<u64>,
     counts: Counts,
     failure: Option<String>,
 }
@@ -122,6 +127,7 @@ impl History {
             invalidations: Vec::new(),
             nodes: vec![Floors::default(); nodes],
             applied: HashMap::new(),
+            ended: HashSet::new(),
             counts: Counts::default(),
             failure: None,
         })))
@@ -155,6 +161,7 @@ impl History {
 
     pub(super) fn ended(&self, reading: &Reading, value: Option<Versioned>) {
         let mut inner = self.inner();
+        inner.ended.insert(reading.read);
         let Some(value) = value else {
             inner.counts.failed += 1;
             return;
@@ -184,9 +191,10 @@ impl History {
     }
 
     pub(super) fn answered(&self, value: &Versioned) {
-        let mut inner = self.inner();
+        let inner = &mut *self.inner();
         if let Some(load) = usize::try_from(value.load).ok().and_then(|load| inner.loads.get_mut(load)) {
             load.answered = true;
+            inner.counts.background += u64::from(inner.ended.contains(&load.read));
         }
         if inner.newest_of(value.key).version > value.version {
             inner.counts.overtaken += 1;

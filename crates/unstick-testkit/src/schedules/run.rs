@@ -25,7 +25,7 @@ impl fmt::Display for Failure {
 }
 
 /// What a family came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// How many schedules were played.
@@ -34,14 +34,21 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Of those that went well, together.
     pub counts: Counts,
+    /// How many steps were made, over all schedules.
+    pub steps: u64,
+    /// Stands for their order: the same seeds on the same caches make the same steps.
+    pub hash: u64,
 }
 
 /// Plays a family's schedules of these seeds.
 pub fn run(subjects: &impl Subjects, family: Family, seeds: Range<u64>) -> Outcome {
-    let mut outcome = Outcome { schedules: 0, failures: Vec::new(), counts: Counts::default() };
+    let mut outcome = Outcome { schedules: 0, failures: Vec::new(), counts: Counts::default(), steps: 0, hash: 0 };
     for seed in seeds {
         outcome.schedules += 1;
-        match family.play(subjects, seed) {
+        let (verdict, trace) = family.play(subjects, seed);
+        outcome.steps += trace.steps;
+        outcome.hash = outcome.hash.rotate_left(7) ^ trace.hash;
+        match verdict {
             Ok(counts) => outcome.counts.add(&counts),
             Err(reason) => outcome.failures.push(Failure { family, seed, reason }),
         }
@@ -64,8 +71,10 @@ pub fn assert_sound(subjects: &impl Subjects, family: Family) -> Counts {
     let shown: Vec<String> = failures.iter().take(5).map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{} of {schedules} went wrong:\n{}", failures.len(), shown.join("\n"));
     if schedules >= 100 {
-        let Counts { hits, loads, overtaken, joined, notices, .. } = counts;
+        let Counts { hits, loads, overtaken, joined, background, notices, .. } = counts;
         assert!(hits > 0 && loads > 0 && overtaken > 0 && joined > 0, "{family} proves nothing: {counts:?}");
+        let in_background = matches!(family, Family::EarlyRefresh | Family::TimedOut);
+        assert!(!in_background || background > 0, "{family} loaded nothing in the background: {counts:?}");
         assert!(!family.is_distributed() || notices > 0, "{family} heard of nothing: {counts:?}");
     }
     counts

@@ -10,11 +10,13 @@ pub struct Source {
     history: History,
     /// A load takes up to this many milliseconds on top of its steps, some of the time.
     slow: usize,
+    /// One of so many loads fails.
+    fails: usize,
 }
 
 impl Source {
-    pub(super) fn new(at: Handle, history: History, slow: usize) -> Self {
-        Self { at, history, slow }
+    pub(super) fn new(at: Handle, history: History, slow: usize, fails: usize) -> Self {
+        Self { at, history, slow, fails }
     }
 
     /// Steps, and some of the time virtual time.
@@ -25,14 +27,14 @@ impl Source {
         }
     }
 
-    /// A load for the call that is `reading`. One of thirty fails.
+    /// A load for the call that is `reading`.
     pub(super) fn load(&self, reading: &Reading, key: u64) -> Load {
         let (this, read) = (self.clone(), reading.read);
         Box::pin(async move {
             this.pause().await;
             let value = this.history.snapshot(read, key);
             this.pause().await;
-            if this.at.once_in(30) {
+            if this.at.once_in(this.fails) {
                 return Err(LoadFailed);
             }
             this.history.answered(&value);

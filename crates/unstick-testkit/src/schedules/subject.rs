@@ -103,6 +103,8 @@ pub struct Setup {
     pub loses_notices: bool,
     /// How long a value is fresh.
     pub ttl: Duration,
+    /// Whether an old value that was not invalidated stands in when a load fails.
+    pub stale_if_error: bool,
     /// Whether every hit refreshes the value in the background.
     pub early_refresh: bool,
     /// After this long a caller gets an old value if there is one that was not invalidated; the load goes on.

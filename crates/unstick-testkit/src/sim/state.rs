@@ -1,7 +1,7 @@
 //! What the executor knows: tasks, who is woken, timers. Nothing here polls, wakes or drops foreign code.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Wake, Waker},
@@ -21,7 +21,8 @@ pub(super) struct State {
     uneven: bool,
     pub(super) now: Duration,
     tasks: Vec<Slot>,
-    ready: Vec<usize>,
+    /// By number: who was woken first must not matter, as some primitives wake their waiters in an order of chance.
+    ready: BTreeSet<usize>,
     timers: BTreeMap<(Duration, u64), Waker>,
     timers_made: u64,
     pub(super) steps: u64,
@@ -58,7 +59,7 @@ impl State {
             uneven,
             now: Duration::ZERO,
             tasks: Vec::new(),
-            ready: Vec::new(),
+            ready: BTreeSet::new(),
             timers: BTreeMap::new(),
             timers_made: 0,
             steps: 0,
@@ -72,22 +73,17 @@ impl State {
     }
 
     pub(super) fn next(&mut self) -> Next {
-        if self.ready.is_empty() {
+        let Some(id) = self.choose() else {
             let Some((&(at, _), _)) = self.timers.first_key_value() else { return Next::Deadlock };
             self.now = self.now.max(at);
             let later = self.timers.split_off(&(self.now, u64::MAX));
             return Next::Fire(std::mem::replace(&mut self.timers, later).into_values().collect());
-        }
+        };
+        self.ready.remove(&id);
         self.steps += 1;
         if self.steps > MOST_STEPS {
             return Next::Endless;
         }
-        let chosen = if self.uneven {
-            (0..self.ready.len()).max_by_key(|at| self.tasks[self.ready[*at]].urgency).unwrap_or(0)
-        } else {
-            self.rng.below(self.ready.len())
-        };
-        let id = self.ready.swap_remove(chosen);
         self.hash = (self.hash ^ id as u64 ^ self.now.as_secs().rotate_left(32) ^ u64::from(self.now.subsec_nanos()))
             .wrapping_mul(0x0100_0000_01b3)
             .rotate_left(23);
@@ -97,6 +93,14 @@ impl State {
             slot.urgency = self.rng.next(); // nobody is kept waiting for ever
         }
         Next::Poll(id, slot.waker.clone(), slot.future.take())
+    }
+
+    fn choose(&mut self) -> Option<usize> {
+        if self.uneven {
+            return self.ready.iter().copied().max_by_key(|id| self.tasks[*id].urgency);
+        }
+        let nth = self.rng.below(self.ready.len());
+        self.ready.iter().nth(nth).copied()
     }
 
     pub(super) fn put_back(&mut self, id: usize, future: BoxFuture<'static, ()>) {
@@ -111,7 +115,7 @@ impl State {
         let slot = &mut self.tasks[id];
         if !slot.queued && !slot.done {
             slot.queued = true;
-            self.ready.push(id);
+            self.ready.insert(id);
         }
     }
 
@@ -164,7 +168,7 @@ impl Shared {
         let waker = Waker::from(Arc::new(TaskWaker { id, shared: Arc::downgrade(self) }));
         let urgency = state.rng.next();
         state.tasks.push(Slot { future, waker, queued: true, done: false, urgency });
-        state.ready.push(id);
+        state.ready.insert(id);
         id
     }
 }

@@ -45,21 +45,26 @@
 //! they mean what the methods of [`NamespaceBuilder`](unstick_cache::NamespaceBuilder) mean. [`CacheConfig`] has what may differ between
 //! environments of a [`CacheBuilder`](unstick_cache::CacheBuilder): the times `ttl`, `l1_ttl`, `negative_ttl`, `stale_if_error`, `throttle`, `back_off`,
 //! `soft_timeout`, `hard_timeout`, `load_limit` and `lease`, and the numbers `jitter`, `capacity` and `early_refresh`.
+//! [`ReadYourWritesConfig`] has `keys` as above, a table `cookie` (`name`, `domain`, `cross_site`, `partitioned`, and the risk
+//! `insecure_without_tls`), `header`, the times `age_limit` and `tolerated_skew`, and the numbers `max_bytes` and `max_slots` of
+//! [`ReadYourWritesBuilder`](unstick_cache::writes::ReadYourWritesBuilder).
 //!
 //! ```
 //! # #[cfg(feature = "cache")] {
-//! use unstick::config::{CacheConfig, NamespaceConfig};
+//! use unstick::config::{CacheConfig, NamespaceConfig, ReadYourWritesConfig};
 //!
 //! #[derive(serde::Deserialize)]
-//! struct Settings { cache: NamespaceConfig, carts: CacheConfig }
+//! struct Settings { cache: NamespaceConfig, carts: CacheConfig, writes: ReadYourWritesConfig }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings: Settings = serde_json::from_str(r#"{
-//!     "cache": { "name": "shop", "level": "memory:", "bus": "memory:", "clamp": "500ms" },
-//!     "carts": { "ttl": "10m", "stale_if_error": "1h" }
-//! }"#)?;
+//! # let key = "1a".repeat(32);
+//! # let json = format!(r#"{{ "cache": {{ "name": "shop", "level": "memory:", "bus": "memory:", "clamp": "500ms" }},
+//! #     "carts": {{ "ttl": "10m", "stale_if_error": "1h" }}, "writes": {{ "keys": "{key}", "age_limit": "2m" }} }}"#);
+//! let settings: Settings = serde_json::from_str(&json)?;
 //! let shop = settings.cache.build().await?;
 //! let carts = settings.carts.apply(shop.cache::<u64, String>("carts")).shared().build()?;
+//! let layer = settings.writes.build(&shop)?;
+//! # drop(layer);
 //! assert_eq!((shop.name(), carts.name()), ("shop", "carts"));
 //! # Ok(()) }
 //! # main().unwrap();
@@ -92,7 +97,12 @@ mod secret;
 mod session;
 mod store;
 mod value;
-
 #[cfg(feature = "cache")]
-pub use self::cache::{CacheConfig, NamespaceConfig};
+mod writes;
+
 pub use self::{affinity::AffinityConfig, session::SessionConfig};
+#[cfg(feature = "cache")]
+pub use self::{
+    cache::{CacheConfig, NamespaceConfig},
+    writes::ReadYourWritesConfig,
+};

@@ -33,7 +33,7 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
 /// The program, without variables of the surroundings.
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-shop"));
-    for variable in ["NODES", "LISTEN", "SESSIONS", "MODE", "PROCESS_PER_NODE", "KEY"] {
+    for variable in ["NODES", "LISTEN", "SESSIONS", "CARTS", "MODE", "PROCESS_PER_NODE", "KEY"] {
         command.env_remove(format!("UNSTICK_SHOP_{variable}"));
     }
     command.args(args).stdin(Stdio::null());

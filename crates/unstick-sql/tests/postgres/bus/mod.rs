@@ -1,6 +1,7 @@
 //! The bus: what arrives, what is told when something may not have, and what transactions carry.
 
 mod burst;
+mod cache;
 mod contract;
 mod delivery;
 mod faults;

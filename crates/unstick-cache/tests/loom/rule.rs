@@ -15,7 +15,6 @@
 //! a network, `Relaxed` would do for all of it; the orders make it true for any source, and cost nothing on x86.
 
 use loom::{
-    model::Builder,
     sync::{
         Arc, Mutex,
         atomic::{
@@ -25,6 +24,8 @@ use loom::{
     },
     thread,
 };
+
+use super::explore;
 
 /// The rule, with its memory orders to choose.
 #[derive(Clone, Copy)]
@@ -63,6 +64,8 @@ impl Generations {
     }
 }
 
+type Landing = Arc<Mutex<Option<u64>>>;
+
 /// A node with one key, and the source of its value.
 struct World {
     generations: Generations,
@@ -70,7 +73,7 @@ struct World {
     /// Stamp and version.
     entry: Mutex<Option<(u64, u64)>>,
     /// Stamp of the load that is running, and its outcome.
-    flight: Mutex<Option<(u64, Arc<Mutex<Option<u64>>>)>>,
+    flight: Mutex<Option<(u64, Landing)>>,
 }
 
 impl World {
@@ -102,7 +105,7 @@ impl World {
     }
 
     /// Joins a flight that is running, or says that there is none to join.
-    fn join(&self) -> Option<Arc<Mutex<Option<u64>>>> {
+    fn join(&self) -> Option<Landing> {
         let flight = self.flight.lock().unwrap();
         let (start, outcome) = flight.as_ref()?;
         (!self.generations.rule.checks_flights || self.generations.valid(*start)).then(|| outcome.clone())
@@ -115,12 +118,6 @@ impl World {
         *outcome.lock().unwrap() = Some(version);
         *self.flight.lock().unwrap() = None;
     }
-}
-
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
 }
 
 /// A load beside a write; then a read.

@@ -1,0 +1,11 @@
+//! How the cache behaves: on nodes within a simulation, in several orders of steps each, with time that is moved.
+
+mod bus_faults;
+mod flights;
+mod leases;
+mod level_faults;
+mod refusals;
+mod schemas;
+mod times;
+mod wins;
+mod world;
