@@ -61,6 +61,10 @@ async fn story(name: &str, places: Places, source: Source, bus: &Proxy, has_tran
     tokio::task::block_in_place(|| nodes.restart(VICTIM)).unwrap();
     progress.goes_on(REQUESTS / 10).await;
 
+    let mut before = Vec::new();
+    for node in 0..nodes.count() {
+        before.push(nodes.counts(node).await.unwrap());
+    }
     bus.set(Mode::Refuse);
     bus.cut();
     let since = progress.now();
@@ -68,6 +72,12 @@ async fn story(name: &str, places: Places, source: Source, bus: &Proxy, has_tran
         progress.goes_on(100).await;
     }
     bus.set(Mode::Pass);
+    for (node, before) in before.iter().enumerate() {
+        // with a gap it is back
+        while nodes.counts(node).await.unwrap().gaps == before.gaps {
+            progress.goes_on(10).await;
+        }
+    }
     progress.goes_on(REQUESTS / 10).await;
     progress.reaches(REQUESTS).await;
     let (took, done, failed) = (progress.now(), progress.done(), progress.failed());

@@ -46,6 +46,10 @@ async fn next(cache: &Cache<(u64, u64), Next>, source: &Source) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_release_reads_the_others_bytes_and_both_hear_both() {
     let redis = require_server!(RedisServer::start());
+    tokio::time::timeout(Duration::from_secs(60), side_by_side(&redis)).await.expect("a node does not get to the newest");
+}
+
+async fn side_by_side(redis: &RedisServer) {
     let (mut olds, mut nexts) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         let tags = |key: &(u64, u64)| vec![format!("customer:{}", key.0)];
