@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{SECOND, at, op};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use unstick_core::{Bus, BusEvent, Notice, Published, Runtime, Timestamp, bus::Inbox};
 use unstick_redis::{RedisBus, RedisClient};
 use unstick_testkit::{
@@ -284,4 +285,25 @@ async fn a_subscription_leaves_a_node_that_left_the_cluster() {
     watched.until(|event| *event == BusEvent::Cut).await;
     watched.until(|event| *event == BusEvent::Restored).await;
     watched.hears_again(&here, "after").await;
+}
+
+/// Whoever waits behind notices with more time is told at its own deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_waits_no_longer_than_its_own_deadline() {
+    let redis = require_server!(RedisServer::start());
+    let client = RedisClient::builder(&redis.url()).deadline(120 * SECOND).connect_timeout(20 * SECOND).connect().await.unwrap();
+    let here = RedisBus::new(&client).unwrap();
+    say(&here, "before").await.unwrap();
+    redis.stop();
+    let within = |time| {
+        let now = Timestamp::system_now();
+        here.publish(unstick_core::OpCtx { deadline: now + time, ..at(now) }, Bytes::from_static(b"held up"))
+    };
+    let patient: FuturesUnordered<_> = (0..100).map(|_| within(120 * SECOND)).collect();
+    tokio::select! {
+        biased;
+        outcome = patient.into_future() => panic!("the server hangs: {:?}", outcome.0),
+        outcome = within(SECOND) => assert_ne!(outcome.ok(), Some(Published::Confirmed)),
+    }
+    redis.cont();
 }
