@@ -127,6 +127,8 @@ mod level;
 mod mark;
 mod notice;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub mod cache;
 pub mod error;

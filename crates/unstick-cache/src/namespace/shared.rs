@@ -107,8 +107,10 @@ impl Shared {
     /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
     /// have an old value that nothing else tells from a new one: what was read until now does not count.
     pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
-        if self.distrust.confirmed(print, op_id) {
+        if self.distrust.of(print) == Some(op_id) {
+            // first: who finds the distrust gone must find this
             self.invalidate_here(print, None);
+            self.distrust.confirmed(print, op_id);
         }
     }
 

@@ -221,7 +221,7 @@ fn what_cannot_be_read_is_a_gap_and_what_is_known_is_not_applied_twice() {
         let staged = nodes[0].namespace.stage([caches[0].target(&7)]);
         let payload = staged.payload();
         send(&nodes[0], payload.clone()).await;
-        at.sleep(ms(5)).await;
+        at.sleep(SECOND).await; // the level has confirmed it
         caches[1].get_or_load(7, source.load()).await.unwrap();
         send(&nodes[0], payload).await;
         staged.committed().await;

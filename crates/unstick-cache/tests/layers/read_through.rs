@@ -270,7 +270,8 @@ async fn retries_belong_inside() {
     assert_eq!(service.oneshot(7).await.unwrap(), "7");
     assert_eq!((calls.load(Ordering::SeqCst), inside.stats().loads), (3, 1));
 
-    let (outside, (calls, source)) = (prices(), failing(2));
+    let outside: Prices = Cache::local("prices").unwrap().back_off(Duration::from_secs(60)).build().unwrap();
+    let (calls, source) = failing(2);
     let service = ServiceBuilder::new().layer(RetryLayer::new(Thrice(2))).layer(ReadThroughLayer::new(outside, key)).service(source);
     assert!(service.oneshot(7).await.is_err(), "the error is kept for a moment");
     assert_eq!(calls.load(Ordering::SeqCst), 1);

@@ -105,8 +105,11 @@ impl Node {
 
     fn tell_level(&self) {
         self.level.lock().unwrap().take_if(|version| *version == 0);
-        if self.distrust.confirmed(Print::Key(KEY), OP) && self.steps.confirms_again {
-            self.generations.invalidate_key(self.stripe);
+        if self.distrust.of(Print::Key(KEY)) == Some(OP) {
+            if self.steps.confirms_again {
+                self.generations.invalidate_key(self.stripe);
+            }
+            self.distrust.confirmed(Print::Key(KEY), OP);
         }
     }
 

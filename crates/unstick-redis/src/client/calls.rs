@@ -16,7 +16,7 @@ use super::{
     failure,
     link::Link,
     nodes::Node,
-    reply::{self, Reply},
+    reply::{self, Reply, error_text},
     script::Script,
     watchdog::Suspicion,
     wire::{Shared, Wire},
@@ -394,12 +394,4 @@ fn slot_of(wire: &Wire, key: &[u8]) -> u16 {
 
 pub(super) fn owner(wire: &Wire, slot: u16) -> Result<Arc<Node>, Error> {
     wire.nodes().owner(slot).cloned().ok_or_else(failure::not_connected)
-}
-
-pub(super) fn error_text(frame: &Resp3Frame) -> Option<std::borrow::Cow<'_, str>> {
-    match frame {
-        Resp3Frame::SimpleError { data, .. } => Some(std::borrow::Cow::Borrowed(data)),
-        Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data)),
-        _ => None,
-    }
 }

@@ -11,10 +11,11 @@ use futures_util::future::join;
 use unstick_core::{Error, Timestamp};
 
 use super::{
-    calls::{Build, Client, Due, Failed, error_text, owner},
+    calls::{Build, Client, Due, Failed, owner},
     failure,
     link::{Link, Recipe},
     nodes::Node,
+    reply::error_text,
     wire::Wire,
 };
 

@@ -1,5 +1,7 @@
 //! Answers of the server, without the client library's types.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use fred::types::Resp3Frame;
 use unstick_core::{Error, ErrorKind};
@@ -63,6 +65,15 @@ impl Reply {
 
 pub(super) fn unexpected() -> Error {
     Error::new(ErrorKind::Internal, "redis answered in a shape that the command does not have")
+}
+
+/// What the server says that is wrong, if that is its answer.
+pub(super) fn error_text(frame: &Resp3Frame) -> Option<Cow<'_, str>> {
+    match frame {
+        Resp3Frame::SimpleError { data, .. } => Some(Cow::Borrowed(data)),
+        Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! Tests of modules that the model checker includes by their files, where these would run on its types.
+
+mod distrust;
+mod flight;
