@@ -49,6 +49,9 @@ const LONGEST: usize = 1 << 20;
 /// node's links; a node's message to itself takes the same way. A link between two servers that loses messages is noticed by
 /// numbers, at the publisher's next notice or beat: within a second after a notice, at most ten later.
 ///
+/// A server confirms what it takes, and cannot know who listens elsewhere. What a publisher says to a master that others have left, on
+/// the wrong side of a partition, is lost for them, and shows as a gap when the publisher speaks where they are, whenever that is.
+///
 /// # Cost
 /// One command per notice; per node one small message to itself per second and subscription, and a beat to all at intervals that grow from one to ten
 /// seconds while it has nothing to say. The connection for subscriptions is that of [`RedisClient::subscribe`].
