@@ -76,6 +76,15 @@ impl Truth {
     }
 }
 
+/// Ends the thief, also when something old came back.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 async fn nothing_old_comes_back(url: &str, lose: impl Fn(&str) + Send + 'static) {
     let prefix = fresh_prefix();
     let (truth, over) = (Arc::new(Truth::default()), Arc::new(AtomicBool::new(false)));
@@ -109,10 +118,11 @@ async fn nothing_old_comes_back(url: &str, lose: impl Fn(&str) + Send + 'static)
             }
         })
     };
+    let over = Over(over);
     for task in tasks {
         task.await.unwrap();
     }
-    over.store(true, Ordering::Relaxed);
+    drop(over);
     thief.await.unwrap();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let counts = (count(&truth.found), count(&truth.filled), count(&truth.refused));
