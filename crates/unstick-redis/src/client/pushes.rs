@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a [`Subscription`] yields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Push {
     /// A message.
@@ -56,6 +56,18 @@ pub enum Push {
     /// The server listens to this subscription again. Messages published before may have been missed, also when no
     /// [`Lost`](Self::Lost) came before.
     Reconnected,
+}
+
+/// Shows how long a message is, and not what it says.
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(message) => write!(f, "Message({} bytes)", message.len()),
+            Self::Lagged(count) => write!(f, "Lagged({count})"),
+            Self::Lost => f.write_str("Lost"),
+            Self::Reconnected => f.write_str("Reconnected"),
+        }
+    }
 }
 
 /// The receiving end of one channel, or of some whose messages come in one order. See [`RedisClient::subscribe`](super::RedisClient::subscribe).
