@@ -12,6 +12,7 @@ use super::{
     shared::{Shared, op_of},
 };
 use crate::{
+    distrust::Unheard,
     mark::{Mark, MarkId, Print},
     notice::Message,
     stats::count,
@@ -50,16 +51,20 @@ impl Confirmation {
 
 /// In effect here once polled for the first time; the rest is done even if the caller stops waiting.
 pub(crate) async fn invalidate(shared: &Arc<Shared>, targets: Arc<[Target]>) -> Invalidated {
-    invalidate_as(shared, shared.next_id(), targets).await
+    invalidate_as(shared, shared.next_id(), targets, Unheard::New).await
 }
 
 /// Under a name that others may have heard of already.
-pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>) -> Invalidated {
+pub(super) async fn invalidate_known(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>) -> Invalidated {
+    invalidate_as(shared, id, targets, Unheard::Known).await
+}
+
+async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>, unheard: fn(OpId) -> Unheard) -> Invalidated {
     let op_id = op_of(id);
     let has_level = shared.level.is_some();
     let prints: Arc<[Print]> = targets.iter().map(Print::of).collect();
     for print in &*prints {
-        shared.invalidate_here(*print, has_level.then_some(op_id));
+        shared.invalidate_here(*print, has_level.then(|| unheard(op_id)));
     }
     shared.applied.insert(id);
     count(&shared.counters.invalidations);
