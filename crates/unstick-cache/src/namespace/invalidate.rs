@@ -70,7 +70,8 @@ async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>,
     count(&shared.counters.invalidations);
     shared.call_hooks(&targets, Reached::Local);
     // before anything is awaited: a handler that stops waiting answers its client all the same
-    let client = ClientWrites::record_current(Mark { id, prints: prints.clone(), level_pending: has_level });
+    let mark = |level_pending, bus_pending| Mark { id, prints: prints.clone(), level_pending, bus_pending };
+    let client = ClientWrites::record_current(mark(has_level, shared.bus.is_some()));
     if !has_level && shared.bus.is_none() {
         return Invalidated { level: Confirmation::Absent, bus: Confirmation::Absent, client };
     }
@@ -87,9 +88,9 @@ async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>,
         // the process is shutting down
         return Invalidated { level: Confirmation::Pending, bus: Confirmation::Pending, client };
     };
-    if has_level && client == Carried::Yes {
+    if client == Carried::Yes {
         // when the headers have left meanwhile, the client has it as not confirmed, which is on the safe side
-        ClientWrites::record_current(Mark { id, prints, level_pending: level == Confirmation::Pending });
+        ClientWrites::record_current(mark(level == Confirmation::Pending, bus == Confirmation::Pending));
     }
     Invalidated { level, bus, client }
 }

@@ -52,8 +52,8 @@ pub(crate) struct Shared {
     pub(crate) alive_for: Nanos,
     pub(crate) clamp: Nanos,
     pub(crate) current_until: AtomicU64,
-    /// The longest that the level was asked to keep a value.
-    pub(crate) level_keeps: AtomicU64,
+    /// The longest that a value is kept where invalidations may not reach it: in the level, and in processes that hear notices.
+    pub(crate) keeps: AtomicU64,
     pub(crate) origin: u64,
     pub(crate) number: AtomicU64,
     /// Tasks end when this is dropped.
@@ -193,13 +193,13 @@ impl Shared {
         Duration::from_nanos(if self.bus.is_some() { self.alive_for.max(self.clamp) } else { self.clamp })
     }
 
-    pub(crate) fn level_keeps(&self, time: Duration) {
-        self.level_keeps.fetch_max(nanos(time), Ordering::Relaxed);
+    pub(crate) fn keeps(&self, time: Duration) {
+        self.keeps.fetch_max(nanos(time), Ordering::Relaxed);
     }
 
-    /// After so long the level has nothing left of what it holds now.
-    pub(crate) fn level_bound(&self) -> Duration {
-        Duration::from_nanos(self.level_keeps.load(Ordering::Relaxed))
+    /// After so long nothing is left of what is kept now.
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_nanos(self.keeps.load(Ordering::Relaxed))
     }
 
     /// Notices may have been missed: everything here is looked up anew, and in the level, too, if only they could have told it.

@@ -7,11 +7,11 @@ use tower::{Layer, ServiceExt, service_fn};
 use unstick_cache::{Carried, Confirmation, Invalidated, ReadYourWritesLayer, writes::CarryWritesLayer};
 use unstick_core::{ErrorKind, Key, KeyRing};
 use unstick_testkit::{
-    faults::{Fault, LevelOp},
+    faults::{BusOp, Fault, LevelOp},
     sim::Handle,
 };
 
-use super::world::{Cache, Node, SECOND, Source, World, play};
+use super::world::{Cache, HOUR, Node, SECOND, Source, World, play};
 
 /// A node as its clients see it.
 struct Door {
@@ -52,6 +52,33 @@ impl Door {
 
 fn client(at: &Handle) -> CarryWritesLayer {
     CarryWritesLayer::custom("unstick-writes", at.runtime()).unwrap()
+}
+
+/// The node that wrote cannot reach the bus for as long as values live; the others hear each other and hold what they have for current.
+#[test]
+fn a_write_that_the_bus_has_not_confirmed_is_carried_until_no_process_can_have_the_old_value() {
+    for shared in [false, true] {
+        play(|at| async move {
+            let world = World::new(&at);
+            let nodes = world.nodes(2).await;
+            let source = world.source();
+            let doors = [&nodes[0], &nodes[1]].map(|node| {
+                let builder = if shared { node.shared() } else { node.namespace.cache("things").jitter(0.0) };
+                Door::of(node, builder.ttl(HOUR).build().unwrap())
+            });
+            nodes[0].bus.always(BusOp::Publish, Fault::FailBefore(ErrorKind::Unavailable));
+            // the client comes to the other node at once, much later, or when the value there is about to end
+            for (round, pause) in (2..).zip([SECOND, 90 * SECOND, 3500 * SECOND]) {
+                let client = client(&at);
+                assert_eq!(doors[1].ask(&client, &source, None).await.read, round - 1);
+                let told = doors[0].ask(&client, &source, Some(round)).await.told.unwrap();
+                assert_eq!(told.bus, Confirmation::Pending);
+                at.sleep(pause).await;
+                assert!(nodes[1].namespace.is_current());
+                assert_eq!(doors[1].ask(&client, &source, None).await.read, round, "{pause:?} after its write");
+            }
+        });
+    }
 }
 
 /// Two clients wrote, each on a node that could not reach the level at first. The one that wrote first comes last.
