@@ -36,6 +36,8 @@ pub(super) trait Terms {
     fn pending(&self) -> Duration;
     /// How long a mark is carried that may be contradicted for so long; zero when level and bus have confirmed it.
     fn life(&self, pending_for: Duration) -> Duration;
+    /// By how much the clock of the node that issued a mark may differ from this one's.
+    fn skew(&self) -> Duration;
     /// Bytes of the line that sets a slot to a text of so many characters.
     fn set(&self, text: usize) -> usize;
     fn removal(&self, name: &str) -> usize;
@@ -146,10 +148,14 @@ impl Content {
     /// How much longer it is of use.
     fn life(&self, now: Timestamp, terms: &impl Terms) -> Duration {
         match self {
-            Self::Marks(marks) => {
-                marks.iter().map(|dated| terms.life(dated.pending_for).saturating_sub(now.since(dated.issued))).max().unwrap_or_default()
-            }
+            Self::Marks(marks) => marks.iter().map(|dated| left(now, dated, terms)).max().unwrap_or_default(),
             Self::Bypass { pending_for } => terms.life(*pending_for),
         }
     }
+}
+
+/// By the clock of another node the mark may be younger than by this one.
+fn left(now: Timestamp, dated: &Dated, terms: &impl Terms) -> Duration {
+    let life = terms.life(dated.pending_for);
+    life.saturating_add(terms.skew()).saturating_sub(now.since(dated.issued)).min(life)
 }

@@ -114,6 +114,10 @@ impl Terms for Lines<'_> {
         self.shared.life(pending_for)
     }
 
+    fn skew(&self) -> Duration {
+        self.shared.skew
+    }
+
     fn set(&self, text: usize) -> usize {
         self.bytes(NAME, text)
     }
