@@ -5,6 +5,7 @@ mod carried;
 mod flights;
 mod leases;
 mod level_faults;
+mod odd_buses;
 mod refusals;
 mod schemas;
 mod times;
