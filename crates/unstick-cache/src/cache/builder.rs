@@ -201,8 +201,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         if !shared.caches.lock().unwrap_or_else(PoisonError::into_inner).insert(name.as_str().into()) {
             return Err(ConfigError::new("the namespace has a cache of that `name` already: build it once and clone it"));
         }
-        if is_shared {
-            shared.level_keeps(settings.longest());
+        if is_shared || shared.bus.is_some() {
+            shared.keeps(settings.longest());
         }
         let l1 = L1::new(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);

@@ -300,8 +300,8 @@ where
     let want = Wanted { more_than: Duration::ZERO, bypass, has_fallback: stale.is_some() };
     let wait = async {
         let mut loader = Some(loader);
+        let arrival = inner.shared.generations.now();
         loop {
-            let arrival = inner.shared.generations.now();
             match inner.enter(&name, &mut loader, want) {
                 Role::Lead(flight) => return flight.landed().await.unwrap_or_else(abandoned),
                 Role::Join(flight) => {
