@@ -257,7 +257,12 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             && let Some(loader) = loader.take()
         {
             let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
-            self.shared.runtime.spawn(Box::pin(load.run(loader)));
+            // what the loader reads from other caches is past them, too
+            let scope = if want.bypass { ClientWrites::current() } else { None };
+            self.shared.runtime.spawn(match scope {
+                Some(scope) => Box::pin(scope.enter(load.run(loader))),
+                None => Box::pin(load.run(loader)),
+            });
         }
         role
     }
