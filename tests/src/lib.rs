@@ -1,6 +1,7 @@
 //! A small application on several nodes, and a client with a cookie jar: what the stories in `tests/` are told with.
 
 mod app;
+pub mod cache;
 mod cluster;
 mod cookies;
 pub mod outage;

@@ -29,14 +29,21 @@ impl Process {
     /// # Errors
     /// When it does not start.
     pub fn start(program: &str, name: &str, sessions: &str) -> io::Result<Self> {
-        let key = "07".repeat(32);
+        Self::start_with(program, &[name, &"07".repeat(32)], &[("SESSIONS", sessions.to_owned())])
+    }
+
+    /// Starts `program` with arguments and variables of the environment. The first thing that it says is its address.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_with(program: &str, arguments: &[&str], settings: &[(&str, String)]) -> io::Result<Self> {
         let mut command = Command::new(program);
-        command.arg(name).arg(key).env("SESSIONS", sessions);
+        command.args(arguments).envs(settings.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         io::BufRead::read_line(&mut io::BufReader::new(out), &mut line)?;
-        let address = line.trim().parse().map_err(|_| io::Error::other(format!("{name} said {line:?} for its address")))?;
+        let address = line.trim().parse().map_err(|_| io::Error::other(format!("{arguments:?} said {line:?} for its address")))?;
         Ok(Self { child, address })
     }
 

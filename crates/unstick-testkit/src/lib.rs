@@ -13,6 +13,7 @@
 //! | [`observe`] | collected events |
 //! | [`schedules`] | seeded schedules in which caches are invalidated while they load, and a checker |
 //! | [`sim`] | an executor whose order of steps and time are a function of a seed |
+//! | [`staleness`] | what clients of several nodes wrote and read, and a checker for who was served something too old |
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
 
@@ -32,3 +33,4 @@ pub mod schedules;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod sim;
+pub mod staleness;
