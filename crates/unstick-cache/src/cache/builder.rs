@@ -16,7 +16,7 @@ use super::{
     inner::{Inner, Settings},
     l1::L1,
 };
-use crate::{CacheKey, envelope::Codec, flight::Flights, namespace::shared::Shared, stats::CacheCounters};
+use crate::{CacheKey, envelope::Codec, flight::Flights, namespace::shared::Shared, stats::CacheCounters, sync::AtomicU64};
 
 /// Settings of a [`Cache`]. See the [module docs](crate::cache).
 #[must_use]
@@ -214,6 +214,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
                 scope,
                 l1,
                 flights: Flights::new(),
+                launched: AtomicU64::new(0),
                 codec,
                 settings,
                 counters,

@@ -11,7 +11,7 @@ use unstick_testkit::{
     sim::Handle,
 };
 
-use super::world::{Cache, HOUR, Node, SECOND, Source, World, play};
+use super::world::{Cache, HOUR, Node, SECOND, Source, World, all, ms, play};
 
 /// A node as its clients see it.
 struct Door {
@@ -109,5 +109,74 @@ fn a_write_that_the_level_has_confirmed_long_ago_does_not_stand_for_a_later_one(
         nodes[2].level.heal();
         at.sleep(10 * SECOND).await;
         assert_eq!(doors[2].ask(&late, &source, None).await.read, 3, "not what the level had between the two");
+    });
+}
+
+/// A client that goes past the caches does so where one is loaded from another, too.
+#[test]
+fn a_loader_goes_past_other_caches_with_its_client() {
+    play(|at| async move {
+        let world = World::new(&at);
+        let nodes = world.nodes(2).await;
+        let source = world.source();
+        let doors: Vec<_> = nodes.iter().map(|node| Door::of(node, node.shared().build().unwrap())).collect();
+        let sums: Cache = nodes[1].namespace.cache("sums").build().unwrap();
+        nodes.iter().for_each(|node| node.bus.inner().weather().silence());
+        let sum = async |client: &CarryWritesLayer| {
+            let handler = service_fn(|_: Request<()>| {
+                let (things, source) = (doors[1].cache.clone(), source.clone());
+                let read = sums.get_or_load(7, move || async move { things.get_or_load(7, source.load()).await });
+                async move {
+                    let mut response = Response::new(());
+                    response.extensions_mut().insert(read.await.unwrap());
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            let answer = client.layer(doors[1].layer.layer(handler)).oneshot(Request::new(())).await.unwrap();
+            *answer.extensions().get::<u64>().unwrap()
+        };
+        assert_eq!(sum(&client(&at)).await, 1);
+        let writer = client(&at);
+        let many = service_fn(|_: Request<()>| async {
+            source.set(2);
+            let cache = &doors[0].cache;
+            assert_eq!(nodes[0].namespace.invalidate((0..1000).map(|key| cache.target(&key))).await.client, Carried::Yes);
+            Ok::<_, Infallible>(Response::new(()))
+        });
+        writer.layer(doors[0].layer.layer(many)).oneshot(Request::new(())).await.unwrap();
+        assert_eq!(doors[1].cache.get(&7), Some(1), "nobody has told that node");
+        assert_eq!(sum(&writer).await, 2);
+    });
+}
+
+/// More slots than are looked at make requests go past the cache, whoever made them up.
+#[test]
+fn requests_past_the_cache_do_not_fall_on_the_source_all_at_once() {
+    play(|at| async move {
+        let world = World::new(&at);
+        let node = world.node().await;
+        let source = world.source();
+        let door = Door::of(&node, node.shared().build().unwrap());
+        assert_eq!(door.ask(&client(&at), &source, None).await.read, 1);
+        source.set(2);
+        let mut asking = Vec::new();
+        for _ in 0..100 {
+            let (layer, cache, source) = (door.layer.clone(), door.cache.clone(), source.clone());
+            asking.push(at.spawn(async move {
+                let handler = service_fn(|_: Request<()>| async {
+                    let mut response = Response::new(());
+                    response.extensions_mut().insert(cache.get_or_load(7, source.load()).await.unwrap());
+                    Ok::<_, Infallible>(response)
+                });
+                let slots = ["a=b"; 17].join(",");
+                let request = Request::get("/").header("unstick-writes", slots).body(()).unwrap();
+                let answer = layer.layer(handler).oneshot(request).await.unwrap();
+                *answer.extensions().get::<u64>().unwrap()
+            }));
+            at.sleep(ms(1)).await;
+        }
+        assert!(all(asking).await.iter().all(|read| *read == 2));
+        assert_eq!(source.most(), 1);
+        assert!(source.loads() <= 5, "{}", source.loads());
     });
 }
