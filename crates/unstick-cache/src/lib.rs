@@ -54,6 +54,7 @@
 //! | bus up | never, in requests that it sends after it received the response's headers | not at all | as long as a notice takes |
 //! | bus silent, which is noticed by [`alive_for`](NamespaceBuilder::alive_for) | never | not at all | 3 s from the last sign of life |
 //! | bus cut, or missed notices (a gap) | never | not at all | cut: the [`clamp`](NamespaceBuilder::clamp), 1 s from when the value was read; at a gap everything is looked up anew |
+//! | bus cut at the node that invalidates, and not at those that read | never | not at all | until it is back, when the notice is repeated, or the value's lifetime ends: nothing tells the others that there is something to miss |
 //! | no bus | never | not at all | the clamp |
 //! | level has not confirmed | never | not at all: the key is not read from the level until it has | with the notice as here; without it until the deletion, which is repeated, gets through, or the value's lifetime in the level ends |
 //! | crash between the source's commit and the notice | the response was never sent | - | until the lifetime ends |

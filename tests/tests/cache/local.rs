@@ -1,6 +1,6 @@
 //! Five nodes in one process with buses and levels of memory: all weathers.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use unstick_cache::NamespaceBuilder;
 use unstick_core::{ErrorKind, EventKind, Runtime};
@@ -171,6 +171,34 @@ async fn with_notices_reordered_and_dropped() {
         assert_told(&outcome);
         assert!(outcome.totals.gaps > 0, "{:?}", outcome.totals);
     }
+}
+
+/// Only the node that invalidates is cut off: nothing tells the others that there is something to miss, until it is back. Its clients do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_one_node_cut_off_alone() {
+    let (hub, runtime, buses) = (MemoryHub::new(), Runtime::tokio(), Mutex::new(Vec::new()));
+    let join = async |builder: NamespaceBuilder| {
+        let bus = hub.bus(&runtime);
+        buses.lock().unwrap().push(bus.clone());
+        builder.runtime(runtime.clone()).bus(bus)
+    };
+    let settings = Settings::default();
+    let world = World::new(Source::memory(), settings, join).await;
+    let alone = buses.lock().unwrap()[0].weather();
+    let weather = async |progress: &Progress| {
+        progress.reaches(SOME / 5).await;
+        alone.cut();
+        let since = progress.now();
+        while progress.now() < since + ALIVE_FOR {
+            progress.goes_on(100).await;
+        }
+        alone.restore();
+        progress.goes_on(SOME / 5).await;
+    };
+    let outcome = world.run(SOME, settings.ttl, weather).await;
+    outcome.assert_sound("one node cut off alone, no level", SOME);
+    assert_told(&outcome);
+    assert!(outcome.totals.marks > 0 && outcome.totals.cuts == 1 && outcome.totals.bus_pending > 0, "{:?}", outcome.totals);
 }
 
 /// Fails, before and after doing what it was asked for, and comes back.

@@ -24,7 +24,7 @@ use crate::{
     stats::count,
 };
 
-/// Between looks at a lease that somebody else holds, while notices stay away.
+/// Between looks at a lease that somebody else holds: at first and at most while notices stay away, and the latter at first while they arrive.
 const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -49,7 +49,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let key = &self.name.text;
         let mut want = Want { schema: settings.schema, more_than: self.want.more_than, lease: settings.lease };
         let mut waiting = None;
-        let mut poll = POLLS.0;
+        let (mut poll, mut patience) = POLLS;
         loop {
             if !side.is_usable() {
                 return self.without_level(call).await;
@@ -97,12 +97,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                     // the notice may have come between the answer and now: look once more, ready for it
                     None => waiting = Some(shared.wakes.register(self.name.hash)),
                     Some(wake) => {
-                        // while notices arrive, only a holder that died has to be noticed without one
-                        let limit = if shared.is_current() { remaining } else { poll.min(remaining) }.max(POLLS.0);
+                        // while notices arrive, a look costs more than it tells; but one may be lost before anybody knows that they stay
+                        // away, and then costs no longer than was waited before
+                        let limit = if shared.is_current() { patience } else { poll }.min(remaining).max(POLLS.0);
                         if within(&shared.runtime, limit, wake.woken()).await.is_some() {
                             waiting = Some(shared.wakes.register(self.name.hash));
                         }
                         poll = (poll * 2).min(POLLS.1);
+                        patience *= 2;
                     }
                 },
                 _ => return self.without_level(call).await,

@@ -53,10 +53,27 @@ fn waiters_are_woken_by_the_bus() {
         assert!(at.now() - began < 5 * SECOND + ms(5), "at once");
         assert_eq!(source.loads(), 1);
         for node in &nodes[1..] {
-            // held, held and ready for the notice, twice when the lease would have ended, found
+            // held, held and ready for the notice, some at growing intervals, found
             let looks = node.level.calls(LevelOp::ReadOrLease);
-            assert!((3..=6).contains(&looks), "{looks}");
+            assert!((3..=9).contains(&looks), "{looks}");
         }
+    });
+}
+
+#[test]
+fn a_notice_that_is_lost_in_silence_costs_a_moment_and_not_the_lease() {
+    play(|at| async move {
+        let world = World::new(&at);
+        let nodes = world.nodes(2).await;
+        let caches = caches(&nodes);
+        let source = world.source().taking(ms(100));
+        let began = at.now();
+        let waiting = under_way(&world, &caches, &source).await;
+        // which nobody knows for three seconds
+        world.hub.weather().silence();
+        assert!(all(waiting).await.iter().all(|answer| matches!(answer, Ok(1))));
+        assert!(at.now() - began <= ms(400), "{:?}", at.now() - began);
+        assert_eq!(source.loads(), 1);
     });
 }
 
