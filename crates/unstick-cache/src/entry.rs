@@ -107,7 +107,9 @@ fn is_refresh_due(left: Nanos, took: Nanos, beta: f64, dice: impl FnOnce() -> u6
 #[allow(clippy::cast_precision_loss, reason = "jitter needs no more precision")]
 pub(crate) fn jittered(time: Duration, jitter: f64, dice: u64) -> Duration {
     let uniform = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-    time.mul_f64((-jitter).mul_add(uniform, 1.0).clamp(0.0, 1.0))
+    let shortened = time.as_secs_f64() * (-jitter).mul_add(uniform, 1.0).clamp(0.0, 1.0);
+    // the longest times are rounded to more than there are
+    Duration::try_from_secs_f64(shortened).map_or(time, |shortened| shortened.min(time))
 }
 
 /// Spreads a number over all bits (the finaliser of SplitMix64).

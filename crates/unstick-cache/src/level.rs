@@ -59,7 +59,8 @@ impl LevelSide {
             Either::Right(_) => Err(Error::new(ErrorKind::Timeout, "no answer from the shared cache level within its deadline")),
         };
         match &answer {
-            Err(error) if error.is_backend() => {
+            // a key that many write to at once says nothing about the others
+            Err(error) if error.is_backend() && error.kind() != ErrorKind::Contended => {
                 let until = nanos(self.runtime.monotonic()).saturating_add(self.pause).max(1);
                 if self.down_until.swap(until, Ordering::Relaxed) == 0 {
                     self.events.emit(EventKind::CacheLevelDown, None, error.kind().as_str());

@@ -48,4 +48,13 @@ pub(crate) struct Mark {
     pub(crate) prints: Arc<[Print]>,
     /// The shared level has not confirmed it: its value may be stale.
     pub(crate) level_pending: bool,
+    /// The bus has not confirmed it: processes may hold a stale value for current, until its end.
+    pub(crate) bus_pending: bool,
+}
+
+impl Mark {
+    /// Somewhere a stale value may last for as long as values are kept.
+    pub(crate) const fn is_pending(&self) -> bool {
+        self.level_pending || self.bus_pending
+    }
 }

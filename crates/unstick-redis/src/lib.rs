@@ -1,4 +1,4 @@
-//! Sessions and an invalidation bus ([`RedisBus`]) on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
+//! Sessions, a cache level ([`RedisLevel`]) and an invalidation bus ([`RedisBus`]) on Redis: one server, Sentinel or Cluster. Redis 6.2 or newer, or a server that speaks the same.
 //!
 //! | promise | here |
 //! |---|---|

@@ -15,6 +15,15 @@ static SINGLE: Shared<RedisServer> = Shared::new(RedisServer::start);
 static CLUSTER: Shared<RedisCluster> = Shared::new(RedisCluster::start);
 static SENTINEL: Shared<RedisSentinel> = Shared::new(RedisSentinel::start);
 
+/// A user who may do what the documentation lists for messages, on the channels that the bus names, and nothing else.
+static NARROW: Shared<RedisServer> = Shared::new(|| {
+    let documented = include_str!("../src/client/handle.rs");
+    let rights = documented.lines().find_map(|line| line.strip_prefix("/// | messages | `")).and_then(|line| line.split('`').next());
+    let rights = rights.expect("what messages need");
+    let user = format!("user app on >word resetkeys resetchannels &t*:{{bus}}* -@all +hello +client|id +time {rights}");
+    RedisServer::builder().line(user).start()
+});
+
 /// Each fleet under a prefix of its own.
 struct Channels<'a> {
     address: String,
@@ -71,6 +80,11 @@ mod cluster {
 mod sentinel {
     use super::*;
     unstick_testkit::bus_contract_suite!(Channels::new(require_server!(SENTINEL.get()).url()));
+}
+
+mod narrow_permissions {
+    use super::*;
+    unstick_testkit::bus_contract_suite!(Channels::new(format!("redis://app:word@{}", require_server!(NARROW.get()).address())));
 }
 
 /// The cases that break connections, each with a server of its own.

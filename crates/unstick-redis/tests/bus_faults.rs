@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{SECOND, at, op};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use unstick_core::{Bus, BusEvent, Notice, Published, Runtime, Timestamp, bus::Inbox};
 use unstick_redis::{RedisBus, RedisClient};
 use unstick_testkit::{
@@ -251,4 +252,58 @@ async fn a_cluster_carries_notices_between_its_nodes_and_survives_the_death_of_o
         watched.hears_again(&here, "after").await;
         println!("{} gaps, {} cuts", watched.gaps, watched.cuts); // none where the failover was quick and nothing was said meanwhile
     }
+}
+
+/// A node that was taken out of the cluster answers as before, and hears nothing any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_leaves_a_node_that_left_the_cluster() {
+    let cluster = require_server!(RedisCluster::start());
+    let here = bus(&cluster.url()).await;
+    let replicas = &cluster.nodes()[3..];
+    let listens_at = |node: &&RedisServer| node.command(&["CLIENT", "LIST", "TYPE", "pubsub"]).unwrap().text().contains("sub=2");
+    let mut others = vec![];
+    let (mut watched, left) = loop {
+        let there = bus(&cluster.url()).await;
+        let watched = Watched::at(&there).await;
+        match replicas.iter().find(listens_at) {
+            Some(replica) => {
+                others.push((there, None));
+                break (watched, replica);
+            }
+            None => others.push((there, Some(watched))), // at a master, which cannot go
+        }
+        assert!(others.len() < 60, "no subscription came to a replica");
+    };
+    watched.hears_again(&here, "before").await;
+    tokio::task::block_in_place(|| {
+        let id = left.command(&["CLUSTER", "MYID"]).unwrap().text();
+        left.command(&["CLUSTER", "RESET", "SOFT"]).unwrap();
+        for node in cluster.nodes().iter().filter(|node| node.port() != left.port()) {
+            node.command(&["CLUSTER", "FORGET", &id]).unwrap();
+        }
+    });
+    watched.until(|event| *event == BusEvent::Cut).await;
+    watched.until(|event| *event == BusEvent::Restored).await;
+    watched.hears_again(&here, "after").await;
+}
+
+/// Whoever waits behind notices with more time is told at its own deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_waits_no_longer_than_its_own_deadline() {
+    let redis = require_server!(RedisServer::start());
+    let client = RedisClient::builder(&redis.url()).deadline(120 * SECOND).connect_timeout(20 * SECOND).connect().await.unwrap();
+    let here = RedisBus::new(&client).unwrap();
+    say(&here, "before").await.unwrap();
+    redis.stop();
+    let within = |time| {
+        let now = Timestamp::system_now();
+        here.publish(unstick_core::OpCtx { deadline: now + time, ..at(now) }, Bytes::from_static(b"held up"))
+    };
+    let patient: FuturesUnordered<_> = (0..100).map(|_| within(120 * SECOND)).collect();
+    tokio::select! {
+        biased;
+        outcome = patient.into_future() => panic!("the server hangs: {:?}", outcome.0),
+        outcome = within(SECOND) => assert_ne!(outcome.ok(), Some(Published::Confirmed)),
+    }
+    redis.cont();
 }

@@ -27,6 +27,7 @@ const PARTS: &[Part] = &[
         is_among_peers: true,
         need: Some(Need { program: "redis-server", package: "redis-server", why: "sessions are kept in it" }),
     },
+    Part { name: "cache", package: "cache", is_among_peers: true, need: Some(VALGRIND) },
     Part { name: "token", package: "token", is_among_peers: true, need: Some(VALGRIND) },
 ];
 

@@ -69,13 +69,32 @@ fn docs(_: &[Package]) -> Result<(), Failure> {
     run_cargo(&[("RUSTDOCFLAGS", "-D warnings")], &["doc", "--workspace", "--no-deps", "--all-features"])
 }
 
-/// Every library without features and with each one alone; a warning is a failure, as it would be in `clippy`.
+/// Features whose code meets in one crate: what one of them brings is compiled only with another.
+const TOGETHER: &[(&str, &[&str])] = &[(
+    "unstick",
+    &[
+        "cache,serde",
+        "cache,redis",
+        "cache,redis-tls",
+        "cache,postgres",
+        "cache,serde,redis",
+        "cache,serde,postgres",
+        "serde,redis",
+        "serde,postgres",
+        "serde,token",
+    ],
+)];
+
+/// Every library without features, with each one alone, and with those that meet; a warning is a failure, as it would be in `clippy`.
 fn features(packages: &[Package]) -> Result<(), Failure> {
     for package in packages.iter().filter(|package| package.has_lib) {
         let none = ["check", "--lib", "--no-default-features", "-p", &package.name];
         run_quietly(&none)?;
         for feature in package.features.iter().filter(|feature| *feature != "default") {
             run_quietly(&[&none[..], &["--features", feature]].concat())?;
+        }
+        for together in TOGETHER.iter().filter(|(name, _)| *name == package.name).flat_map(|(_, together)| *together) {
+            run_quietly(&[&none[..], &["--features", together]].concat())?;
         }
     }
     Ok(())

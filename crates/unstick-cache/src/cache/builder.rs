@@ -16,7 +16,7 @@ use super::{
     inner::{Inner, Settings},
     l1::L1,
 };
-use crate::{CacheKey, envelope::Codec, flight::Flights, namespace::shared::Shared, stats::CacheCounters};
+use crate::{CacheKey, envelope::Codec, flight::Flights, namespace::shared::Shared, stats::CacheCounters, sync::AtomicU64};
 
 /// Settings of a [`Cache`]. See the [module docs](crate::cache).
 #[must_use]
@@ -201,8 +201,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         if !shared.caches.lock().unwrap_or_else(PoisonError::into_inner).insert(name.as_str().into()) {
             return Err(ConfigError::new("the namespace has a cache of that `name` already: build it once and clone it"));
         }
-        if is_shared {
-            shared.level_keeps(settings.longest());
+        if is_shared || shared.bus.is_some() {
+            shared.keeps(settings.longest());
         }
         let l1 = L1::new(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);
@@ -214,6 +214,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
                 scope,
                 l1,
                 flights: Flights::new(),
+                launched: AtomicU64::new(0),
                 codec,
                 settings,
                 counters,

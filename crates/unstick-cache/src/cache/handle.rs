@@ -17,6 +17,7 @@ use crate::{
     flight::Role,
     namespace,
     stats::count,
+    sync::Ordering,
     writes::ClientWrites,
 };
 
@@ -251,13 +252,22 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         let generations = &self.shared.generations;
         let (sender, done) = watch::channel(None);
         // to join a load that an invalidation has passed would be to read what was before it
-        let usable = |flight: &Flight<V>| !want.bypass && generations.is_valid(flight.start, name.stripe, &[]);
-        let role = self.flights.enter(&name.key, usable, || Flight { start: generations.now(), done });
+        let usable = |flight: &Flight<V>| (flight.bypass || !want.bypass) && generations.is_valid(flight.start, name.stripe, &[]);
+        let new = || {
+            let number = self.launched.fetch_add(1, Ordering::SeqCst) + 1;
+            Flight { start: generations.now(), number, bypass: want.bypass, done }
+        };
+        let role = self.flights.enter(&name.key, usable, new);
         if let Role::Lead(flight) = &role
             && let Some(loader) = loader.take()
         {
             let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
-            self.shared.runtime.spawn(Box::pin(load.run(loader)));
+            // what the loader reads from other caches is past them, too
+            let scope = if want.bypass { ClientWrites::current() } else { None };
+            self.shared.runtime.spawn(match scope {
+                Some(scope) => Box::pin(scope.enter(load.run(loader))),
+                None => Box::pin(load.run(loader)),
+            });
         }
         role
     }
@@ -300,15 +310,19 @@ where
     let want = Wanted { more_than: Duration::ZERO, bypass, has_fallback: stale.is_some() };
     let wait = async {
         let mut loader = Some(loader);
+        let (arrival, launched) = (inner.shared.generations.now(), inner.launched.load(Ordering::SeqCst));
         loop {
-            let arrival = inner.shared.generations.now();
             match inner.enter(&name, &mut loader, want) {
                 Role::Lead(flight) => return flight.landed().await.unwrap_or_else(abandoned),
                 Role::Join(flight) => {
-                    count(&inner.counters.joined);
+                    if !bypass {
+                        count(&inner.counters.joined);
+                    }
                     // without an outcome its task is gone, as with the runtime of whoever led it: this caller leads
                     let Some(outcome) = flight.landed().await else { continue };
                     match &outcome {
+                        // this client may be ahead of what had started when it came; but one load at a time is enough
+                        _ if bypass && flight.number <= launched => {}
                         // what it loaded was invalidated before this caller came, by a tag that only the value told
                         Ok(entry) if flight.start < arrival && !inner.is_valid(entry) => {}
                         _ => return outcome,

@@ -105,6 +105,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) scope: String,
     pub(crate) l1: L1<K, V>,
     pub(crate) flights: Flights<K, Flight<V>>,
+    /// How many there have been.
+    pub(crate) launched: AtomicU64,
     pub(crate) codec: Option<Codec<V>>,
     pub(crate) settings: Settings<K, V>,
     pub(crate) counters: CacheCounters,

@@ -66,6 +66,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             };
             match looked {
                 Looked::Found(value) => {
+                    // other nodes, of another release for example, may keep values for longer
+                    shared.keeps(value.kept);
                     // its tags are known only now
                     match self.trusts_tags(side, &value.tags).await {
                         Some(true) => {}
@@ -185,7 +187,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             return self.local(kept, read);
         };
         let value = LevelValue { bytes, tags: kept.tags.clone(), fresh: kept.fresh, kept: kept.fresh.saturating_add(kept.stale) };
-        self.inner.shared.level_keeps(value.kept);
+        self.inner.shared.keeps(value.kept);
         match side.ask(side.level().fill(side.op(), key, lease.held, &value)).await {
             Ok(Filled::Done { awaited }) => {
                 if awaited {

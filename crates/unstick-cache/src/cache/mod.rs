@@ -33,4 +33,5 @@ mod wait;
 
 pub(crate) use self::handle::Answer;
 pub(crate) use self::inner::Inner;
+pub(crate) use self::wait::within;
 pub use self::{builder::CacheBuilder, handle::Cache};

@@ -14,6 +14,10 @@ pub(crate) type Outcome<V> = Result<Arc<Entry<V>>, LoadError>;
 pub(crate) struct Flight<V> {
     /// The number at which it started.
     pub(crate) start: u64,
+    /// Counted from 1 on: whoever came when there were as many or more came after it had started.
+    pub(crate) number: u64,
+    /// It asks the source alone.
+    pub(crate) bypass: bool,
     pub(crate) done: watch::Receiver<Option<Outcome<V>>>,
 }
 

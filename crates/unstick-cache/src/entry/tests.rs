@@ -55,7 +55,7 @@ proptest! {
     fn a_lifetime_is_shortened_by_no_more_than_the_jitter(millis in 0_u64..100_000_000, jitter in 0.0..1.0_f64, dice: u64) {
         let time = Duration::from_millis(millis);
         let jittered = jittered(time, jitter, dice);
-        prop_assert!(jittered <= time + Duration::from_nanos(1));
+        prop_assert!(jittered <= time);
         prop_assert!(jittered + Duration::from_micros(1) >= time.mul_f64(1.0 - jitter), "{:?}", jittered);
         prop_assert_eq!(super::jittered(time, 0.0, dice), time);
     }
@@ -80,6 +80,13 @@ fn refreshes_come_with_the_chance_of_the_paper() {
         let share = f64::from(due) / 100_000.0;
         assert!((share - chance).abs() < 0.01, "{left} left, beta {beta}: {share} instead of {chance}");
     }
+}
+
+#[test]
+fn a_lifetime_without_end_can_be_shortened_too() {
+    assert_eq!(jittered(Duration::MAX, 0.0, 7), Duration::MAX);
+    let shortened = jittered(Duration::MAX, 0.5, u64::MAX);
+    assert!(shortened > Duration::MAX / 3 && shortened < Duration::MAX / 3 * 2, "{shortened:?}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl<K: CacheKey, V: Clone + PartialEq + Send + Sync + 'static> MonitorBuilder<K
     /// Starts it. It ends when the last clone of it is dropped.
     ///
     /// # Errors
-    /// When a setting is out of range, or the cache has a monitor already.
+    /// When a setting is out of range, or the cache has a monitor already; one that has ended counts, too.
     pub fn start(self) -> Result<Monitor, ConfigError> {
         if !(self.share > 0.0 && self.share <= 1.0) {
             return Err(ConfigError::new("`share` must be above 0 and at most 1: it is the share of keys to watch"));

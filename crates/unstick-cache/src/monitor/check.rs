@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
-use futures_util::future::select;
+use futures_util::{FutureExt, future::select};
 use tokio::sync::{Notify, watch};
 use unstick_core::{ConfigError, EventKind};
 
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     Cache, CacheKey,
-    cache::Inner,
+    cache::{Inner, within},
     entry::{Content, Nanos, nanos},
     stats::count,
     sync::{AtomicU64, Mutex, Ordering},
@@ -163,7 +164,9 @@ async fn run<K, V>(
             match plan.next(cache.shared.now()) {
                 Ok(due) => {
                     let stage = &state.after[due.stage].1;
-                    if compare(&cache, &source, &due, stage).await.is_none() {
+                    // the source is the application's: it may panic, and it may hang
+                    let compared = AssertUnwindSafe(compare(&cache, &source, &due, stage)).catch_unwind();
+                    if !matches!(within(&runtime, cache.settings.load_limit, compared).await, Some(Ok(Some(())))) {
                         count(&state.skipped);
                     }
                 }

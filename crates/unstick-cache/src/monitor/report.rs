@@ -11,7 +11,8 @@ use std::{
 pub struct MonitorReport {
     /// By the time that had passed since the invalidation.
     pub after: Vec<Stage>,
-    /// Checks that could not be made: the source failed, the value was invalidated meanwhile, or there were too many.
+    /// Checks that could not be made: the source failed, panicked or took longer than the cache's
+    /// [`load_limit`](crate::CacheBuilder::load_limit), the value was invalidated meanwhile, or there were too many.
     pub skipped: u64,
 }
 

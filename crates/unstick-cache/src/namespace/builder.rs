@@ -184,7 +184,7 @@ impl NamespaceBuilder {
             alive_for: nanos(alive_for),
             clamp: nanos(clamp),
             current_until: AtomicU64::new(current_until),
-            level_keeps: AtomicU64::new(0),
+            keeps: AtomicU64::new(0),
             origin,
             number: AtomicU64::new(0),
             alive,

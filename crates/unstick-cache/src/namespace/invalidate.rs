@@ -12,6 +12,7 @@ use super::{
     shared::{Shared, op_of},
 };
 use crate::{
+    distrust::Unheard,
     mark::{Mark, MarkId, Print},
     notice::Message,
     stats::count,
@@ -50,22 +51,27 @@ impl Confirmation {
 
 /// In effect here once polled for the first time; the rest is done even if the caller stops waiting.
 pub(crate) async fn invalidate(shared: &Arc<Shared>, targets: Arc<[Target]>) -> Invalidated {
-    invalidate_as(shared, shared.next_id(), targets).await
+    invalidate_as(shared, shared.next_id(), targets, Unheard::New).await
 }
 
 /// Under a name that others may have heard of already.
-pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>) -> Invalidated {
+pub(super) async fn invalidate_known(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>) -> Invalidated {
+    invalidate_as(shared, id, targets, Unheard::Known).await
+}
+
+async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>, unheard: fn(OpId) -> Unheard) -> Invalidated {
     let op_id = op_of(id);
     let has_level = shared.level.is_some();
     let prints: Arc<[Print]> = targets.iter().map(Print::of).collect();
     for print in &*prints {
-        shared.invalidate_here(*print, has_level.then_some(op_id));
+        shared.invalidate_here(*print, has_level.then(|| unheard(op_id)));
     }
     shared.applied.insert(id);
     count(&shared.counters.invalidations);
     shared.call_hooks(&targets, Reached::Local);
     // before anything is awaited: a handler that stops waiting answers its client all the same
-    let client = ClientWrites::record_current(Mark { id, prints: prints.clone(), level_pending: has_level });
+    let mark = |level_pending, bus_pending| Mark { id, prints: prints.clone(), level_pending, bus_pending };
+    let client = ClientWrites::record_current(mark(has_level, shared.bus.is_some()));
     if !has_level && shared.bus.is_none() {
         return Invalidated { level: Confirmation::Absent, bus: Confirmation::Absent, client };
     }
@@ -82,9 +88,9 @@ pub(super) async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc
         // the process is shutting down
         return Invalidated { level: Confirmation::Pending, bus: Confirmation::Pending, client };
     };
-    if has_level && client == Carried::Yes {
+    if client == Carried::Yes {
         // when the headers have left meanwhile, the client has it as not confirmed, which is on the safe side
-        ClientWrites::record_current(Mark { id, prints, level_pending: level == Confirmation::Pending });
+        ClientWrites::record_current(mark(level == Confirmation::Pending, bus == Confirmation::Pending));
     }
     Invalidated { level, bus, client }
 }

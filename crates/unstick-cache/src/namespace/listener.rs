@@ -30,6 +30,10 @@ async fn listen(weak: Weak<Shared>, mut subscription: Option<AnySubscription>) {
             }
             let Some(shared) = weak.upgrade() else { return };
             take_in(&shared, BusEvent::Cut);
+            // one that ends as soon as it has begun is not asked again without a pause
+            let pause = shared.runtime.sleep(PAUSE);
+            drop(shared);
+            pause.await;
         }
         subscription = {
             let Some(shared) = weak.upgrade() else { return };
@@ -78,7 +82,8 @@ fn take_in(shared: &Shared, event: BusEvent) {
         }
         BusEvent::Restored => shared.events.emit(EventKind::CacheRestored, None, ""),
         BusEvent::Alive { as_of } => {
-            let until = nanos(as_of).saturating_add(shared.alive_for);
+            // nothing is known of what is to come, not even from a bus whose clock is another one
+            let until = nanos(as_of).min(shared.now()).saturating_add(shared.alive_for);
             shared.current_until.fetch_max(until, Ordering::AcqRel);
         }
         _ => shared.gap("an event that this release does not know", false),

@@ -16,6 +16,7 @@ use super::{
     shared::{Shared, op_of},
 };
 use crate::{
+    distrust::Unheard,
     mark::{MarkId, Print},
     notice::Message,
     stats::count,
@@ -46,14 +47,15 @@ impl Retries {
             jobs.clear();
             let everything =
                 Job { id: shared.next_id(), targets: [Target::All].into(), needs_level: shared.level.is_some(), needs_bus: true };
-            shared.invalidate_here(Print::All, Some(op_of(everything.id)));
+            shared.invalidate_here(Print::All, Some(Unheard::New(op_of(everything.id))));
             jobs.push_back(everything);
+            drop(jobs);
             count(&shared.counters.overflows);
             shared.events.emit(EventKind::CacheOverflow, None, "");
         } else {
             jobs.push_back(job);
+            drop(jobs);
         }
-        drop(jobs);
         self.come.notify_one();
     }
 

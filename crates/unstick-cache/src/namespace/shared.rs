@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     applied::Applied,
-    distrust::Distrust,
+    distrust::{Distrust, Unheard},
     entry::{Nanos, Trust, mix, nanos},
     erased::AnyBus,
     generations::Generations,
@@ -52,8 +52,8 @@ pub(crate) struct Shared {
     pub(crate) alive_for: Nanos,
     pub(crate) clamp: Nanos,
     pub(crate) current_until: AtomicU64,
-    /// The longest that the level was asked to keep a value.
-    pub(crate) level_keeps: AtomicU64,
+    /// The longest that a value is kept where invalidations may not reach it: in the level, and in processes that hear notices.
+    pub(crate) keeps: AtomicU64,
     pub(crate) origin: u64,
     pub(crate) number: AtomicU64,
     /// Tasks end when this is dropped.
@@ -84,11 +84,11 @@ impl Shared {
     }
 
     /// What was loaded before is no longer used. The level is distrusted first, so that nobody who sees the one misses the other.
-    pub(crate) fn invalidate_here(&self, print: Print, distrust: Option<OpId>) {
-        if let Some(op_id) = distrust
+    pub(crate) fn invalidate_here(&self, print: Print, unheard: Option<Unheard>) {
+        if let Some(unheard) = unheard
             && self.level.is_some()
         {
-            self.distrust.add(print, op_id);
+            self.distrust.add(print, unheard, || op_of(self.next_id()));
         }
         let generations = &self.generations;
         _ = match print {
@@ -107,8 +107,8 @@ impl Shared {
     /// The level has confirmed an invalidation and is trusted again. Whoever asked it before that and hears its answer only now may
     /// have an old value that nothing else tells from a new one: what was read until now does not count.
     pub(crate) fn confirmed(&self, print: Print, op_id: OpId) {
-        if self.distrust.of(print) == Some(op_id) {
-            // first: who finds the distrust gone must find this
+        if self.distrust.awaits(print, op_id) {
+            // in this order: whoever finds no distrust any more finds what it had read before invalidated
             self.invalidate_here(print, None);
             self.distrust.confirmed(print, op_id);
         }
@@ -156,7 +156,7 @@ impl Shared {
         }
         let is_pending = level_pending && self.level.is_some();
         for target in &*targets {
-            self.invalidate_here(Print::of(target), is_pending.then(|| op_of(id)));
+            self.invalidate_here(Print::of(target), is_pending.then(|| Unheard::Known(op_of(id))));
         }
         self.applied.insert(id);
         count(&self.counters.notices);
@@ -182,7 +182,7 @@ impl Shared {
             return count(&self.counters.marks_repeated);
         }
         for print in &*mark.prints {
-            self.invalidate_here(*print, mark.level_pending.then(|| op_of(mark.id)));
+            self.invalidate_here(*print, mark.level_pending.then(|| Unheard::Known(op_of(mark.id))));
         }
         self.applied.insert(mark.id);
         count(&self.counters.marks);
@@ -193,20 +193,20 @@ impl Shared {
         Duration::from_nanos(if self.bus.is_some() { self.alive_for.max(self.clamp) } else { self.clamp })
     }
 
-    pub(crate) fn level_keeps(&self, time: Duration) {
-        self.level_keeps.fetch_max(nanos(time), Ordering::Relaxed);
+    pub(crate) fn keeps(&self, time: Duration) {
+        self.keeps.fetch_max(nanos(time), Ordering::Relaxed);
     }
 
-    /// After so long the level has nothing left of what it holds now.
-    pub(crate) fn level_bound(&self) -> Duration {
-        Duration::from_nanos(self.level_keeps.load(Ordering::Relaxed))
+    /// After so long nothing is left of what is kept now.
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_nanos(self.keeps.load(Ordering::Relaxed))
     }
 
     /// Notices may have been missed: everything here is looked up anew, and in the level, too, if only they could have told it.
     pub(crate) fn gap(&self, why: &str, clears_level: bool) {
         count(&self.counters.gaps);
-        let op_id = clears_level.then(|| op_of(self.next_id()));
-        self.invalidate_here(Print::All, op_id);
+        let unheard = clears_level.then(|| Unheard::New(op_of(self.next_id())));
+        self.invalidate_here(Print::All, unheard);
         self.events.emit(EventKind::CacheGap, None, why);
     }
 }

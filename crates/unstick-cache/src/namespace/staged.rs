@@ -6,7 +6,7 @@ use bytes::Bytes;
 use unstick_core::Target;
 
 use super::{
-    invalidate::{Invalidated, invalidate_as},
+    invalidate::{Invalidated, invalidate_known},
     shared::Shared,
 };
 use crate::{mark::MarkId, notice::Message};
@@ -40,7 +40,7 @@ impl Staged {
     /// # Cancel safety
     /// As [`Namespace::invalidate`](crate::Namespace::invalidate).
     pub async fn committed(self) -> Invalidated {
-        invalidate_as(&self.shared, self.id, self.targets).await
+        invalidate_known(&self.shared, self.id, self.targets).await
     }
 }
 

@@ -62,8 +62,8 @@ impl ReadYourWritesBuilder {
         self
     }
 
-    /// How long a client carries an invalidation; a write that the shared level has not confirmed travels until the level's values have
-    /// ended. Default: 60 s. At least the time after which every node has it by other means, which the namespace knows: some seconds.
+    /// How long a client carries an invalidation; a write that the shared level or the bus has not confirmed travels until the
+    /// values kept there and on other nodes have ended. Default: 60 s. At least the time after which every node has it by other means, which the namespace knows: some seconds.
     pub const fn age_limit(mut self, limit: Duration) -> Self {
         self.age_limit = limit;
         self

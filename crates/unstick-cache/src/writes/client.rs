@@ -55,7 +55,7 @@ struct State {
 pub(crate) struct Written {
     pub(crate) marks: Vec<Mark>,
     prints: usize,
-    /// There were too many to remember, and whether one of them was not confirmed by the level.
+    /// There were too many to remember, and whether one of them was not confirmed by the level or the bus.
     pub(crate) overflow: Option<bool>,
 }
 
@@ -64,24 +64,24 @@ impl Written {
         self.marks.is_empty() && self.overflow.is_none()
     }
 
-    /// `pending` is for how long the level may keep what is stale.
+    /// `pending` is for how long what is stale may be kept somewhere.
     pub(crate) fn dated(self, issued: Timestamp, pending: Duration) -> impl Iterator<Item = Dated> {
         self.marks.into_iter().map(move |mark| Dated {
             issued,
-            pending_for: if mark.level_pending { pending } else { Duration::ZERO },
+            pending_for: if mark.is_pending() { pending } else { Duration::ZERO },
             mark,
         })
     }
 
     fn add(&mut self, mark: Mark) {
         if let Some(pending) = &mut self.overflow {
-            *pending |= mark.level_pending;
+            *pending |= mark.is_pending();
             return;
         }
         self.prints += mark.prints.len();
         self.marks.push(mark);
         if self.prints > MOST_PRINTS || self.marks.len() > MOST_PRINTS {
-            self.overflow = Some(self.marks.iter().any(|mark| mark.level_pending));
+            self.overflow = Some(self.marks.iter().any(Mark::is_pending));
             self.marks = Vec::new();
         }
     }

@@ -58,8 +58,9 @@
 //! One slot per writing response, until the [age limit](ReadYourWritesBuilder::age_limit); later writing responses merge what the request
 //! brought when that saves a slot. Parallel responses never lose each other's: each sets a slot of its own and takes away only what that
 //! contains. A client that wrote more than fits gets a *bypass* slot instead: its own requests go past the cache until the age
-//! limit. So do the requests of one that sends more slots than are [looked at](ReadYourWritesBuilder::max_slots). Forged slots are
-//! ignored, at the price of one MAC each. Nobody can make other clients' requests miss by sending slots again: each is applied once per node.
+//! limit. So do the requests of one that sends more slots than are [looked at](ReadYourWritesBuilder::max_slots). Among them all, one at a
+//! time asks the source for a key. Forged slots are ignored, at the price of one MAC each. Nobody can make other clients' requests miss by
+//! sending slots again: each is applied once per node.
 //!
 //! A response that sets or takes away a slot is kept out of shared caches. A request without slots costs the scope, which is
 //! one allocation, and its place in the request's extensions.

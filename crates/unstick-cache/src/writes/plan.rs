@@ -11,6 +11,7 @@ use super::{
     client::Written,
     text::{self, Content, Dated},
 };
+use crate::mark::Mark;
 
 /// What a request brought along: authentic and in time.
 #[derive(Debug, Clone)]
@@ -31,10 +32,12 @@ pub(super) struct Limits {
 
 /// How long marks are carried, and what lines cost.
 pub(super) trait Terms {
-    /// For how long the level may keep what is stale now, in whole seconds and never zero.
+    /// For how long what is stale now may be kept somewhere, in whole seconds and never zero.
     fn pending(&self) -> Duration;
-    /// How long a mark is carried that the level may contradict for so long; zero when the level has confirmed it.
+    /// How long a mark is carried that may be contradicted for so long; zero when level and bus have confirmed it.
     fn life(&self, pending_for: Duration) -> Duration;
+    /// By how much the clock of the node that issued a mark may differ from this one's.
+    fn skew(&self) -> Duration;
     /// Bytes of the line that sets a slot to a text of so many characters.
     fn set(&self, text: usize) -> usize;
     fn removal(&self, name: &str) -> usize;
@@ -71,7 +74,7 @@ pub(super) fn plan(
     let is_write = !written.is_empty();
     let mut plan = Plan::default();
     if is_write || is_crowded(carried, limits) {
-        let is_pending = written.overflow == Some(true) || written.marks.iter().any(|mark| mark.level_pending);
+        let is_pending = written.overflow == Some(true) || written.marks.iter().any(Mark::is_pending);
         let theirs = carried.iter().map(|slot| slot.content.pending_for()).max().unwrap_or_default();
         let pending_for = if is_pending { theirs.max(terms.pending()) } else { theirs };
         let bypass = || (Content::Bypass { pending_for }, (0..carried.len()).collect());
@@ -114,6 +117,7 @@ fn merge(now: Timestamp, written: Written, carried: &[Slot], limits: Limits, pen
                     // the one that lives longer
                     Some(known) => {
                         known.mark.level_pending |= dated.mark.level_pending;
+                        known.mark.bus_pending |= dated.mark.bus_pending;
                         known.pending_for = known.pending_for.max(dated.pending_for);
                     }
                     None => marks.push(dated.clone()),
@@ -144,10 +148,14 @@ impl Content {
     /// How much longer it is of use.
     fn life(&self, now: Timestamp, terms: &impl Terms) -> Duration {
         match self {
-            Self::Marks(marks) => {
-                marks.iter().map(|dated| terms.life(dated.pending_for).saturating_sub(now.since(dated.issued))).max().unwrap_or_default()
-            }
+            Self::Marks(marks) => marks.iter().map(|dated| left(now, dated, terms)).max().unwrap_or_default(),
             Self::Bypass { pending_for } => terms.life(*pending_for),
         }
     }
+}
+
+/// By the clock of another node the mark may be younger than by this one.
+fn left(now: Timestamp, dated: &Dated, terms: &impl Terms) -> Duration {
+    let life = terms.life(dated.pending_for);
+    life.saturating_add(terms.skew()).saturating_sub(now.since(dated.issued)).min(life)
 }

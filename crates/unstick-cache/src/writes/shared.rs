@@ -48,12 +48,12 @@ pub(super) enum Transport {
 
 impl Shared {
     pub(super) fn pending(&self) -> Duration {
-        let bound = self.sites.iter().map(|site| site.level_bound()).max().unwrap_or_default();
+        let bound = self.sites.iter().map(|site| site.lifetime()).max().unwrap_or_default();
         Duration::from_secs(bound.as_secs().saturating_add(1))
     }
 
     pub(super) fn life(&self, pending_for: Duration) -> Duration {
-        // nobody knows here what other nodes ask the level to keep; the issuer's word counts, too
+        // nobody knows here how long other nodes keep values; the issuer's word counts, too
         if pending_for.is_zero() { self.age_limit } else { self.age_limit.max(pending_for).max(self.pending()) }
     }
 
@@ -112,6 +112,10 @@ impl Terms for Lines<'_> {
 
     fn life(&self, pending_for: Duration) -> Duration {
         self.shared.life(pending_for)
+    }
+
+    fn skew(&self) -> Duration {
+        self.shared.skew
     }
 
     fn set(&self, text: usize) -> usize {

@@ -9,11 +9,11 @@ pub(crate) trait Site: fmt::Debug + Send + Sync + 'static {
     /// Applies an invalidation that was made elsewhere. Called for every request that brings it; from the second time on it does nothing.
     fn apply(&self, mark: &Mark);
 
-    /// After so long every node is ahead of an invalidation that the level has confirmed, whatever becomes of the bus.
+    /// After so long every node is ahead of an invalidation that level and bus have confirmed, whatever becomes of the bus.
     fn bound(&self) -> Duration;
 
-    /// After so long the level has nothing left of what it held when an invalidation could not be confirmed.
-    fn level_bound(&self) -> Duration;
+    /// After so long nothing is left, in the level or in a process, of what was there when an invalidation could not be confirmed.
+    fn lifetime(&self) -> Duration;
 }
 
 impl Site for Shared {
@@ -25,7 +25,7 @@ impl Site for Shared {
         self.bound()
     }
 
-    fn level_bound(&self) -> Duration {
-        self.level_bound()
+    fn lifetime(&self) -> Duration {
+        self.lifetime()
     }
 }

@@ -8,8 +8,8 @@
 //! and everything before it. Offsets 2..6 and the MAC's place stay in all formats, so that one can be told from a forgery by a
 //! release that cannot read it.
 //!
-//! Kind 0, marks, each: flags (1 = the level has not confirmed it, 2 = everything, 4 = origin as before), origin unless as before, then as
-//! variable-length integers number, age in milliseconds, with flag 1 for how many seconds the level may keep what is stale, how many keys,
+//! Kind 0, marks, each: flags (1 = the level has not confirmed it, 2 = everything, 4 = origin as before, 8 = the bus has not confirmed it), origin unless as before, then as
+//! variable-length integers number, age in milliseconds, with flag 1 or 8 for how many seconds what is stale may be kept, how many keys,
 //! how many tags; then their prints of 8 bytes each. Kind 1, bypass: the said number of seconds, or 0.
 
 use std::time::Duration;
@@ -29,6 +29,7 @@ const BYPASS: u8 = 1;
 const PENDING: u8 = 1;
 const ALL: u8 = 2;
 const SAME_ORIGIN: u8 = 4;
+const UNHEARD: u8 = 8;
 const HEAD: usize = 12;
 const MAC: usize = 16;
 
@@ -37,7 +38,7 @@ const MAC: usize = 16;
 pub(crate) struct Dated {
     pub(crate) mark: Mark,
     pub(crate) issued: Timestamp,
-    /// For how long the level may keep what is stale, as the issuer knew it; zero when it has confirmed the invalidation.
+    /// For how long what is stale may be kept somewhere, as the issuer knew it; zero when level and bus have confirmed the invalidation.
     pub(crate) pending_for: Duration,
 }
 
@@ -140,7 +141,8 @@ fn put(to: &mut Vec<u8>, now: Timestamp, content: &Content) {
         let (keys, tags) = (count(|print| matches!(print, Print::Key(_))), count(|print| matches!(print, Print::Tag(_))));
         let is_same = origin == Some(mark.id.origin);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let flags = flag(mark.level_pending, PENDING) | flag(mark.prints.contains(&Print::All), ALL) | flag(is_same, SAME_ORIGIN);
+        let pending = flag(mark.level_pending, PENDING) | flag(mark.bus_pending, UNHEARD);
+        let flags = pending | flag(mark.prints.contains(&Print::All), ALL) | flag(is_same, SAME_ORIGIN);
         to.push(flags);
         if !is_same {
             to.extend_from_slice(&mark.id.origin.to_be_bytes());
@@ -148,7 +150,7 @@ fn put(to: &mut Vec<u8>, now: Timestamp, content: &Content) {
         }
         put_number(to, mark.id.number);
         put_number(to, u64::try_from(now.since(*issued).as_millis()).unwrap_or(u64::MAX));
-        if mark.level_pending {
+        if mark.is_pending() {
             put_number(to, pending_for.as_secs());
         }
         put_number(to, keys);
@@ -181,7 +183,7 @@ fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
     let (mut marks, mut origin) = (Vec::new(), None);
     while let Some((&flags, rest)) = body.split_first() {
         body = rest;
-        if flags > PENDING | ALL | SAME_ORIGIN {
+        if flags > PENDING | ALL | SAME_ORIGIN | UNHEARD {
             return None;
         }
         if flags & SAME_ORIGIN == 0 {
@@ -189,7 +191,7 @@ fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
         }
         let id = MarkId { origin: origin?, number: take_number(&mut body)? };
         let age = take_number(&mut body)?;
-        let pending_for = Duration::from_secs(if flags & PENDING == 0 { 0 } else { take_number(&mut body)? });
+        let pending_for = Duration::from_secs(if flags & (PENDING | UNHEARD) == 0 { 0 } else { take_number(&mut body)? });
         let (keys, tags) = (take_number(&mut body)?, take_number(&mut body)?);
         if keys.checked_add(tags)? > body.len() as u64 / 8 {
             return None;
@@ -204,7 +206,7 @@ fn take(kind: u8, mut body: &[u8], issued: Timestamp) -> Option<Content> {
         if flags & ALL != 0 {
             prints.push(Print::All);
         }
-        let mark = Mark { id, prints: prints.into(), level_pending: flags & PENDING != 0 };
+        let mark = Mark { id, prints: prints.into(), level_pending: flags & PENDING != 0, bus_pending: flags & UNHEARD != 0 };
         marks.push(Dated { mark, issued: issued - Duration::from_millis(age), pending_for });
     }
     Some(Content::Marks(marks))

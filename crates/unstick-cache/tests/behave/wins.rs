@@ -176,3 +176,42 @@ fn what_it_passed_is_not_given_to_the_level() {
         assert_eq!(there.get_or_load(7, source.load()).await.unwrap(), 2);
     });
 }
+
+/// Invalidations come faster than loads end: whoever asks waits for the load under way and the one after it, at most.
+#[test]
+fn a_storm_of_invalidations_starves_nobody() {
+    for aim in [|namespace: &Namespace, _: &Cache| vec![namespace.tag("loader")], AIMS[0].1] {
+        play(|at| async move {
+            let namespace = alone(&at).await;
+            let (things, source) = (cache(&namespace), Source::new(&at, ms(50)));
+            let storm = at.spawn({
+                let (namespace, things, at) = (namespace.clone(), things.clone(), at.clone());
+                async move {
+                    for _ in 0..500 {
+                        namespace.invalidate(aim(&namespace, &things)).await;
+                        at.sleep(ms(3)).await;
+                    }
+                }
+            });
+            let mut asking = Vec::new();
+            for late in 0..40 {
+                at.sleep(ms(late % 7)).await;
+                let (things, source, at) = (things.clone(), source.clone(), at.clone());
+                asking.push(at.clone().spawn(async move {
+                    let mut longest = ms(0);
+                    for pause in 0..10 {
+                        let asked = at.now();
+                        get(&things, &source).await;
+                        longest = longest.max(at.now() - asked);
+                        at.sleep(ms(pause)).await;
+                    }
+                    longest
+                }));
+            }
+            for longest in all(asking).await {
+                assert!(longest <= ms(100), "{longest:?}");
+            }
+            storm.await;
+        });
+    }
+}

@@ -10,7 +10,7 @@ use loom::{
 use unstick_core::OpId;
 
 use super::{
-    distrust::Distrust,
+    distrust::{Distrust, Unheard},
     explore, explore_to,
     flight::{Flights, Role},
     generations::{Generations, Stripe},
@@ -20,18 +20,20 @@ use super::{
 const KEY: u64 = 7;
 const OP: OpId = OpId::from_u128(1);
 
-/// The order of two steps that must not be changed, and one that must not be left out.
+/// The order of steps that must not be changed, and those that must not be left out.
 #[derive(Clone, Copy)]
 struct Steps {
     /// A reader of the level notes its beginning before it looks whether the level is distrusted.
     begins_first: bool,
     /// A confirmation by the level counts as one more invalidation.
     confirms_again: bool,
+    /// It counts before the level is trusted again.
+    counts_first: bool,
     /// A caller joins only loads that nothing has overtaken.
     checks_flights: bool,
 }
 
-const STEPS: Steps = Steps { begins_first: true, confirms_again: true, checks_flights: true };
+const STEPS: Steps = Steps { begins_first: true, confirms_again: true, counts_first: true, checks_flights: true };
 
 /// A load under way: when it began, and what it brought.
 struct Flight {
@@ -97,19 +99,29 @@ impl Node {
 
     /// Commits, and invalidates here and in the level.
     fn write_through(&self) {
-        self.source.store(1, Relaxed);
-        self.distrust.add(Print::Key(KEY), OP);
-        self.generations.invalidate_key(self.stripe);
+        self.write_without_level();
         self.tell_level();
+    }
+
+    /// Commits, and invalidates here; the level is to be told later.
+    fn write_without_level(&self) {
+        self.source.store(1, Relaxed);
+        self.distrust.add(Print::Key(KEY), Unheard::New(OP), || OP);
+        self.generations.invalidate_key(self.stripe);
     }
 
     fn tell_level(&self) {
         self.level.lock().unwrap().take_if(|version| *version == 0);
-        if self.distrust.of(Print::Key(KEY)) == Some(OP) {
-            if self.steps.confirms_again {
-                self.generations.invalidate_key(self.stripe);
+        if self.distrust.awaits(Print::Key(KEY), OP) {
+            let count = || _ = self.generations.invalidate_key(self.stripe);
+            let Steps { confirms_again, counts_first, .. } = self.steps;
+            if confirms_again && counts_first {
+                count();
             }
             self.distrust.confirmed(Print::Key(KEY), OP);
+            if confirms_again && !counts_first {
+                count();
+            }
         }
     }
 
@@ -128,14 +140,19 @@ impl Node {
 
     /// The same where distrust is of a tag: what to look for is known only from the value.
     fn read_level_by_tag(&self) {
+        self.ask_level_by_tag();
+    }
+
+    /// What those who wait for it are answered with.
+    fn ask_level_by_tag(&self) -> Option<u64> {
         let start = self.generations.now();
         let version = *self.level.lock().unwrap();
         if self.distrust.of(Print::Key(KEY)).is_some() {
-            return self.tell_level();
+            self.tell_level();
+            return None;
         }
-        if let Some(version) = version {
-            self.keep(start, version);
-        }
+        self.keep(start, version?);
+        version.filter(|_| self.is_valid(start))
     }
 
     /// The value, by a load of one's own or somebody else's; `None` while that has not landed.
@@ -185,6 +202,18 @@ fn level_and_write(steps: Steps, read: fn(&Node)) {
     });
 }
 
+/// A reader that comes after a write, beside the level being told of it at last.
+fn late_level_and_read(steps: Steps) {
+    explore(move || {
+        let node = Node::new(steps, Some(0));
+        node.write_without_level();
+        let late = beside(&node, Node::tell_level);
+        assert_ne!(node.ask_level_by_tag(), Some(0), "stale");
+        late.join().unwrap();
+        assert_ne!(node.hit(), Some(0), "stale");
+    });
+}
+
 /// A caller that comes after a write, beside one that came before.
 fn flights_and_write(steps: Steps) {
     explore(move || {
@@ -209,6 +238,17 @@ fn loads_never_outlive_an_invalidation() {
 fn nor_does_what_the_level_had() {
     level_and_write(STEPS, Node::read_level);
     level_and_write(STEPS, Node::read_level_by_tag);
+}
+
+#[test]
+fn nor_is_it_served_while_the_level_hears_of_the_write() {
+    late_level_and_read(STEPS);
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn trusting_the_level_before_its_confirmation_counts_is_caught() {
+    late_level_and_read(Steps { counts_first: false, ..STEPS });
 }
 
 #[test]

@@ -223,3 +223,41 @@ fn what_cannot_work_is_refused() {
         assert!(refused.start().is_err());
     }
 }
+
+#[test]
+fn a_source_that_panics_or_hangs_does_not_end_it() {
+    let sim = Sim::new(5);
+    let at = sim.handle();
+    sim.run(async move {
+        let (hub, level, source) = (MemoryHub::new(), MemoryLevel::builder().runtime(at.runtime()).build(), Source::default());
+        let node = Node::new(&at.runtime(), &hub, &level, &source).await;
+        let asked = Arc::new(AtomicU64::new(0));
+        let (asking, read) = (asked.clone(), source.clone());
+        let monitor = node
+            .cache
+            .monitor(move |key| {
+                let (turn, value) = (asking.fetch_add(1, Ordering::SeqCst), read.get(key));
+                assert!(turn != 0, "the closure panics");
+                async move {
+                    match turn {
+                        1 => panic!("the future panics"),
+                        2 => std::future::pending().await,
+                        _ => Ok::<_, std::io::Error>(value),
+                    }
+                }
+            })
+            .share(1.0)
+            .after([SECOND])
+            .start()
+            .unwrap();
+        source.set(7, 1);
+        for _ in 0..4 {
+            node.read(7).await;
+            node.cache.invalidate(&7).await;
+            node.read(7).await;
+            at.sleep(SECOND * 60).await;
+        }
+        assert_eq!((asked.load(Ordering::SeqCst), monitor.report().skipped), (4, 3));
+        assert_eq!(monitor.report().after[0].process.consistent_share(), Some(1.0));
+    });
+}

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use unstick_core::{
 
 use super::{
     hearer::Hearer,
-    speaker::{Aside, Job, Speaker},
+    speaker::{self, Aside, Job, Speaker},
 };
 use crate::{
     RedisClient,
@@ -48,6 +48,9 @@ const LONGEST: usize = 1 << 20;
 /// In a Cluster all messages of a bus enter at the node that owns the slot of `{bus}`, and reach the subscribers of other nodes over that
 /// node's links; a node's message to itself takes the same way. A link between two servers that loses messages is noticed by
 /// numbers, at the publisher's next notice or beat: within a second after a notice, at most ten later.
+///
+/// A server confirms what it takes, and cannot know who listens elsewhere. What a publisher says to a master that others have left, on
+/// the wrong side of a partition, is lost for them, and shows as a gap when the publisher speaks where they are, whenever that is.
 ///
 /// # Cost
 /// One command per notice; per node one small message to itself per second and subscription, and a beat to all at intervals that grow from one to ten
@@ -140,15 +143,21 @@ impl Bus for RedisBus {
         }
         self.speak();
         let (answer, answered) = oneshot::channel();
-        let send = self.0.jobs.send(Job { op, payload, answer });
+        let taken = Arc::new(AtomicBool::new(false));
+        let job = Job { op, payload, taken: taken.clone(), answer };
+        let sent = async {
+            match self.0.jobs.send(job).await {
+                Ok(()) => answered.await.unwrap_or(Ok(Published::Unknown)), // the bus has gone away
+                Err(_) => Err(Error::new(ErrorKind::Unavailable, "the bus was closed")),
+            }
+        };
         let budget = op.deadline.since(self.0.runtime.wall()).min(op.budget());
-        match select(pin!(send), pin!(self.0.runtime.sleep(budget))).await {
-            Either::Left((Ok(()), _)) => {}
-            Either::Left((Err(_), _)) => return Err(Error::new(ErrorKind::Unavailable, "the bus was closed")),
-            Either::Right(_) => return Err(Error::new(ErrorKind::Unavailable, "the bus has more to send than it can")),
+        match select(pin!(sent), pin!(self.0.runtime.sleep(budget))).await {
+            Either::Left((answer, _)) => answer,
+            // what waits behind notices with more time is not sent any more
+            Either::Right(_) if speaker::take(&taken) => Err(speaker::too_much()),
+            Either::Right(_) => Ok(Published::Unknown),
         }
-        // every call below has a deadline, so there is an answer unless the bus goes away
-        answered.await.unwrap_or(Ok(Published::Unknown))
     }
 
     async fn subscribe(&self) -> Result<Inbox, Error> {

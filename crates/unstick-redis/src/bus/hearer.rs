@@ -1,8 +1,7 @@
 //! Feeds one subscription.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 use unstick_core::{
     Error, ErrorKind, PublisherId, Runtime,
@@ -15,12 +14,12 @@ use crate::client::{Client, Push, Subscription};
 pub(super) struct Hearer {
     client: Client,
     runtime: Runtime,
-    channels: [String; 2],
+    own: String,
     pace: Pace,
     subscription: Subscription,
     feed: Feed,
     asides: mpsc::WeakSender<Aside>,
-    /// When to ask the server once more to be subscribed, as long as nothing comes back.
+    /// When to ask for another connection, as long as nothing comes back.
     again: Duration,
 }
 
@@ -39,7 +38,8 @@ impl Hearer {
         let runtime = client.runtime();
         let now = runtime.monotonic();
         let (feed, inbox) = Inbox::new(Listener::new(me, u64::from_be_bytes(salt), pace, queue, now));
-        let hearer = Self { client, runtime, channels, pace, subscription, feed, asides, again: now + pace.patience() * 2 };
+        let [_, own] = channels;
+        let hearer = Self { client, runtime, own, pace, subscription, feed, asides, again: now + pace.patience() * 2 };
         hearer.hello();
         Ok((hearer, inbox))
     }
@@ -50,7 +50,7 @@ impl Hearer {
             let now = self.runtime.monotonic();
             let wake = self.feed.with(|listener| listener.wake_at()).min(self.again);
             if now >= wake {
-                self.turn(now).await;
+                self.turn(now);
                 continue;
             }
             tokio::select! {
@@ -85,9 +85,9 @@ impl Hearer {
         self.hello();
     }
 
-    async fn turn(&mut self, now: Duration) {
+    fn turn(&mut self, now: Duration) {
         if let Some(message) = self.feed.with(|listener| listener.echo(now)) {
-            self.tell(Aside::Send { channel: Some(self.channels[1].clone()), message });
+            self.tell(Aside::Send { channel: Some(self.own.clone()), message });
         }
         let cut = self.feed.with(|listener| {
             listener.tick(now);
@@ -96,21 +96,10 @@ impl Hearer {
         if now >= self.again {
             self.again = now + self.pace.patience() * 2;
             if cut {
-                self.subscribe_again().await;
+                // its server may hear nothing, and answer all the same: a node that is no part of its cluster any more
+                self.client.renew_subscriptions();
             }
         }
-    }
-
-    /// A server may have forgotten the subscription in a way that nobody noticed. Briefly, because nothing is heard meanwhile.
-    async fn subscribe_again(&mut self) {
-        let channels = [&*self.channels[0], &*self.channels[1]];
-        let limit = self.runtime.sleep(self.pace.beat());
-        let again = match select(pin!(self.client.subscribe(&channels)), pin!(limit)).await {
-            Either::Left((Ok(subscription), _)) => subscription,
-            _ => return,
-        };
-        self.subscription = again;
-        self.reconnected(self.runtime.monotonic());
     }
 
     fn hello(&self) {

@@ -1,5 +1,10 @@
 //! Sends notices and beats, in order.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +22,18 @@ const UNDER_WAY: usize = 64;
 pub(super) struct Job {
     pub(super) op: OpCtx,
     pub(super) payload: Bytes,
+    /// Taken once, to be sent or by the caller whose time is over: so it is known whether it was sent.
+    pub(super) taken: Arc<AtomicBool>,
     pub(super) answer: oneshot::Sender<Result<Published, Error>>,
+}
+
+/// Whether it was there to be taken.
+pub(super) fn take(taken: &AtomicBool) -> bool {
+    !taken.swap(true, Ordering::AcqRel)
+}
+
+pub(super) fn too_much() -> Error {
+    Error::new(ErrorKind::Unavailable, "the bus has more to send than it can")
 }
 
 /// What subscriptions want said. It does not wait behind notices.
@@ -77,9 +93,12 @@ impl Speaker {
         }
     }
 
-    fn notice(&mut self, Job { op, payload, answer }: Job) -> Option<BoxFuture<'static, ()>> {
+    fn notice(&mut self, Job { op, payload, taken, answer }: Job) -> Option<BoxFuture<'static, ()>> {
+        if !take(&taken) {
+            return None; // its caller was told
+        }
         if op.refuse_if_late(self.runtime.wall()).is_err() {
-            _ = answer.send(Err(Error::new(ErrorKind::Unavailable, "the bus has more to send than it can"))); // the caller may have left
+            _ = answer.send(Err(too_much())); // the caller may have left
             return None;
         }
         let message = self.beats.notice(payload, self.runtime.monotonic());

@@ -18,7 +18,13 @@ use fred::{
     },
 };
 use futures_util::future::{Either, select};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    Notify,
+    broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
+};
 use unstick_core::{Error, ErrorKind, Runtime};
 
 use super::{
@@ -38,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a [`Subscription`] yields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Push {
     /// A message.
@@ -50,6 +56,18 @@ pub enum Push {
     /// The server listens to this subscription again. Messages published before may have been missed, also when no
     /// [`Lost`](Self::Lost) came before.
     Reconnected,
+}
+
+/// Shows how long a message is, and not what it says.
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(message) => write!(f, "Message({} bytes)", message.len()),
+            Self::Lagged(count) => write!(f, "Lagged({count})"),
+            Self::Lost => f.write_str("Lost"),
+            Self::Reconnected => f.write_str("Reconnected"),
+        }
+    }
 }
 
 /// The receiving end of one channel, or of some whose messages come in one order. See [`RedisClient::subscribe`](super::RedisClient::subscribe).
@@ -101,6 +119,7 @@ pub(super) struct Pushes {
     state: tokio::sync::Mutex<Option<broadcast::Sender<Item>>>,
     link: Mutex<Option<Arc<Link>>>,
     channels: Mutex<BTreeSet<Box<str>>>,
+    doubted: Arc<Notify>,
 }
 
 impl Pushes {
@@ -130,7 +149,7 @@ impl Client {
         let sender = match &*state {
             Some(sender) => sender.clone(),
             None => {
-                let recipes = push_recipes(&self.0);
+                let recipes = push_recipes(&self.0, &[]);
                 let (_, link) = open_first(recipes, &self.0.settings.runtime).await.map_err(|_| failure::not_connected())?;
                 let link = Arc::new(link);
                 let (sender, _) = broadcast::channel(CAPACITY);
@@ -152,20 +171,30 @@ impl Client {
         }
     }
 
+    /// Replaces the connection for messages, in the background, although it gives signs of life: somebody does not hear what must be heard.
+    /// In a cluster by one to another node, if there is one.
+    pub(crate) fn renew_subscriptions(&self) {
+        self.0.pushes.doubted.notify_one();
+    }
+
     fn spawn_pump(&self, link: &Link, sender: &broadcast::Sender<Item>) {
         let pump = pump(link.fred.message_rx(), sender.clone());
         self.0.settings.runtime.spawn(Box::pin(unless_dropped(self.0.alive.subscribe(), pump)));
     }
 }
 
-/// The ways to a connection for messages. Every node of a cluster delivers all of them, so one node will do, whoever owns what.
-fn push_recipes(shared: &Shared) -> Vec<Recipe> {
+/// The ways to a connection for messages. Every node of a cluster delivers all of them, so one node will do, whoever owns what. When there
+/// are others, not those that are `doubted`.
+fn push_recipes(shared: &Shared, doubted: &[Server]) -> Vec<Recipe> {
     let wire = shared.wire();
     let mut recipe = shared.recipe.clone().unwrap_or_else(|| Recipe::of(&wire.link.fred));
     // answers and messages come apart only there
     recipe.config.version = RespVersion::RESP3;
     recipe.performance.broadcast_channel_capacity = CAPACITY;
     let mut hosts = wire.hosts(&recipe);
+    if hosts.iter().any(|host| !doubted.contains(host)) {
+        hosts.retain(|host| !doubted.contains(host));
+    }
     let mut dice = [0];
     _ = getrandom::fill(&mut dice); // without chance all nodes ask the same one first
     let first = usize::from(dice[0]) % hosts.len().max(1);
@@ -200,7 +229,7 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
         let Some((client, link)) = upgrade(&shared) else { return };
         let runtime = client.0.settings.runtime.clone();
         drop(client);
-        let mut cut = 0;
+        let (mut cut, mut doubted) = (0, vec![]);
         let (mut reconnected, mut failed) = (link.fred.reconnect_rx(), link.fred.error_rx());
         loop {
             let silent = tokio::select! {
@@ -209,7 +238,8 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
                     let Some((client, _)) = upgrade(&shared) else { return };
                     let channels = client.0.pushes.channels().iter().map(ToString::to_string).collect();
                     drop(client);
-                    // before the first message over the new connection, even when the news of the loss come later
+                    // before the first message over the new connection; the news of the loss may come later, and are old by then
+                    while !matches!(failed.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
                     if !std::mem::replace(&mut lost, true) {
                         _ = sender.send(Item::Lost);
                     }
@@ -226,6 +256,10 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
                     }
                     false
                 }
+                () = doubt(&shared) => {
+                    doubted = link.fred.active_connections();
+                    true
+                }
                 () = runtime.sleep(BEAT) => {
                     cut = if link.is_connected() { 0 } else { cut + 1 };
                     // the library goes on to try this one; others may be there
@@ -240,7 +274,7 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
             _ = sender.send(Item::Lost);
         }
         drop(link);
-        while !replace(&shared, &sender, &runtime).await {
+        while !replace(&shared, &sender, &runtime, &doubted).await {
             if shared.strong_count() == 0 {
                 return;
             }
@@ -251,16 +285,22 @@ async fn tend(shared: Weak<Shared>, sender: broadcast::Sender<Item>) {
     }
 }
 
+/// Somebody asks for another connection; never without them all.
+async fn doubt(shared: &Weak<Shared>) {
+    let Some(doubted) = shared.upgrade().map(|shared| shared.pushes.doubted.clone()) else { return std::future::pending().await };
+    doubted.notified().await;
+}
+
 fn upgrade(shared: &Weak<Shared>) -> Option<(Client, Arc<Link>)> {
     let shared = shared.upgrade()?;
     let link = shared.pushes.link().clone()?;
     Some((Client(shared), link))
 }
 
-async fn replace(shared: &Weak<Shared>, sender: &broadcast::Sender<Item>, runtime: &Runtime) -> bool {
+async fn replace(shared: &Weak<Shared>, sender: &broadcast::Sender<Item>, runtime: &Runtime, doubted: &[Server]) -> bool {
     let Some((recipes, channels)) = shared.upgrade().map(|shared| {
         let channels = shared.pushes.channels().iter().map(ToString::to_string).collect();
-        (push_recipes(&shared), channels)
+        (push_recipes(&shared, doubted), channels)
     }) else {
         return false;
     };

@@ -46,6 +46,7 @@
 //! | event | consequence |
 //! |---|---|
 //! | eviction, `FLUSHALL`, a restart without data | misses; a lost `meta` is a new epoch, a lost tag ends its values, a lost lease refuses the fill |
+//! | a restart with data from before: a snapshot, or an append-only file without its end | as the failovers below: what was answered after the data were written is lost |
 //! | a failover that loses a fill or a lease | a miss, or a second load |
 //! | a failover that loses an answered invalidation of a key or a tag | **the old value may be read again**, until it is no longer kept |
 //! | a failover that loses a new epoch | the same, for everything |
@@ -55,8 +56,10 @@
 //! the caller repeats it. It narrows the table and does not close it: a replica that was not waited for may take over. Fills and leases
 //! do not wait.
 //!
+//! A level needs no persistence: with `save ""` and `appendonly no` a restart comes back empty, which is safe.
+//!
 //! Unlike sessions, a cache level is well served by a `maxmemory-policy` that evicts (`allkeys-lru`). Put it on a server of its
-//! own then. A full server that does not evict refuses leases and fills and takes invalidations.
+//! own then; the event about the policy is meant for sessions. A full server that does not evict refuses leases and fills and takes invalidations.
 
 mod packed;
 mod store;

@@ -15,8 +15,12 @@ fn signer() -> Signer {
 }
 
 fn sample() -> Content {
-    let mark =
-        |number, prints: &[Print], level_pending| Mark { id: MarkId { origin: 0xfeed_beef, number }, prints: prints.into(), level_pending };
+    let mark = |number, prints: &[Print], level_pending| Mark {
+        id: MarkId { origin: 0xfeed_beef, number },
+        prints: prints.into(),
+        level_pending,
+        bus_pending: false,
+    };
     Content::Marks(vec![
         Dated { mark: mark(1, &[Print::Key(7), Print::Tag(8)], false), issued: START, pending_for: Duration::ZERO },
         Dated {
@@ -29,13 +33,15 @@ fn sample() -> Content {
 
 fn contents() -> impl Strategy<Value = Content> {
     let prints = (proptest::collection::vec(any::<u64>(), 0..4), proptest::collection::vec(any::<u64>(), 0..4), any::<bool>());
-    let mark =
-        (0..3_u64, any::<u64>(), prints, any::<bool>(), 0..4_000_000_u64).prop_map(|(origin, number, (keys, tags, all), pending, age)| {
+    let mark = (0..3_u64, any::<u64>(), prints, any::<(bool, bool)>(), 0..4_000_000_u64).prop_map(
+        |(origin, number, (keys, tags, all), (level_pending, bus_pending), age)| {
             let prints =
                 keys.into_iter().map(Print::Key).chain(tags.into_iter().map(Print::Tag)).chain(all.then_some(Print::All)).collect();
-            let mark = Mark { id: MarkId { origin: origin.wrapping_mul(u64::MAX / 2), number }, prints, level_pending: pending };
+            let mark = Mark { id: MarkId { origin: origin.wrapping_mul(u64::MAX / 2), number }, prints, level_pending, bus_pending };
+            let pending = mark.is_pending();
             Dated { mark, issued: START - Duration::from_millis(age), pending_for: Duration::from_secs(if pending { age } else { 0 }) }
-        });
+        },
+    );
     prop_oneof![
         proptest::collection::vec(mark, 0..8).prop_map(Content::Marks),
         (0..1_000_000_u64).prop_map(|seconds| Content::Bypass { pending_for: Duration::from_secs(seconds) }),
@@ -119,7 +125,8 @@ fn a_later_format_is_told_from_a_forgery() {
 
 #[test]
 fn a_key_takes_seventy_characters() {
-    let mark = Mark { id: MarkId { origin: u64::MAX, number: 10_000 }, prints: [Print::Key(1)].into(), level_pending: false };
+    let mark =
+        Mark { id: MarkId { origin: u64::MAX, number: 10_000 }, prints: [Print::Key(1)].into(), level_pending: false, bus_pending: false };
     assert!(text::len(START, &Content::Marks(vec![Dated { mark, issued: START, pending_for: Duration::ZERO }])) <= 70);
     assert!(text::len(Timestamp::ZERO, &Content::Bypass { pending_for: Duration::ZERO }) <= 40);
 }

@@ -127,6 +127,22 @@ async fn merging_keeps_the_time_of_issue() {
 }
 
 #[tokio::test]
+async fn what_a_node_merges_whose_clock_is_ahead_is_carried_for_no_less() {
+    for ahead in [0, 30, 60] {
+        let (clock, mut jar) = (clock(), Jar::new());
+        let (a, b) = (Node::new(1, &clock), Node::ahead(2, &clock, Duration::from_secs(ahead)));
+        let sent = request(&jar, WRITE);
+        for _ in 0..8 {
+            jar.receive(&uri(), a.send(sent.clone()).await.headers());
+        }
+        let merged = b.call(&mut jar, &[]).await;
+        let lines = merged.headers().get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+        let kept: Vec<_> = lines.filter(|line| !line.contains("Max-Age=0")).collect();
+        assert!(kept.len() == 1 && kept[0].ends_with("Max-Age=60"), "{ahead} s ahead: {kept:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_keeps_writing_carries_a_bounded_amount() {
     let (clock, mut jar) = (clock(), Jar::new());
     let a = Node::new(1, &clock);

@@ -61,7 +61,12 @@ async fn grpc_is_answered_in_metadata_without_asking() {
     let (clock, log) = (clock(), Node::new(2, &clock()));
     let a = Node::new(1, &clock);
     let handler = service_fn(|_: Request<()>| async {
-        ClientWrites::record_current(Mark { id: MarkId { origin: 1, number: 1 }, prints: [Print::All].into(), level_pending: false });
+        ClientWrites::record_current(Mark {
+            id: MarkId { origin: 1, number: 1 },
+            prints: [Print::All].into(),
+            level_pending: false,
+            bus_pending: false,
+        });
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
     });
     let request = Request::post("/shop.Carts/Put").version(Version::HTTP_2).header("content-type", "application/grpc+proto");

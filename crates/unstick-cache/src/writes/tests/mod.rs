@@ -40,7 +40,7 @@ type Answer = Response<ResponseBody<Full<Bytes>>>;
 #[derive(Debug, Default)]
 struct Recorder {
     marks: Mutex<Vec<Mark>>,
-    /// Knows of nothing that the level keeps.
+    /// Knows of nothing that is kept.
     is_fresh: AtomicBool,
 }
 
@@ -53,7 +53,7 @@ impl Site for Recorder {
         Duration::from_secs(3)
     }
 
-    fn level_bound(&self) -> Duration {
+    fn lifetime(&self) -> Duration {
         if self.is_fresh.load(Ordering::Relaxed) { Duration::ZERO } else { 10 * MINUTE }
     }
 }
@@ -100,7 +100,12 @@ impl Node {
                 for _ in 0..of("x-writes").unwrap_or_default() {
                     let number = number.fetch_add(1, Ordering::Relaxed) + 1;
                     let prints = (0..of("x-prints").unwrap_or(1)).map(|print| Print::Key(origin << 32 | number << 16 | print)).collect();
-                    let mark = Mark { id: MarkId { origin, number }, prints, level_pending: of("x-pending").is_some() };
+                    let mark = Mark {
+                        id: MarkId { origin, number },
+                        prints,
+                        level_pending: of("x-pending").is_some(),
+                        bus_pending: of("x-unheard").is_some(),
+                    };
                     assert_eq!(ClientWrites::record_current(mark), Carried::Yes);
                 }
                 let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));

@@ -199,7 +199,12 @@ async fn crumbs_of_http_2_are_read() {
 async fn an_affinity_layer_inside_is_reported() {
     let node = Node::new(1, &clock());
     let handler = service_fn(|_: Request<()>| async {
-        ClientWrites::record_current(Mark { id: MarkId { origin: 1, number: 1 }, prints: [Print::All].into(), level_pending: false });
+        ClientWrites::record_current(Mark {
+            id: MarkId { origin: 1, number: 1 },
+            prints: [Print::All].into(),
+            level_pending: false,
+            bus_pending: false,
+        });
         let mut response = Response::new(Full::new(Bytes::new()));
         response.extensions_mut().insert(AffinityRan);
         Ok::<_, Infallible>(response)

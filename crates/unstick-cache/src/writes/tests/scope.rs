@@ -12,7 +12,7 @@ use unstick_testkit::client::Jar;
 use super::*;
 
 fn mark(number: u64) -> Mark {
-    Mark { id: MarkId { origin: 9, number }, prints: [Print::Tag(number)].into(), level_pending: true }
+    Mark { id: MarkId { origin: 9, number }, prints: [Print::Tag(number)].into(), level_pending: true, bus_pending: false }
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@
 //! * The right to connect to the database. No tables. Whoever may connect to it can also listen to the channel and notify it: keys
 //!   and tags are no secret there, and a stranger's notices cost loads.
 //! * A connection that is the bus's own, for each subscription and one to speak. pgbouncer in transaction or statement mode cannot
-//!   hold one that listens, and says nothing about it: the subscription then yields `Cut` after three seconds, again and again. Name
+//!   hold one that listens, and says nothing about it: the subscription then yields `Cut` after three seconds and stays cut. Name
 //!   the server itself, or a pooler in session mode.
 //! * Notices of at most [`LONGEST_PAYLOAD`] bytes; a longer one is refused.
 //! * Loads that read the primary: a replica may not yet have what a notice tells of.

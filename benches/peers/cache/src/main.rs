@@ -1,0 +1,45 @@
+//! What a cache costs, ours beside moka, foyer, quick_cache and hitbox: hits, misses and stampedes, and what becomes of an
+//! invalidation that comes during a load.
+//!
+//! ```text
+//! cargo run --release -p cache                       # all tables; needs valgrind
+//! cargo run --release -p cache -- report 9           # the same with 9 rounds
+//! cargo run --release -p cache -- speed 9            # without counting instructions
+//! cargo run --release -p cache -- behaviour          # only what is right and what is not
+//! cargo run --release -p cache -- run "unstick get" strings 100000    # one subject alone, for a profiler
+//! ```
+//! Speed: 10 000 values of 256 bytes behind an `Arc`, asked for in shuffled order, all of them in every cache. Each subject runs right beside a
+//! run of bare moka (`moka::sync::Cache::get`, no lifetimes, the same hasher and capacity), in alternating order; what is compared is the
+//! ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject. Keys are cloned where a cache wants
+//! them by value. Every run comes after one that is not timed: what the processor has at hand of a cache does not depend on who ran before.
+//!
+//! Instructions per hit, as callgrind counts them, N and 2N differenced: those do not change with what else the machine does.
+//!
+//! hitbox keeps bytes, not values: its figures contain decoding (bincode).
+
+mod behaviour;
+mod keys;
+mod report;
+mod run;
+mod source;
+mod subjects;
+mod table;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    shared::finish(match args[..] {
+        [] | ["report"] => report::report(report::ROUNDS, true),
+        ["report", rounds] => number(rounds).and_then(|rounds| report::report(rounds, true)),
+        ["speed", rounds] => number(rounds).and_then(|rounds| report::report(rounds, false)),
+        ["behaviour"] => report::behaviour_alone(),
+        ["run", subject, keys, count] => number(count).and_then(|count| run::run(subject, keys, count)).map(|()| Vec::new()),
+        _ => Err("usage: cache [report [rounds] | speed <rounds> | behaviour | run <subject> <strings or numbers> <hits>]".to_owned()),
+    })
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text} is not a number of anything"))
+}

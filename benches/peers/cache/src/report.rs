@@ -1,0 +1,174 @@
+//! The tables, against the bars.
+
+use std::sync::Barrier;
+
+use shared::{Spread, collected, missed, save};
+use tokio::runtime::Runtime;
+
+use crate::{
+    behaviour,
+    keys::Key,
+    run::{self, runtime},
+    subjects::{Filled, Subject},
+    table,
+};
+
+/// Rounds unless told otherwise.
+pub(crate) const ROUNDS: usize = 31;
+
+/// Hits of one run: every value once, after a run that is not timed. The caches share the processor's.
+const HITS: usize = 10_000;
+
+/// Misses of one run.
+const MISSES: u64 = 2_000;
+
+/// N of the N and 2N hits whose instructions are differenced.
+const COUNTED: usize = 20_000;
+
+/// Most that a hit of ours may take, as a multiple of bare moka's.
+const BAR: f64 = 1.3;
+
+/// What a subject reached in all rounds.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Times the reference's time.
+    pub(crate) ratio: Spread,
+    pub(crate) nanoseconds: Spread,
+    /// The most that `ratio` may be.
+    pub(crate) bar: Option<f64>,
+}
+
+/// Everything; which bars are missed.
+pub(crate) fn report(rounds: usize, counts: bool) -> Result<Vec<String>, String> {
+    let mut all = Vec::new();
+    let mut texts = Vec::new();
+    for (title, rows) in [
+        ("hit, `String` keys", hits::<String>(rounds, 1)?),
+        ("hit, `u64` keys", hits::<u64>(rounds, 1)?),
+        ("hit, `String` keys, two threads at once", hits::<String>(rounds, 2)?),
+        ("miss, the load returns at once, `u64` keys", misses(rounds)?),
+    ] {
+        let text = table::times(title, &rows, rounds);
+        println!("{text}");
+        texts.push(text);
+        all.extend(rows.iter().filter_map(|row| row.missed(title)));
+    }
+    let (text, misses) = behaviour::table(rounds.min(9))?;
+    println!("{text}");
+    texts.push(text);
+    all.extend(misses);
+    if counts {
+        let text = table::counts(&instructions::<String>("strings")?, &instructions::<u64>("numbers")?);
+        println!("{text}");
+        texts.push(text);
+    }
+    save("cache.md", &texts.join("\n"))?;
+    Ok(all)
+}
+
+/// Only what is right and what is not.
+pub(crate) fn behaviour_alone() -> Result<Vec<String>, String> {
+    let (text, misses) = behaviour::table(1)?;
+    println!("{text}");
+    Ok(misses)
+}
+
+impl Row {
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.bar.map(|bar| self.ratio.median <= bar)
+    }
+
+    fn missed(&self, title: &str) -> Option<String> {
+        let bar = self.bar.filter(|_| self.is_met() == Some(false))?;
+        Some(missed(&format!("{title}: {} over bare moka", self.name), self.ratio, bar))
+    }
+}
+
+fn hits<K: Key>(rounds: usize, threads: usize) -> Result<Vec<Row>, String> {
+    let runtimes: Vec<Runtime> = (0..threads).map(|_| runtime()).collect::<Result<_, _>>()?;
+    eprintln!("hits, {threads} threads ...");
+    // the bar is for one thread: two that share a moment's processor tell more of the machine
+    versus::<K>(&Subject::all(), rounds, (threads == 1).then_some(BAR), &|filled, turn| {
+        filled.hits(&runtimes[0], 0, HITS);
+        let barrier = Barrier::new(threads);
+        let slowest = std::thread::scope(|scope| {
+            let all: Vec<_> = runtimes[1..]
+                .iter()
+                .zip(1..)
+                .map(|(runtime, thread): (_, usize)| {
+                    let barrier = &barrier;
+                    scope.spawn(move || {
+                        barrier.wait();
+                        filled.hits(runtime, turn * 13 + thread * 4999, HITS)
+                    })
+                })
+                .collect();
+            barrier.wait();
+            let first = filled.hits(&runtimes[0], turn * 13, HITS);
+            all.into_iter().map(|thread| thread.join().unwrap_or_default()).fold(first, Ord::max)
+        });
+        slowest.as_secs_f64() * 1e9 / HITS as f64
+    })
+}
+
+fn misses(rounds: usize) -> Result<Vec<Row>, String> {
+    eprintln!("misses ...");
+    let runtime = runtime()?;
+    let subjects: Vec<_> = Subject::<u64>::all().into_iter().filter(Subject::is_loading).collect();
+    versus(&subjects, rounds, None, &|filled, turn| {
+        filled.misses(&runtime, turn as u64 * MISSES, MISSES).as_secs_f64() * 1e9 / MISSES as f64
+    })
+}
+
+/// All subjects in turns, each beside the reference.
+fn versus<K: Key>(
+    subjects: &[Subject<K>],
+    rounds: usize,
+    bar: Option<f64>,
+    time: &dyn Fn(&dyn Filled, usize) -> f64,
+) -> Result<Vec<Row>, String> {
+    let runtime = runtime()?;
+    let bare = Subject::<K>::bare();
+    let reference = bare.fill(&runtime)?;
+    let all = subjects.iter().map(|subject| subject.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
+    let mut runs = vec![Vec::with_capacity(rounds); all.len()];
+    let mut references = Vec::new();
+    for round in 0..rounds {
+        for turn in 0..all.len() {
+            // prime to the numbers of subjects, so that neighbours change, too
+            let at = (turn + round * 7) % all.len();
+            // so that no two runs, of one cache or of the reference, miss the same keys
+            let number = round * all.len() + turn;
+            let (of_reference, of_subject) = if (round + turn) % 2 == 0 {
+                let first = time(&*reference, number);
+                (first, time(&*all[at], number))
+            } else {
+                let first = time(&*all[at], number);
+                (time(&*reference, number), first)
+            };
+            runs[at].push((of_subject / of_reference, of_subject));
+            references.push((1.0, of_reference));
+        }
+    }
+    let row = |subject: &Subject<K>, runs: &[(f64, f64)]| Row {
+        name: subject.name,
+        ratio: Spread::of(runs.iter().map(|run| run.0)),
+        nanoseconds: Spread::of(runs.iter().map(|run| run.1)),
+        bar: bar.filter(|_| subject.is_ours),
+    };
+    let mut rows = vec![row(&bare, &references)];
+    rows.extend(subjects.iter().zip(&runs).map(|(subject, runs)| row(subject, runs)));
+    Ok(rows)
+}
+
+/// Instructions per hit of every subject.
+fn instructions<K: Key>(keys: &str) -> Result<Vec<(&'static str, i64)>, String> {
+    let mut rows = Vec::new();
+    for subject in std::iter::once(Subject::<K>::bare()).chain(Subject::all()) {
+        eprintln!("counting {} {keys} ...", subject.name);
+        let once = collected(run::MODULE, &["run", subject.name, keys, &COUNTED.to_string()])?;
+        let twice = collected(run::MODULE, &["run", subject.name, keys, &(2 * COUNTED).to_string()])?;
+        rows.push((subject.name, (twice - once) / i64::try_from(COUNTED).map_err(|_| "too many hits")?));
+    }
+    Ok(rows)
+}
