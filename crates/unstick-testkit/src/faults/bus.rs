@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use unstick_core::{Bus, Error, OpCtx, Published, Runtime};
 
-use super::{Fault, script::Script};
+use super::script::{Script, controls};
 
 /// An operation of a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,46 +69,7 @@ impl<B: Bus> FaultBus<B> {
         &self.inner
     }
 
-    /// The next call of `op` that has no fault yet gets this one.
-    pub fn next(&self, op: BusOp, fault: Fault) {
-        self.script.next(op, fault);
-    }
-
-    /// Every call of `op` gets this fault, unless [`next`](Self::next) says otherwise.
-    pub fn always(&self, op: BusOp, fault: Fault) {
-        self.script.always(op, fault);
-    }
-
-    /// Every call of every operation gets this fault.
-    pub fn always_all(&self, fault: Fault) {
-        BusOp::ALL.into_iter().for_each(|op| self.script.always(op, fault));
-    }
-
-    /// No more faults. What is held stays held until it is released.
-    pub fn heal(&self) {
-        self.script.heal();
-    }
-
-    /// Lets everything go that is held now.
-    pub fn release(&self) {
-        self.script.release();
-    }
-
-    /// Waits until at least `count` operations are held.
-    pub async fn until_held(&self, count: usize) {
-        self.script.until_held(count).await;
-    }
-
-    /// How often `op` was called.
-    #[must_use]
-    pub fn calls(&self, op: BusOp) -> u64 {
-        self.script.calls(op)
-    }
-
-    /// Starts counting again.
-    pub fn forget_calls(&self) {
-        self.script.forget_calls();
-    }
+    controls!(BusOp);
 }
 
 impl<B: Bus> Bus for FaultBus<B> {

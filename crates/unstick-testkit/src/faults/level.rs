@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use unstick_core::{Error, Filled, Held, LeaseToken, Level, LevelKey, LevelValue, Looked, OpCtx, Runtime, Target, Want};
 
-use super::{Fault, script::Script};
+use super::script::{Script, controls};
 
 /// An operation of a cache level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,46 +61,7 @@ impl<L: Level> FaultLevel<L> {
         &self.inner
     }
 
-    /// The next call of `op` that has no fault yet gets this one.
-    pub fn next(&self, op: LevelOp, fault: Fault) {
-        self.script.next(op, fault);
-    }
-
-    /// Every call of `op` gets this fault, unless [`next`](Self::next) says otherwise.
-    pub fn always(&self, op: LevelOp, fault: Fault) {
-        self.script.always(op, fault);
-    }
-
-    /// Every call of every operation gets this fault.
-    pub fn always_all(&self, fault: Fault) {
-        LevelOp::ALL.into_iter().for_each(|op| self.script.always(op, fault));
-    }
-
-    /// No more faults. What is held stays held until it is released.
-    pub fn heal(&self) {
-        self.script.heal();
-    }
-
-    /// Lets everything go that is held now.
-    pub fn release(&self) {
-        self.script.release();
-    }
-
-    /// Waits until at least `count` operations are held.
-    pub async fn until_held(&self, count: usize) {
-        self.script.until_held(count).await;
-    }
-
-    /// How often `op` was called.
-    #[must_use]
-    pub fn calls(&self, op: LevelOp) -> u64 {
-        self.script.calls(op)
-    }
-
-    /// Starts counting again.
-    pub fn forget_calls(&self) {
-        self.script.forget_calls();
-    }
+    controls!(LevelOp);
 
     async fn call<T: Send + 'static, C>(&self, op: LevelOp, call: impl FnOnce(Arc<L>) -> C) -> Result<T, Error>
     where

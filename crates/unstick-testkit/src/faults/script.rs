@@ -10,6 +10,53 @@ use std::{
 use tokio::sync::{oneshot, watch};
 use unstick_core::{Error, ErrorKind, Runtime};
 
+/// What a test says to a wrapper with a `script`, whatever it wraps.
+macro_rules! controls {
+    ($op:ty) => {
+        /// The next call of `op` that has no fault yet gets this one.
+        pub fn next(&self, op: $op, fault: $crate::faults::Fault) {
+            self.script.next(op, fault);
+        }
+
+        /// Every call of `op` gets this fault, unless [`next`](Self::next) says otherwise.
+        pub fn always(&self, op: $op, fault: $crate::faults::Fault) {
+            self.script.always(op, fault);
+        }
+
+        /// Every call of every operation gets this fault.
+        pub fn always_all(&self, fault: $crate::faults::Fault) {
+            <$op>::ALL.into_iter().for_each(|op| self.script.always(op, fault));
+        }
+
+        /// No more faults. What is held stays held until it is released.
+        pub fn heal(&self) {
+            self.script.heal();
+        }
+
+        /// Lets everything go that is held now.
+        pub fn release(&self) {
+            self.script.release();
+        }
+
+        /// Waits until at least `count` operations are held.
+        pub async fn until_held(&self, count: usize) {
+            self.script.until_held(count).await;
+        }
+
+        /// How often `op` was called.
+        #[must_use]
+        pub fn calls(&self, op: $op) -> u64 {
+            self.script.calls(op)
+        }
+
+        /// Starts counting again.
+        pub fn forget_calls(&self) {
+            self.script.forget_calls();
+        }
+    };
+}
+pub(super) use controls;
+
 /// An operation of a store or its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -7,7 +7,10 @@ use unstick_core::{
     Renewal, Reservation, Rotated, Rotation, Runtime, Scope, SessionEntry, Store, Timestamp,
 };
 
-use super::{Fault, Op, script::Script};
+use super::{
+    Op,
+    script::{Script, controls},
+};
 
 /// Forwards to a store, but for the faults it is told. Clones share store and faults. See the [module docs](super).
 pub struct FaultStore<S> {
@@ -48,51 +51,12 @@ impl<S: Store> FaultStore<S> {
         &self.inner
     }
 
-    /// The next call of `op` that has no fault yet gets this one.
-    pub fn next(&self, op: Op, fault: Fault) {
-        self.script.next(op, fault);
-    }
-
-    /// Every call of `op` gets this fault, unless [`next`](Self::next) says otherwise.
-    pub fn always(&self, op: Op, fault: Fault) {
-        self.script.always(op, fault);
-    }
-
-    /// Every call of every operation gets this fault.
-    pub fn always_all(&self, fault: Fault) {
-        Op::ALL.into_iter().for_each(|op| self.script.always(op, fault));
-    }
-
-    /// No more faults. What is held stays held until it is released.
-    pub fn heal(&self) {
-        self.script.heal();
-    }
-
-    /// Lets everything go that is held now.
-    pub fn release(&self) {
-        self.script.release();
-    }
-
-    /// Waits until at least `count` operations are held.
-    pub async fn until_held(&self, count: usize) {
-        self.script.until_held(count).await;
-    }
-
-    /// How often `op` was called.
-    #[must_use]
-    pub fn calls(&self, op: Op) -> u64 {
-        self.script.calls(op)
-    }
+    controls!(Op);
 
     /// How often anything was called.
     #[must_use]
     pub fn all_calls(&self) -> u64 {
         Op::ALL.into_iter().map(|op| self.script.calls(op)).sum()
-    }
-
-    /// Starts counting again.
-    pub fn forget_calls(&self) {
-        self.script.forget_calls();
     }
 
     async fn call<T: Send + 'static, C>(&self, op: Op, call: impl FnOnce(Arc<S>) -> C) -> Result<T, Error>
