@@ -129,6 +129,8 @@ pub(crate) struct Kept<V> {
     pub(crate) tags: Vec<TagKey>,
     pub(crate) fresh: Duration,
     pub(crate) stale: Duration,
+    /// How long its load took, where that was on another node.
+    pub(crate) took: Option<Nanos>,
 }
 
 /// When a value was read.
@@ -162,7 +164,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         let fresh = if loaded.is_kept { loaded.ttl.or(usual).unwrap_or_default().min(most) } else { Duration::ZERO };
         let stale = if fresh.is_zero() { Duration::ZERO } else { settings.stale.unwrap_or_default() };
         let content = loaded.value.map_or(Content::Absent, Content::Value);
-        Kept { content, tags, fresh: jittered(fresh, settings.jitter, self.shared.dice()), stale }
+        Kept { content, tags, fresh: jittered(fresh, settings.jitter, self.shared.dice()), stale, took: None }
     }
 
     /// An entry, fresh from now on.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     CacheKey, Loaded,
-    entry::Content,
-    envelope::Codec,
+    entry::{Content, Nanos, nanos},
+    envelope::{Codec, Opened},
     error::LoadError,
     generations::Stripe,
     level::LevelSide,
@@ -74,9 +74,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
                         Some(false) => continue,
                         None => return self.without_level(call).await,
                     }
-                    if let Some(content) = self.open(codec, &value.bytes) {
+                    if let Some((content, took)) = self.open(codec, &value.bytes) {
                         let (fresh, stale) = (value.fresh, value.kept.saturating_sub(value.fresh));
-                        let kept = Kept { content, tags: value.tags, fresh, stale };
+                        let kept = Kept { content, tags: value.tags, fresh, stale, took: Some(took) };
                         // what was invalidated while the answer was on its way is asked for again
                         if self.is_valid(&kept, read) {
                             count(&self.inner.counters.level_hits);
@@ -181,7 +181,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             self.release(side, lease.held).await;
             return self.local(kept, read);
         }
-        let Some(bytes) = codec.seal(self.name.hash, content) else {
+        let took = Duration::from_nanos(self.inner.shared.now().saturating_sub(read.at));
+        let Some(bytes) = codec.seal(self.name.hash, content, took) else {
             self.inner.shared.events.emit(EventKind::CacheUnencodable, None, &self.inner.name);
             self.release(side, lease.held).await;
             return self.local(kept, read);
@@ -247,13 +248,15 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         shared.runtime.spawn(Box::pin(task));
     }
 
-    fn open(&self, codec: &Codec<V>, bytes: &Bytes) -> Option<Content<V>> {
+    /// The content, and how long its load took.
+    fn open(&self, codec: &Codec<V>, bytes: &Bytes) -> Option<(Content<V>, Nanos)> {
         let opened = codec.open(self.name.hash, bytes);
         if opened.is_none() {
             count(&self.inner.counters.undecodable);
             self.inner.shared.events.emit(EventKind::CacheUndecodable, None, &self.inner.name);
         }
-        Some(opened?.map_or(Content::Absent, Content::Value))
+        let Opened { value, took } = opened?;
+        Some((value.map_or(Content::Absent, Content::Value), nanos(took)))
     }
 
     /// A shared value beyond its end, for want of a new one. It may have been invalidated since the level gave it, or by a tag of which
@@ -266,9 +269,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         if self.trusts_tags(side, &value.tags).await != Some(true) {
             return None;
         }
-        let content = self.open(codec, &value.bytes)?;
+        let (content, took) = self.open(codec, &value.bytes)?;
         let fresh = self.inner.settings.throttle.min(value.kept);
-        let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh) };
+        let kept = Kept { content, tags: value.tags, fresh, stale: value.kept.saturating_sub(fresh), took: Some(took) };
         if !self.is_valid(&kept, read) {
             return None;
         }

@@ -108,7 +108,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             }
         } else if inner.shared.generations.is_valid(self.flight.start, self.name.stripe, &[]) {
             let content = Content::Failed(error.clone());
-            let kept = Kept { content, tags: Vec::new(), fresh: inner.settings.back_off, stale: Duration::ZERO };
+            let kept = Kept { content, tags: Vec::new(), fresh: inner.settings.back_off, stale: Duration::ZERO, took: None };
             let entry = inner.entry(&self.name, kept, Read { start: self.flight.start, at: now }, 0);
             inner.l1.insert(self.name.key.clone(), entry);
         }
@@ -143,7 +143,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
     /// A value for the process alone.
     pub(super) fn local(&self, kept: Kept<V>, read: Read) -> Landed<V> {
         let is_kept = !kept.fresh.is_zero();
-        let took = self.inner.shared.now().saturating_sub(read.at);
+        let took = kept.took.unwrap_or_else(|| self.inner.shared.now().saturating_sub(read.at));
         let entry = self.inner.entry(&self.name, kept, read, took);
         if is_kept { Landed::Kept(Ok(entry)) } else { Landed::Passed(Ok(entry)) }
     }

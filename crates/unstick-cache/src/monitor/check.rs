@@ -229,7 +229,7 @@ where
         (Some(side), Some(codec)) if side.is_usable() => {
             let name = cache.name(due.key.clone());
             let read = side.ask(side.level().read(side.op(), &name.text, cache.settings.schema)).await.ok()?;
-            read.filter(|value| !value.fresh.is_zero()).and_then(|value| codec.open(due.hash, &value.bytes))
+            read.filter(|value| !value.fresh.is_zero()).and_then(|value| Some(codec.open(due.hash, &value.bytes)?.value))
         }
         _ => None,
     };

@@ -7,7 +7,7 @@ use unstick_cache::{LoadErrorKind, Loaded};
 use unstick_core::EventKind;
 use unstick_testkit::faults::{Fault, LevelOp};
 
-use super::world::{HOUR, Mood, SECOND, Source, World, all, alone, callers, ms, play};
+use super::world::{HOUR, Mood, Node, SECOND, Source, World, all, alone, callers, ms, play};
 
 #[test]
 fn after_the_soft_timeout_the_old_value_is_served_and_the_load_goes_on() {
@@ -298,6 +298,26 @@ fn values_are_loaded_early_one_at_a_time() {
         });
     }
     assert!(early > 90, "{early} of 100 were loaded before their end");
+}
+
+#[test]
+fn a_node_that_found_the_value_in_the_level_loads_it_early_too() {
+    play(|at| async move {
+        let world = World::new(&at);
+        let (here, there) = (world.node().await, world.node().await);
+        let early = |node: &Node| node.shared().ttl(60 * SECOND).early_refresh(100.0).build().unwrap();
+        let (here, there) = (early(&here), early(&there));
+        let source = Source::new(&at, 5 * SECOND);
+        here.get_or_load(7, source.load()).await.unwrap();
+        assert_eq!(there.get_or_load(7, source.load()).await.unwrap(), 1);
+        assert_eq!((there.stats().level_hits, source.loads()), (1, 1));
+        // a mean wait of five hundred seconds: a hit is early but for one in nine
+        for _ in 0..20 {
+            at.sleep(ms(1)).await;
+            there.get_or_load(7, source.load()).await.unwrap();
+        }
+        assert_eq!(there.stats().refreshes, 1, "by the five seconds of the load, not by the moment that the level took");
+    });
 }
 
 #[test]
