@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    error::LoadError,
-    generations::Stripe,
-    sync::{AtomicU64, Ordering},
-};
+use super::{error::LoadError, generations::Stripes};
 
 /// Beyond so many mean waits an early refresh is not worth a dice: its chance is below one in a million.
 const FAR: f64 = 14.0;
@@ -27,13 +23,15 @@ pub(crate) enum Content<V> {
     Failed(LoadError),
 }
 
-#[derive(Debug)]
+/// The process keeps them side by side with what finds them, without a pointer between: a hit waits for memory most of the time. What it hands out
+/// is a copy, which is cheap where the value's is.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry<V> {
     pub(crate) content: Content<V>,
     /// The number at which its load started.
     pub(crate) start: u64,
-    pub(crate) key: Stripe,
-    pub(crate) tags: Box<[Stripe]>,
+    /// Of its key and tags.
+    pub(crate) stripes: Stripes,
     /// When its load, or its reading from the level, started.
     pub(crate) read_at: Nanos,
     pub(crate) fresh_until: Nanos,
@@ -42,7 +40,7 @@ pub(crate) struct Entry<V> {
     /// How long its load took.
     pub(crate) took: Nanos,
     /// Loading it anew has failed: until when no further load is tried while it can be served.
-    pub(crate) throttled_until: AtomicU64,
+    pub(crate) throttled_until: Nanos,
 }
 
 /// When a process's knowledge counts as current.
@@ -69,7 +67,7 @@ pub(crate) enum Freshness {
 impl<V> Entry<V> {
     /// `beta` is the eagerness of early refreshes (0 is off), `dice` a uniform number.
     pub(crate) fn judge(&self, now: Nanos, trust: Trust, beta: f64, dice: impl FnOnce() -> u64) -> Freshness {
-        let is_throttled = now < self.throttled_until.load(Ordering::Relaxed);
+        let is_throttled = now < self.throttled_until;
         // no notice could make an error better
         let is_trusted =
             matches!(self.content, Content::Failed(_)) || now < trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp;

@@ -11,7 +11,7 @@ use shared::{Spread, missed};
 
 use crate::{
     source::Source,
-    subjects::{Cached, Foyer, Hitbox, MokaFuture, Quick, Unstick},
+    subjects::{Cached, Foyer, Hitbox, MokaFuture, OnQuick, Quick, Unstick},
 };
 
 const CALLERS: usize = 1000;
@@ -34,8 +34,9 @@ struct Outcome {
 
 type Trial = fn() -> Pin<Box<dyn Future<Output = Result<Outcome, String>>>>;
 
-const SUBJECTS: [(&str, Trial); 5] = [
+const SUBJECTS: [(&str, Trial); 6] = [
     ("unstick", || Box::pin(outcome::<Unstick<u64>>())),
+    ("unstick on quick_cache", || Box::pin(outcome::<OnQuick<u64>>())),
     ("moka::future", || Box::pin(outcome::<MokaFuture<u64>>())),
     ("foyer", || Box::pin(outcome::<Foyer<u64>>())),
     ("quick_cache", || Box::pin(outcome::<Quick<u64>>())),
@@ -68,7 +69,7 @@ pub(crate) fn table(rounds: usize) -> Result<(String, Vec<String>), String> {
         let again = outcomes.iter().map(|one| one.left.1).max().unwrap_or_default();
         let stale = keeps_stale.map_or("not tried", |is| if is { "**yes**" } else { "no" });
         let _ = writeln!(text, "| {name} | {loads} | {took:.1} | {stale} | {answered} of {WAITERS}, {again} |");
-        if *name == "unstick" {
+        if name.starts_with("unstick") {
             let wanted = [
                 (loads == 1, "loads for concurrent misses", loads.to_string(), "1"),
                 (keeps_stale == Some(false), "invalidated values served", stale.to_owned(), "no"),

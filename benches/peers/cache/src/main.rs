@@ -18,6 +18,7 @@
 //! hitbox keeps bytes, not values: its figures contain decoding (bincode).
 
 mod behaviour;
+mod cpu;
 mod keys;
 mod report;
 mod run;

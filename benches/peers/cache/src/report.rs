@@ -129,7 +129,8 @@ fn versus<K: Key>(
 ) -> Result<Vec<Row>, String> {
     let runtime = runtime()?;
     let bare = Subject::<K>::bare();
-    let reference = bare.fill(&runtime)?;
+    // one for each: what runs more often than the others would find more of itself in the processor's caches
+    let partners = subjects.iter().map(|_| bare.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
     let all = subjects.iter().map(|subject| subject.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
     let mut runs = vec![Vec::with_capacity(rounds); all.len()];
     let mut references = Vec::new();
@@ -140,11 +141,11 @@ fn versus<K: Key>(
             // so that no two runs, of one cache or of the reference, miss the same keys
             let number = round * all.len() + turn;
             let (of_reference, of_subject) = if (round + turn) % 2 == 0 {
-                let first = time(&*reference, number);
+                let first = time(&*partners[at], number);
                 (first, time(&*all[at], number))
             } else {
                 let first = time(&*all[at], number);
-                (time(&*reference, number), first)
+                (time(&*partners[at], number), first)
             };
             runs[at].push((of_subject / of_reference, of_subject));
             references.push((1.0, of_reference));

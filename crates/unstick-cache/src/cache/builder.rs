@@ -11,6 +11,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use unstick_core::ConfigError;
 
+#[cfg(feature = "quick-cache")]
+use super::quick::Quick;
 use super::{
     Cache,
     inner::{Inner, Settings},
@@ -27,6 +29,8 @@ pub struct CacheBuilder<K, V> {
     weigher: Option<Weigher<K, V>>,
     codec: Option<Codec<V>>,
     is_shared: bool,
+    #[cfg(feature = "quick-cache")]
+    is_quick: bool,
     settings: Settings<K, V>,
     key: PhantomData<fn(K)>,
 }
@@ -52,7 +56,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
             tags: None,
         };
         let name = name.to_owned();
-        Self { shared, name, capacity: 10_000, weigher: None, codec: None, is_shared: false, settings, key: PhantomData }
+        Self {
+            shared,
+            name,
+            capacity: 10_000,
+            weigher: None,
+            codec: None,
+            is_shared: false,
+            #[cfg(feature = "quick-cache")]
+            is_quick: false,
+            settings,
+            key: PhantomData,
+        }
     }
 
     /// How long a value is fresh. Default: 60 s.
@@ -144,6 +159,18 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         self
     }
 
+    /// Keeps the process's values in [quick_cache](https://docs.rs/quick_cache) rather than in [moka](https://docs.rs/moka). What is answered is the
+    /// same; a hit takes less than half the time, a value that has ended stays in memory until its room is needed, and the
+    /// capacity is divided: a value that weighs more than one part of it is not kept. Default: moka. Set it when hits are what your service does most.
+    ///
+    /// The parts are as many as four per processor, rounded up to a power of two, or fewer when they would hold less than 32 values.
+    #[cfg(feature = "quick-cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "quick-cache")))]
+    pub const fn quick_cache(mut self) -> Self {
+        self.is_quick = true;
+        self
+    }
+
     /// The tags of a value, by which [`invalidate_tag`](crate::Namespace::invalidate_tag) finds it; `None` stands for a value that the
     /// source does not have. Default: none. A loader adds more with [`Loaded::tag`](crate::Loaded::tag).
     pub fn tags(mut self, tags: impl Fn(&K, Option<&V>) -> Vec<String> + Send + Sync + 'static) -> Self {
@@ -185,6 +212,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
     /// When a setting is out of range, two of them contradict each other, or the namespace has a cache of that name.
     pub fn build(self) -> Result<Cache<K, V>, ConfigError> {
         self.settings.check()?;
+        #[cfg(feature = "quick-cache")]
+        let is_quick = self.is_quick;
         let Self { shared, name, capacity, weigher, codec, is_shared, settings, .. } = self;
         if capacity == 0 {
             return Err(ConfigError::new("`capacity` must be more than zero: a cache that holds nothing only delays"));
@@ -204,7 +233,10 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         if is_shared || shared.bus.is_some() {
             shared.keeps(settings.longest());
         }
-        let l1 = L1::new(capacity, weigher, settings.longest());
+        #[cfg(feature = "quick-cache")]
+        let l1 = if is_quick { L1::Quick(Quick::new(capacity, weigher)) } else { L1::moka(capacity, weigher, settings.longest()) };
+        #[cfg(not(feature = "quick-cache"))]
+        let l1 = L1::moka(capacity, weigher, settings.longest());
         let scope = format!("{}:{name}:", shared.name);
         let counters = CacheCounters::default();
         Ok(Cache {

@@ -212,7 +212,7 @@ enum Look<V> {
     /// Beyond its end, and loading it failed a moment ago.
     Throttled(Content<V>),
     /// To be loaded; what may stand in if that fails.
-    Miss(Option<Arc<Entry<V>>>),
+    Miss(Option<Box<Entry<V>>>),
 }
 
 impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
@@ -225,10 +225,10 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         let now = self.shared.now();
         let dice = || mix(now ^ self.shared.hash);
         match entry.judge(now, self.shared.trust(), self.settings.beta, dice) {
-            Freshness::Fresh => Look::Serve(entry.content.clone()),
-            Freshness::RefreshDue => Look::Refresh(entry.content.clone(), Duration::from_nanos(entry.fresh_until - now)),
-            Freshness::Throttled => Look::Throttled(entry.content.clone()),
-            Freshness::Stale => Look::Miss(Some(entry)),
+            Freshness::Fresh => Look::Serve(entry.content),
+            Freshness::RefreshDue => Look::Refresh(entry.content, Duration::from_nanos(entry.fresh_until - now)),
+            Freshness::Throttled => Look::Throttled(entry.content),
+            Freshness::Stale => Look::Miss(Some(Box::new(entry))),
             Freshness::Dead => Look::Miss(None),
         }
     }
@@ -293,7 +293,7 @@ async fn miss<K, V, F, T, L, E>(
     inner: Arc<Inner<K, V>>,
     key: K,
     loader: F,
-    stale: Option<Arc<Entry<V>>>,
+    stale: Option<Box<Entry<V>>>,
     bypass: bool,
 ) -> Result<Content<V>, LoadError>
 where
@@ -348,7 +348,7 @@ where
         // it may have been invalidated meanwhile
         (Err(_), Some(stale)) if inner.is_valid(&stale) => {
             count(&inner.counters.stale);
-            Ok(stale.content.clone())
+            Ok(stale.content)
         }
         (Err(error), _) => Err(error),
     }

@@ -14,12 +14,11 @@ use crate::{
     entry::{Content, Entry, Nanos, jittered, nanos},
     envelope::Codec,
     flight::Flights,
-    generations::Stripe,
+    generations::{Stripe, Stripes},
     mark,
     monitor::Watch,
     namespace::shared::Shared,
     stats::CacheCounters,
-    sync::AtomicU64,
 };
 
 pub(crate) type Tags<K, V> = Arc<dyn Fn(&K, Option<&V>) -> Vec<String> + Send + Sync>;
@@ -176,18 +175,17 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         Arc::new(Entry {
             content: kept.content,
             start: read.start,
-            key: name.stripe,
-            tags: kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0))).collect(),
+            stripes: Stripes::new(name.stripe, kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0)))),
             read_at: read.at,
             fresh_until,
             kept_until: fresh_until.saturating_add(nanos(kept.stale)),
             took,
-            throttled_until: AtomicU64::new(0),
+            throttled_until: 0,
         })
     }
 
     pub(crate) fn is_valid(&self, entry: &Entry<V>) -> bool {
-        self.shared.generations.is_valid(entry.start, entry.key, &entry.tags)
+        self.shared.generations.is_valid(entry.start, entry.stripes.key(), entry.stripes.tags())
     }
 }
 

@@ -12,10 +12,9 @@ use super::{
 };
 use crate::{
     CacheKey, Loaded,
-    entry::{Content, Freshness, nanos},
+    entry::{Content, Entry, Freshness, nanos},
     error::{LoadError, LoadErrorKind},
     stats::count,
-    sync::Ordering,
 };
 
 /// What a load is for.
@@ -74,9 +73,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Landed::Kept(Ok(entry)) => {
                 if inner.is_valid(&entry) {
                     if let Some(watch) = inner.watch.get() {
-                        watch(&self.name.key, self.name.hash, &entry.tags);
+                        watch(&self.name.key, self.name.hash, entry.stripes.tags());
                     }
-                    inner.l1.insert_newer(self.name.key.clone(), entry.clone());
+                    inner.l1.insert_newer(self.name.key.clone(), Entry::clone(&entry));
                 } else {
                     self.refused("here");
                 }
@@ -99,10 +98,11 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         let now = inner.shared.now();
         let usable = inner.l1.get(&self.name.key).filter(|entry| inner.is_valid(entry));
         let freshness = usable.as_ref().map(|entry| entry.judge(now, inner.shared.trust(), 0.0, || 0));
-        if let Some(entry) = usable
+        if let Some(mut entry) = usable
             && freshness != Some(Freshness::Dead)
         {
-            entry.throttled_until.store(now.saturating_add(nanos(inner.settings.throttle)), Ordering::Relaxed);
+            entry.throttled_until = now.saturating_add(nanos(inner.settings.throttle));
+            inner.l1.insert_newer(self.name.key.clone(), entry);
             if freshness != Some(Freshness::Fresh) {
                 inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
             }
@@ -110,7 +110,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             let content = Content::Failed(error.clone());
             let kept = Kept { content, tags: Vec::new(), fresh: inner.settings.back_off, stale: Duration::ZERO, took: None };
             let entry = inner.entry(&self.name, kept, Read { start: self.flight.start, at: now }, 0);
-            inner.l1.insert(self.name.key.clone(), entry);
+            inner.l1.insert(self.name.key.clone(), Entry::clone(&entry));
         }
     }
 

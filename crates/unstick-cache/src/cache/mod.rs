@@ -29,6 +29,8 @@ mod inner;
 mod l1;
 mod leased;
 mod load;
+#[cfg(feature = "quick-cache")]
+mod quick;
 mod wait;
 
 pub(crate) use self::handle::Answer;

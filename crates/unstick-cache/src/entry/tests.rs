@@ -6,20 +6,42 @@ use crate::{error::LoadErrorKind, generations::Generations};
 const CLAMP: Nanos = 1000;
 
 fn entry(read_at: Nanos, fresh_until: Nanos, kept_until: Nanos, throttled_until: Nanos) -> Entry<u32> {
-    let key = Generations::new(16, 16).key(1);
-    let throttled_until = AtomicU64::new(throttled_until);
-    Entry { content: Content::Value(1), start: 0, key, tags: [].into(), read_at, fresh_until, kept_until, took: 100, throttled_until }
+    let stripes = Stripes::new(Generations::new(16, 16).key(1), [].into_iter());
+    Entry { content: Content::Value(1), start: 0, stripes, read_at, fresh_until, kept_until, took: 100, throttled_until }
 }
 
 /// As a table: what the documentation says.
 fn expected(entry: &Entry<u32>, now: Nanos, trust: Trust) -> Freshness {
     let is_trusted = now < trust.current_until || now - entry.read_at <= trust.clamp;
     let may_stand_in = entry.kept_until > entry.fresh_until && now < entry.kept_until;
-    match (now < entry.fresh_until && is_trusted, may_stand_in, now < entry.throttled_until.load(Ordering::Relaxed)) {
+    match (now < entry.fresh_until && is_trusted, may_stand_in, now < entry.throttled_until) {
         (true, _, _) => Freshness::Fresh,
         (false, false, _) => Freshness::Dead,
         (false, true, true) => Freshness::Throttled,
         (false, true, false) => Freshness::Stale,
+    }
+}
+
+#[test]
+fn a_value_is_invalidated_by_its_key_and_each_of_its_tags_however_many() {
+    let generations = Generations::new(16, 16);
+    for count in 0..8 {
+        let tags: Vec<_> = (0..count).map(|tag| generations.tag(tag)).collect();
+        let stripes = Stripes::new(generations.key(1), tags.into_iter());
+        assert_eq!(stripes.tags().len() as u64, count);
+        let is_valid = |start| generations.is_valid(start, stripes.key(), stripes.tags());
+        for tag in 0..count {
+            let start = generations.now();
+            assert!(is_valid(start));
+            generations.invalidate_tag(generations.tag(8));
+            generations.invalidate_key(generations.key(2));
+            assert!(is_valid(start), "others");
+            generations.invalidate_tag(generations.tag(tag));
+            assert!(!is_valid(start));
+        }
+        let start = generations.now();
+        generations.invalidate_key(generations.key(1));
+        assert!(!is_valid(start));
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     marker::PhantomData,
     pin::pin,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::runtime::Runtime;
@@ -23,9 +23,10 @@ pub(crate) use self::{
     hitbox::Hitbox,
     moka::{Bare, MokaFuture},
     quick::Quick,
-    unstick::{Tagged, Unstick},
+    unstick::{OnQuick, Tagged, Unstick},
 };
 use crate::{
+    cpu::Used,
     keys::{HELD, Key, shuffled},
     source::Source,
 };
@@ -78,14 +79,14 @@ impl<K: Key, C: Cached<K>> Filled for Full<K, C> {
         let keys = self.keys.iter().cycle().skip(from % self.keys.len()).take(count);
         match self.way {
             Way::Get => {
-                let start = Instant::now();
+                let start = Used::now();
                 for key in keys {
                     black_box(self.cache.get(black_box(key)));
                 }
                 start.elapsed()
             }
             Way::Load => runtime.block_on(async {
-                let start = Instant::now();
+                let start = Used::now();
                 for key in keys {
                     _ = black_box(self.cache.load(black_box(key), self.source).await);
                 }
@@ -97,7 +98,7 @@ impl<K: Key, C: Cached<K>> Filled for Full<K, C> {
     fn misses(&self, runtime: &Runtime, from: u64, count: u64) -> Duration {
         let keys: Vec<K> = (from..from + count).map(|number| K::nth(HELD + number)).collect();
         runtime.block_on(async {
-            let start = Instant::now();
+            let start = Used::now();
             for key in &keys {
                 _ = black_box(self.cache.load(black_box(key), self.source).await);
             }
@@ -137,6 +138,8 @@ impl<K: Key> Subject<K> {
             Self::ours::<Unstick<K>>("unstick get_or_load", Way::Load),
             Self::ours::<Tagged<K>>("unstick get, 3 tags", Way::Get),
             Self::ours::<Tagged<K>>("unstick get_or_load, 3 tags", Way::Load),
+            Self::ours::<OnQuick<K>>("unstick on quick_cache, get", Way::Get),
+            Self::ours::<OnQuick<K>>("unstick on quick_cache, get_or_load", Way::Load),
             Self::new::<MokaFuture<K>>("moka::future get", Way::Get),
             Self::new::<MokaFuture<K>>("moka::future get_with", Way::Load),
             Self::new::<Foyer<K>>("foyer get", Way::Get),
