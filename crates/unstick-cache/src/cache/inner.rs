@@ -19,6 +19,7 @@ use crate::{
     monitor::Watch,
     namespace::shared::Shared,
     stats::CacheCounters,
+    sync::AtomicU64,
 };
 
 pub(crate) type Tags<K, V> = Arc<dyn Fn(&K, Option<&V>) -> Vec<String> + Send + Sync>;
