@@ -114,6 +114,7 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
+//! | `quick-cache` | `CacheBuilder::quick_cache`: the process holds values in quick_cache, whose hits are cheaper than those of moka |
 //! | `axum-08` | [`ClientWrites`] and [`layers::Invalidations`] as extractors, [`LoadError`] as a response of axum 0.8 |
 //! | `tonic-014` | unary calls through a cache, and [`LoadError`] as a status of tonic 0.14; neither transport nor protoc |
 

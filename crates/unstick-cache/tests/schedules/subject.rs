@@ -73,6 +73,11 @@ async fn node(
     if setup.level {
         cache = cache.shared();
     }
+    // half of the schedules on each library that holds the values
+    #[cfg(feature = "quick-cache")]
+    if at.seed() % 2 == 1 {
+        cache = cache.quick_cache();
+    }
     if setup.early_refresh {
         cache = cache.early_refresh(100.0);
     }
