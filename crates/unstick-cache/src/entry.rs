@@ -1,8 +1,8 @@
 //! What a process keeps of a value, and how fresh it is: pure decisions on numbers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{error::LoadError, generations::Stripes};
+use super::{error::LoadError, generations::Stripe};
 
 /// Beyond so many mean waits an early refresh is not worth a dice: its chance is below one in a million.
 const FAR: f64 = 14.0;
@@ -10,8 +10,9 @@ const FAR: f64 = 14.0;
 /// Nanoseconds of monotonic time.
 pub(crate) type Nanos = u64;
 
+#[inline]
 pub(crate) fn nanos(time: Duration) -> Nanos {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub(crate) enum Content<V> {
     /// The source says that there is none.
     Absent,
     /// The last load failed, and the next one waits a little.
-    Failed(LoadError),
+    Failed(Box<LoadError>),
 }
 
 /// The process keeps them side by side with what finds them, without a pointer between: a hit waits for memory most of the time. What it hands out
@@ -30,17 +31,64 @@ pub(crate) struct Entry<V> {
     pub(crate) content: Content<V>,
     /// The number at which its load started.
     pub(crate) start: u64,
-    /// Of its key and tags.
-    pub(crate) stripes: Stripes,
     /// When its load, or its reading from the level, started.
     pub(crate) read_at: Nanos,
     pub(crate) fresh_until: Nanos,
     /// Until then it may stand in when loading fails; never, if that is no later.
     pub(crate) kept_until: Nanos,
+    pub(crate) key: Stripe,
+    few: [Stripe; FEW],
+    tags: usize,
+    rare: Option<Arc<Rare>>,
+}
+
+/// So many tags lie in place.
+const FEW: usize = 3;
+
+/// What most hits do not need.
+#[derive(Debug, Clone, Default)]
+struct Rare {
+    /// All of them, where they are not few.
+    tags: Box<[Stripe]>,
     /// How long its load took.
-    pub(crate) took: Nanos,
+    took: Nanos,
     /// Loading it anew has failed: until when no further load is tried while it can be served.
-    pub(crate) throttled_until: Nanos,
+    throttled_until: Nanos,
+}
+
+impl<V> Entry<V> {
+    pub(crate) fn new(content: Content<V>, start: u64, read_at: Nanos, key: Stripe, tags: &[Stripe]) -> Self {
+        let mut few = [key; FEW];
+        few.iter_mut().zip(tags).for_each(|(place, tag)| *place = *tag);
+        let rare = (tags.len() > FEW).then(|| Arc::new(Rare { tags: tags.into(), ..Rare::default() }));
+        Self { content, start, read_at, fresh_until: 0, kept_until: 0, key, few, tags: tags.len(), rare }
+    }
+
+    pub(crate) fn until(self, fresh: Nanos, kept: Nanos) -> Self {
+        Self { fresh_until: fresh, kept_until: kept, ..self }
+    }
+
+    /// How long its load took: for early refreshes.
+    pub(crate) fn took(mut self, time: Nanos) -> Self {
+        self.rare().took = time;
+        self
+    }
+
+    pub(crate) fn throttle(&mut self, until: Nanos) {
+        self.rare().throttled_until = until;
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        Arc::make_mut(self.rare.get_or_insert_default())
+    }
+
+    fn loading_took(&self) -> Nanos {
+        self.rare.as_deref().map_or(0, |rare| rare.took)
+    }
+
+    pub(crate) fn tags(&self) -> &[Stripe] {
+        self.few.get(..self.tags).unwrap_or_else(|| self.rare.as_deref().map_or(&[], |rare| &rare.tags))
+    }
 }
 
 /// When a process's knowledge counts as current.
@@ -67,12 +115,12 @@ pub(crate) enum Freshness {
 impl<V> Entry<V> {
     /// `beta` is the eagerness of early refreshes (0 is off), `dice` a uniform number.
     pub(crate) fn judge(&self, now: Nanos, trust: Trust, beta: f64, dice: impl FnOnce() -> u64) -> Freshness {
-        let is_throttled = now < self.throttled_until;
+        let is_throttled = || self.rare.as_deref().is_some_and(|rare| now < rare.throttled_until);
         // no notice could make an error better
         let is_trusted =
             matches!(self.content, Content::Failed(_)) || now < trust.current_until || now.saturating_sub(self.read_at) <= trust.clamp;
         if now < self.fresh_until && is_trusted {
-            return if beta > 0.0 && !is_throttled && is_refresh_due(self.fresh_until - now, self.took, beta, dice) {
+            return if beta > 0.0 && !is_throttled() && is_refresh_due(self.fresh_until - now, self.loading_took(), beta, dice) {
                 Freshness::RefreshDue
             } else {
                 Freshness::Fresh
@@ -80,7 +128,7 @@ impl<V> Entry<V> {
         }
         if now >= self.kept_until || self.kept_until == self.fresh_until {
             Freshness::Dead
-        } else if is_throttled {
+        } else if is_throttled() {
             Freshness::Throttled
         } else {
             Freshness::Stale

@@ -7,54 +7,11 @@
 //!
 //! Whoever is answered after an invalidation returned sees it: the number is left before that, and read after.
 
-use std::sync::Arc;
-
 use super::sync::{AtomicU64, Ordering};
 
 /// A stripe of keys or tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stripe(u32);
-
-/// Those of a value.
-#[derive(Debug, Clone)]
-pub(crate) struct Stripes {
-    key: Stripe,
-    tags: Tags,
-}
-
-/// A few lie in place: a hit goes to no other line of memory for them.
-#[derive(Debug, Clone)]
-enum Tags {
-    Few(u8, [Stripe; FEW]),
-    Many(Arc<[Stripe]>),
-}
-
-const FEW: usize = 4;
-
-impl Stripes {
-    pub(crate) fn new(key: Stripe, tags: impl ExactSizeIterator<Item = Stripe>) -> Self {
-        let tags = match u8::try_from(tags.len()) {
-            Ok(count) if tags.len() <= FEW => {
-                let mut few = [key; FEW];
-                few.iter_mut().zip(tags).for_each(|(place, tag)| *place = tag);
-                Tags::Few(count, few)
-            }
-            _ => Tags::Many(tags.collect()),
-        };
-        Self { key, tags }
-    }
-
-    pub(crate) fn key(&self) -> Stripe {
-        self.key
-    }
-
-    pub(crate) fn tags(&self) -> &[Stripe] {
-        match &self.tags {
-            Tags::Few(count, few) => &few[..usize::from(*count).min(FEW)],
-            Tags::Many(many) => many,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Generations {
@@ -107,6 +64,7 @@ impl Generations {
     ///
     /// Where nothing at all has, the counter alone tells so: a number is drawn from it before it is left anywhere, so that whoever must see
     /// the one sees the other. It spares a hit the lines of memory that its key's and tags' numbers are in.
+    #[inline]
     pub(crate) fn is_valid(&self, start: u64, key: Stripe, tags: &[Stripe]) -> bool {
         self.clock.load(Ordering::Acquire) <= start || self.is_valid_by_stripes(start, key, tags)
     }

@@ -26,6 +26,7 @@ struct Padded(AtomicU64);
 pub(crate) struct Hot([Padded; 8]);
 
 impl Hot {
+    #[inline]
     pub(crate) fn add(&self) {
         // threads have stacks of their own, which makes their addresses tell them apart
         let here = 0_u8;

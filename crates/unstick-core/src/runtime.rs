@@ -78,6 +78,7 @@ impl Runtime {
 
     /// Time since an arbitrary start; never goes back.
     #[must_use]
+    #[inline]
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
             Kind::Tokio { start } => start.elapsed(),

@@ -103,9 +103,9 @@ async fn stampede<C: Cached<u64>>() -> Result<(usize, Duration), String> {
 async fn keeps_stale<C: Cached<u64>>() -> Result<Option<bool>, String> {
     // whether it can be invalidated at all
     let (cache, source) = (C::new(1000)?, Source::ready());
-    cache.load(&7, source).await?;
+    cache.load(7, source).await?;
     cache.forget(&7).await;
-    cache.load(&7, source).await?;
+    cache.load(7, source).await?;
     if source.loads() < 2 {
         return Ok(None);
     }
@@ -138,7 +138,7 @@ async fn caller_left<C: Cached<u64>>() -> Result<(usize, usize), String> {
 
 fn spawn<C: Cached<u64>>(cache: &C, source: &'static Source) -> tokio::task::JoinHandle<Result<C::Value, String>> {
     let cache = cache.clone();
-    tokio::spawn(async move { cache.load(&7, source).await })
+    tokio::spawn(async move { cache.load(7, source).await })
 }
 
 async fn within<T>(task: tokio::task::JoinHandle<T>) -> Result<T, String> {

@@ -9,7 +9,7 @@
 //! cargo run --release -p cache -- run "unstick get" strings 100000    # one subject alone, for a profiler
 //! ```
 //! Speed: 10 000 values of 256 bytes behind an `Arc`, asked for in shuffled order, all of them in every cache. Each subject runs right beside a
-//! run of bare moka (`moka::sync::Cache::get`, no lifetimes, the same hasher and capacity), in alternating order; what is compared is the
+//! run of a bare moka of its own (`moka::sync::Cache::get`, the same hasher, capacity and lifetime), in alternating order; what is compared is the
 //! ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject. Keys are cloned where a cache wants
 //! them by value. Every run comes after one that is not timed: what the processor has at hand of a cache does not depend on who ran before.
 //!

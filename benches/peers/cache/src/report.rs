@@ -155,7 +155,7 @@ fn versus<K: Key>(
         name: subject.name,
         ratio: Spread::of(runs.iter().map(|run| run.0)),
         nanoseconds: Spread::of(runs.iter().map(|run| run.1)),
-        bar: bar.filter(|_| subject.is_ours),
+        bar: bar.filter(|_| subject.has_bar),
     };
     let mut rows = vec![row(&bare, &references)];
     rows.extend(subjects.iter().zip(&runs).map(|(subject, runs)| row(subject, runs)));

@@ -66,10 +66,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         L: Into<Loaded<V>> + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        match self.content(key, loader).await? {
+        let content = match self.answer(key, loader) {
+            Answer::Now(content) => content,
+            Answer::Later(content) => content.await?,
+        };
+        match content {
             Content::Value(value) => Ok(value),
             Content::Absent => Err(LoadError::new(LoadErrorKind::Absent)),
-            Content::Failed(error) => Err(error),
+            Content::Failed(error) => Err(*error),
         }
     }
 
@@ -87,23 +91,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Cache<K, V> {
         L: Into<Loaded<V>> + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        match self.content(key, loader).await? {
+        let content = match self.answer(key, loader) {
+            Answer::Now(content) => content,
+            Answer::Later(content) => content.await?,
+        };
+        match content {
             Content::Value(value) => Ok(Some(value)),
             Content::Absent => Ok(None),
-            Content::Failed(error) => Err(error),
-        }
-    }
-
-    async fn content<F, T, L, E>(&self, key: K, loader: F) -> Result<Content<V>, LoadError>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Future<Output = Result<L, E>> + Send + 'static,
-        L: Into<Loaded<V>> + 'static,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
-    {
-        match self.answer(key, loader) {
-            Answer::Now(content) => Ok(content),
-            Answer::Later(content) => content.await,
+            Content::Failed(error) => Err(*error),
         }
     }
 
@@ -342,7 +337,7 @@ where
     };
     match (outcome, stale) {
         (Ok(entry), _) => match &entry.content {
-            Content::Failed(error) => Err(error.clone()),
+            Content::Failed(error) => Err(LoadError::clone(error)),
             content => Ok(content.clone()),
         },
         // it may have been invalidated meanwhile

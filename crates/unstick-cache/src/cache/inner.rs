@@ -14,7 +14,7 @@ use crate::{
     entry::{Content, Entry, Nanos, jittered, nanos},
     envelope::Codec,
     flight::Flights,
-    generations::{Stripe, Stripes},
+    generations::Stripe,
     mark,
     monitor::Watch,
     namespace::shared::Shared,
@@ -173,20 +173,14 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
         let now = self.shared.now();
         let fresh = self.settings.l1_ttl.map_or(kept.fresh, |most| most.min(kept.fresh));
         let fresh_until = now.saturating_add(nanos(fresh));
-        Arc::new(Entry {
-            content: kept.content,
-            start: read.start,
-            stripes: Stripes::new(name.stripe, kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0)))),
-            read_at: read.at,
-            fresh_until,
-            kept_until: fresh_until.saturating_add(nanos(kept.stale)),
-            took,
-            throttled_until: 0,
-        })
+        let kept_until = fresh_until.saturating_add(nanos(kept.stale));
+        let tags: Vec<_> = kept.tags.iter().map(|tag| generations.tag(mark::hash(&tag.0))).collect();
+        let entry = Entry::new(kept.content, read.start, read.at, name.stripe, &tags).until(fresh_until, kept_until);
+        Arc::new(if self.settings.beta > 0.0 { entry.took(took) } else { entry })
     }
 
     pub(crate) fn is_valid(&self, entry: &Entry<V>) -> bool {
-        self.shared.generations.is_valid(entry.start, entry.stripes.key(), entry.stripes.tags())
+        self.shared.generations.is_valid(entry.start, entry.key, entry.tags())
     }
 }
 

@@ -73,7 +73,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Landed::Kept(Ok(entry)) => {
                 if inner.is_valid(&entry) {
                     if let Some(watch) = inner.watch.get() {
-                        watch(&self.name.key, self.name.hash, entry.stripes.tags());
+                        watch(&self.name.key, self.name.hash, entry.tags());
                     }
                     inner.l1.insert_newer(self.name.key.clone(), Entry::clone(&entry));
                 } else {
@@ -101,13 +101,13 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
         if let Some(mut entry) = usable
             && freshness != Some(Freshness::Dead)
         {
-            entry.throttled_until = now.saturating_add(nanos(inner.settings.throttle));
+            entry.throttle(now.saturating_add(nanos(inner.settings.throttle)));
             inner.l1.insert_newer(self.name.key.clone(), entry);
             if freshness != Some(Freshness::Fresh) {
                 inner.shared.events.emit(EventKind::CacheStale, None, error.kind().as_str());
             }
         } else if inner.shared.generations.is_valid(self.flight.start, self.name.stripe, &[]) {
-            let content = Content::Failed(error.clone());
+            let content = Content::Failed(Box::new(error.clone()));
             let kept = Kept { content, tags: Vec::new(), fresh: inner.settings.back_off, stale: Duration::ZERO, took: None };
             let entry = inner.entry(&self.name, kept, Read { start: self.flight.start, at: now }, 0);
             inner.l1.insert(self.name.key.clone(), Entry::clone(&entry));

@@ -6,15 +6,17 @@ use crate::{error::LoadErrorKind, generations::Generations};
 const CLAMP: Nanos = 1000;
 
 fn entry(read_at: Nanos, fresh_until: Nanos, kept_until: Nanos, throttled_until: Nanos) -> Entry<u32> {
-    let stripes = Stripes::new(Generations::new(16, 16).key(1), [].into_iter());
-    Entry { content: Content::Value(1), start: 0, stripes, read_at, fresh_until, kept_until, took: 100, throttled_until }
+    let key = Generations::new(16, 16).key(1);
+    let mut entry = Entry::new(Content::Value(1), 0, read_at, key, &[]).until(fresh_until, kept_until).took(100);
+    entry.throttle(throttled_until);
+    entry
 }
 
 /// As a table: what the documentation says.
 fn expected(entry: &Entry<u32>, now: Nanos, trust: Trust) -> Freshness {
     let is_trusted = now < trust.current_until || now - entry.read_at <= trust.clamp;
     let may_stand_in = entry.kept_until > entry.fresh_until && now < entry.kept_until;
-    match (now < entry.fresh_until && is_trusted, may_stand_in, now < entry.throttled_until) {
+    match (now < entry.fresh_until && is_trusted, may_stand_in, now < entry.rare.as_ref().unwrap().throttled_until) {
         (true, _, _) => Freshness::Fresh,
         (false, false, _) => Freshness::Dead,
         (false, true, true) => Freshness::Throttled,
@@ -27,9 +29,9 @@ fn a_value_is_invalidated_by_its_key_and_each_of_its_tags_however_many() {
     let generations = Generations::new(16, 16);
     for count in 0..8 {
         let tags: Vec<_> = (0..count).map(|tag| generations.tag(tag)).collect();
-        let stripes = Stripes::new(generations.key(1), tags.into_iter());
-        assert_eq!(stripes.tags().len() as u64, count);
-        let is_valid = |start| generations.is_valid(start, stripes.key(), stripes.tags());
+        let entry = Entry::new(Content::Value(1), 0, 0, generations.key(1), &tags);
+        assert_eq!(entry.tags().len() as u64, count);
+        let is_valid = |start| generations.is_valid(start, entry.key, entry.tags());
         for tag in 0..count {
             let start = generations.now();
             assert!(is_valid(start));
@@ -68,7 +70,7 @@ proptest! {
     #[test]
     fn an_error_is_kept_whether_notices_arrive_or_not(back_off in 1_u64..10_000, later in 0_u64..20_000) {
         let mut entry = entry(0, back_off, back_off, 0);
-        entry.content = Content::Failed(LoadError::new(LoadErrorKind::Timeout));
+        entry.content = Content::Failed(Box::new(LoadError::new(LoadErrorKind::Timeout)));
         let judged = entry.judge(later, Trust { current_until: 0, clamp: 0 }, 1.0, || u64::MAX);
         prop_assert_eq!(judged, if later < back_off { Freshness::Fresh } else { Freshness::Dead });
     }

@@ -61,6 +61,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    #[inline]
     pub(crate) fn now(&self) -> Nanos {
         nanos(self.runtime.monotonic())
     }
@@ -69,6 +70,7 @@ impl Shared {
         self.now() < self.trust().current_until
     }
 
+    #[inline]
     pub(crate) fn trust(&self) -> Trust {
         Trust { current_until: self.current_until.load(Ordering::Acquire), clamp: self.clamp }
     }

@@ -123,6 +123,7 @@ impl ClientWrites {
     }
 
     /// Whether the client being served is ahead of what is kept here.
+    #[inline]
     pub(crate) fn bypasses_current() -> bool {
         CURRENT.try_with(|writes| writes.0.bypasses).unwrap_or(false)
     }

@@ -25,8 +25,8 @@ impl<K: Key> Cached<K> for Foyer<K> {
         self.0.get(key).map(|entry| entry.value().clone())
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
-        let entry = self.0.get_or_fetch(key, || async { Ok::<_, Infallible>(source.read().await) }).await;
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        let entry = self.0.get_or_fetch(&key, || async { Ok::<_, Infallible>(source.read().await) }).await;
         entry.map(|entry| entry.value().clone()).map_err(|error| error.to_string())
     }
 

@@ -1,6 +1,6 @@
 //! hitbox on its moka backend, with the protection against stampedes that it has but does not use by default.
 
-use std::{marker::PhantomData, time::Duration};
+use std::marker::PhantomData;
 
 use hitbox::{
     concurrency::BroadcastConcurrencyManager,
@@ -10,7 +10,7 @@ use hitbox_backend::{PassthroughCompressor, format::BincodeFormat};
 use hitbox_fn::{Cache, cached};
 use hitbox_moka::MokaBackend;
 
-use super::Cached;
+use super::{Cached, LIFETIME};
 use crate::{keys::Key, source::Source};
 
 type Backend = MokaBackend<BincodeFormat, PassthroughCompressor>;
@@ -35,7 +35,7 @@ impl<K: Key> Cached<K> for Hitbox<K> {
     type Value = Vec<u8>;
 
     fn new(capacity: u64) -> Result<Self, String> {
-        let policy = PolicyConfig::builder().ttl(Duration::from_secs(3600)).concurrency(ConcurrencyLimit::MIN).build();
+        let policy = PolicyConfig::builder().ttl(LIFETIME).concurrency(ConcurrencyLimit::MIN).build();
         let cache = Cache::builder()
             .backend(MokaBackend::builder().max_entries(capacity).value_format(BincodeFormat).build())
             .policy(policy)
@@ -49,8 +49,8 @@ impl<K: Key> Cached<K> for Hitbox<K> {
         None
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Vec<u8>, String> {
-        Ok(value(key.clone(), From(source)).cache(&self.cache).await)
+    async fn load(&self, key: K, source: &'static Source) -> Result<Vec<u8>, String> {
+        Ok(value(key, From(source)).cache(&self.cache).await)
     }
 
     async fn forget(&self, _: &K) {}

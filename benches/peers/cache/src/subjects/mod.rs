@@ -31,6 +31,9 @@ use crate::{
     source::Source,
 };
 
+/// Of a value, where a cache knows lifetimes.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
 /// A cache as its users see it.
 pub(crate) trait Cached<K>: Clone + Send + Sync + 'static {
     type Value: Send + 'static;
@@ -42,7 +45,7 @@ pub(crate) trait Cached<K>: Clone + Send + Sync + 'static {
     fn get(&self, key: &K) -> Option<Self::Value>;
 
     /// What it holds, or else what it loads.
-    fn load(&self, key: &K, source: &'static Source) -> impl Future<Output = Result<Self::Value, String>> + Send;
+    fn load(&self, key: K, source: &'static Source) -> impl Future<Output = Result<Self::Value, String>> + Send;
 
     /// The source has changed.
     fn forget(&self, key: &K) -> impl Future<Output = ()> + Send;
@@ -86,6 +89,8 @@ impl<K: Key, C: Cached<K>> Filled for Full<K, C> {
                 start.elapsed()
             }
             Way::Load => runtime.block_on(async {
+                // a service makes a key of each request anyway
+                let keys: Vec<K> = keys.cloned().collect();
                 let start = Used::now();
                 for key in keys {
                     _ = black_box(self.cache.load(black_box(key), self.source).await);
@@ -99,7 +104,7 @@ impl<K: Key, C: Cached<K>> Filled for Full<K, C> {
         let keys: Vec<K> = (from..from + count).map(|number| K::nth(HELD + number)).collect();
         runtime.block_on(async {
             let start = Used::now();
-            for key in &keys {
+            for key in keys {
                 _ = black_box(self.cache.load(black_box(key), self.source).await);
             }
             start.elapsed()
@@ -114,17 +119,17 @@ pub(crate) struct Subject<K> {
     pub(crate) way: Way,
     fill: fn(&Runtime, Way) -> Result<Box<dyn Filled>, String>,
     /// Whether the bar is its.
-    pub(crate) is_ours: bool,
+    pub(crate) has_bar: bool,
     key: PhantomData<K>,
 }
 
 impl<K: Key> Subject<K> {
     const fn new<C: Cached<K>>(name: &'static str, way: Way) -> Self {
-        Self { name, way, fill: fill::<K, C>, is_ours: false, key: PhantomData }
+        Self { name, way, fill: fill::<K, C>, has_bar: false, key: PhantomData }
     }
 
-    const fn ours<C: Cached<K>>(name: &'static str, way: Way) -> Self {
-        Self { is_ours: true, ..Self::new::<C>(name, way) }
+    const fn barred<C: Cached<K>>(name: &'static str, way: Way) -> Self {
+        Self { has_bar: true, ..Self::new::<C>(name, way) }
     }
 
     /// What the others are compared with.
@@ -134,12 +139,12 @@ impl<K: Key> Subject<K> {
 
     pub(crate) fn all() -> Vec<Self> {
         vec![
-            Self::ours::<Unstick<K>>("unstick get", Way::Get),
-            Self::ours::<Unstick<K>>("unstick get_or_load", Way::Load),
-            Self::ours::<Tagged<K>>("unstick get, 3 tags", Way::Get),
-            Self::ours::<Tagged<K>>("unstick get_or_load, 3 tags", Way::Load),
-            Self::ours::<OnQuick<K>>("unstick on quick_cache, get", Way::Get),
-            Self::ours::<OnQuick<K>>("unstick on quick_cache, get_or_load", Way::Load),
+            Self::barred::<Unstick<K>>("unstick get", Way::Get),
+            Self::barred::<Unstick<K>>("unstick get_or_load", Way::Load),
+            Self::new::<Tagged<K>>("unstick get, 3 tags", Way::Get),
+            Self::new::<Tagged<K>>("unstick get_or_load, 3 tags", Way::Load),
+            Self::barred::<OnQuick<K>>("unstick on quick_cache, get", Way::Get),
+            Self::barred::<OnQuick<K>>("unstick on quick_cache, get_or_load", Way::Load),
             Self::new::<MokaFuture<K>>("moka::future get", Way::Get),
             Self::new::<MokaFuture<K>>("moka::future get_with", Way::Load),
             Self::new::<Foyer<K>>("foyer get", Way::Get),
@@ -166,11 +171,11 @@ fn fill<K: Key, C: Cached<K>>(runtime: &Runtime, way: Way) -> Result<Box<dyn Fil
     runtime.block_on(async {
         // in another order than they are asked for, and twice: some caches hold a value back until it is asked for again
         for number in (0..HELD).chain(0..HELD) {
-            cache.load(&K::nth(number), source).await?;
+            cache.load(K::nth(number), source).await?;
         }
         let before = source.loads();
         for key in &keys {
-            cache.load(key, source).await?;
+            cache.load(key.clone(), source).await?;
         }
         if source.loads() == before { Ok(()) } else { Err(format!("{} values are not held", source.loads() - before)) }
     })?;

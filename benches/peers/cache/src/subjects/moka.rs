@@ -1,12 +1,12 @@
 //! moka, as it is.
 
-use super::Cached;
+use super::{Cached, LIFETIME};
 use crate::{
     keys::Key,
     source::{Source, Value},
 };
 
-/// The reference: a map that is asked, and filled by hand.
+/// The reference: asked, and filled by hand.
 #[derive(Clone)]
 pub(crate) struct Bare<K: Key>(moka::sync::Cache<K, Value>);
 
@@ -17,19 +17,19 @@ impl<K: Key> Cached<K> for Bare<K> {
     type Value = Value;
 
     fn new(capacity: u64) -> Result<Self, String> {
-        Ok(Self(moka::sync::Cache::new(capacity)))
+        Ok(Self(moka::sync::Cache::builder().max_capacity(capacity).time_to_live(LIFETIME).build()))
     }
 
     fn get(&self, key: &K) -> Option<Value> {
         self.0.get(key)
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
-        if let Some(value) = self.0.get(key) {
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        if let Some(value) = self.0.get(&key) {
             return Ok(value);
         }
         let value = source.read().await;
-        self.0.insert(key.clone(), value.clone());
+        self.0.insert(key, value.clone());
         Ok(value)
     }
 
@@ -46,7 +46,7 @@ impl<K: Key> Cached<K> for MokaFuture<K> {
     type Value = Value;
 
     fn new(capacity: u64) -> Result<Self, String> {
-        Ok(Self(moka::future::Cache::new(capacity)))
+        Ok(Self(moka::future::Cache::builder().max_capacity(capacity).time_to_live(LIFETIME).build()))
     }
 
     /// Its futures are ready when nothing is to be waited for.
@@ -54,8 +54,8 @@ impl<K: Key> Cached<K> for MokaFuture<K> {
         super::now(self.0.get(key)).flatten()
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
-        Ok(self.0.get_with_by_ref(key, source.read()).await)
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        Ok(self.0.get_with_by_ref(&key, source.read()).await)
     }
 
     async fn forget(&self, key: &K) {

@@ -27,8 +27,8 @@ impl<K: Key> Cached<K> for Quick<K> {
         self.0.get(key)
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
-        self.0.get_or_insert_async(key, async { Ok::<_, String>(source.read().await) }).await
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        self.0.get_or_insert_async(&key, async { Ok::<_, String>(source.read().await) }).await
     }
 
     async fn forget(&self, key: &K) {

@@ -1,10 +1,10 @@
 //! Ours.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use unstick_cache::{Cache, CacheBuilder, Namespace};
 
-use super::Cached;
+use super::{Cached, LIFETIME};
 use crate::{
     keys::Key,
     source::{Source, Value},
@@ -24,7 +24,7 @@ pub(crate) struct OnQuick<K>(Unstick<K>);
 impl<K: Key> Unstick<K> {
     fn build(capacity: u64, more: impl FnOnce(CacheBuilder<K, Value>) -> CacheBuilder<K, Value>) -> Result<Self, String> {
         let built = Namespace::local("bench").and_then(|bench| {
-            let builder = bench.cache::<K, Value>("values").ttl(Duration::from_secs(3600)).capacity(capacity);
+            let builder = bench.cache::<K, Value>("values").ttl(LIFETIME).capacity(capacity);
             more(builder).build()
         });
         built.map(Self).map_err(|error| error.to_string())
@@ -42,8 +42,8 @@ impl<K: Key> Cached<K> for Unstick<K> {
         self.0.get(key)
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
-        let loaded = self.0.get_or_load(key.clone(), move || async move { Ok::<_, Infallible>(source.read().await) });
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        let loaded = self.0.get_or_load(key, move || async move { Ok::<_, Infallible>(source.read().await) });
         loaded.await.map_err(|error| error.to_string())
     }
 
@@ -68,7 +68,7 @@ impl<K: Key> Cached<K> for Tagged<K> {
         self.0.get(key)
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
         self.0.load(key, source).await
     }
 
@@ -92,7 +92,7 @@ impl<K: Key> Cached<K> for OnQuick<K> {
         self.0.get(key)
     }
 
-    async fn load(&self, key: &K, source: &'static Source) -> Result<Value, String> {
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
         self.0.load(key, source).await
     }
 

@@ -115,7 +115,7 @@ fn value<V>(content: Content<V>) -> Result<V, LoadError> {
     match content {
         Content::Value(value) => Ok(value),
         Content::Absent => Err(LoadError::new(LoadErrorKind::Absent)),
-        Content::Failed(error) => Err(error),
+        Content::Failed(error) => Err(*error),
     }
 }
 
