@@ -147,7 +147,7 @@ async fn with_the_bus_lagging() {
             .await;
         outcome.assert_sound(story, SOME);
         assert_told(&outcome);
-        assert!(outcome.totals.marks > 0 && outcome.verdict.longest > Duration::from_millis(100), "{:?}", outcome.totals);
+        assert!(outcome.totals.marks > 0 && outcome.verdict.late > 0, "{:?}", outcome.totals);
     }
 }
 
