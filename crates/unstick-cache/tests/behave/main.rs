@@ -4,6 +4,8 @@ mod bus_faults;
 mod flights;
 mod leases;
 mod level_faults;
+#[cfg(feature = "quick-cache")]
+mod quick;
 mod refusals;
 mod schemas;
 mod times;
