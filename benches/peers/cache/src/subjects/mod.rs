@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 pub(crate) use self::{
     foyer::Foyer,
     hitbox::Hitbox,
-    moka::{Bare, MokaFuture},
+    moka::{Bare, Lifeless, MokaFuture},
     quick::Quick,
     unstick::{OnQuick, Tagged, Unstick},
 };
@@ -145,6 +145,7 @@ impl<K: Key> Subject<K> {
             Self::new::<Tagged<K>>("unstick get_or_load, 3 tags", Way::Load),
             Self::barred::<OnQuick<K>>("unstick on quick_cache, get", Way::Get),
             Self::barred::<OnQuick<K>>("unstick on quick_cache, get_or_load", Way::Load),
+            Self::new::<Lifeless<K>>("moka::sync get, no lifetimes", Way::Get),
             Self::new::<MokaFuture<K>>("moka::future get", Way::Get),
             Self::new::<MokaFuture<K>>("moka::future get_with", Way::Load),
             Self::new::<Foyer<K>>("foyer get", Way::Get),

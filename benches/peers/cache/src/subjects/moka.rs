@@ -10,6 +10,10 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Bare<K: Key>(moka::sync::Cache<K, Value>);
 
+/// Values never end.
+#[derive(Clone)]
+pub(crate) struct Lifeless<K: Key>(Bare<K>);
+
 #[derive(Clone)]
 pub(crate) struct MokaFuture<K: Key>(moka::future::Cache<K, Value>);
 
@@ -60,6 +64,30 @@ impl<K: Key> Cached<K> for MokaFuture<K> {
 
     async fn forget(&self, key: &K) {
         self.0.invalidate(key).await;
+    }
+
+    fn version(value: &Value) -> u8 {
+        value[0]
+    }
+}
+
+impl<K: Key> Cached<K> for Lifeless<K> {
+    type Value = Value;
+
+    fn new(capacity: u64) -> Result<Self, String> {
+        Ok(Self(Bare(moka::sync::Cache::new(capacity))))
+    }
+
+    fn get(&self, key: &K) -> Option<Value> {
+        self.0.get(key)
+    }
+
+    async fn load(&self, key: K, source: &'static Source) -> Result<Value, String> {
+        self.0.load(key, source).await
+    }
+
+    async fn forget(&self, key: &K) {
+        self.0.forget(key).await;
     }
 
     fn version(value: &Value) -> u8 {
