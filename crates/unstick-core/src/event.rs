@@ -123,6 +123,20 @@ pub enum EventKind {
     PinExpired,
     /// A pin line was left out: the response's header budget is used up.
     PinDropped,
+    /// A client that was told to delete a pin cookie came without it: un-pinning works for it.
+    PinGone,
+    /// A client that was told to delete a pin cookie came with it again.
+    PinCameBack,
+    /// A client's requests stay on one node although no pin cookie is seen.
+    RoutePinned,
+    /// A session cookie is set, sent or missing in a way that loses sessions; the detail names what is wrong.
+    CookieMisconfigured,
+    /// A node began to drain: its readiness check fails from now on.
+    DrainBegan,
+    /// A request was cut at the end of a drain.
+    DrainCut,
+    /// A drain is over.
+    DrainEnded,
 }
 
 impl EventKind {
@@ -176,6 +190,13 @@ impl EventKind {
             Self::PinSeen => "pin_seen",
             Self::PinExpired => "pin_expired",
             Self::PinDropped => "pin_dropped",
+            Self::PinGone => "pin_gone",
+            Self::PinCameBack => "pin_came_back",
+            Self::RoutePinned => "route_pinned",
+            Self::CookieMisconfigured => "cookie_misconfigured",
+            Self::DrainBegan => "drain_began",
+            Self::DrainCut => "drain_cut",
+            Self::DrainEnded => "drain_ended",
         }
     }
 
@@ -205,6 +226,8 @@ impl EventKind {
                 | Self::CacheLevelDown
                 | Self::CacheOverflow
                 | Self::CacheInconsistent
+                | Self::CookieMisconfigured
+                | Self::DrainCut
         )
     }
 }
@@ -259,7 +282,7 @@ impl Events {
             instance: instance.into(),
             observers: Vec::new(),
             #[cfg(feature = "metrics")]
-            counters: (0..=EventKind::PinDropped as usize).map(|_| Counter::new()).collect(),
+            counters: (0..=EventKind::DrainEnded as usize).map(|_| Counter::new()).collect(),
         }))
     }
 

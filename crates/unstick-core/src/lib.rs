@@ -16,6 +16,7 @@
 //! | [`budget`] | bytes of response headers that layers share |
 //! | [`cookie`], [`hygiene`] | cookies of a request, and answers that shared caches must not keep |
 //! | [`order`] | the order of layers |
+//! | [`pending`] | work that a process must not exit before |
 //! | [`error`] | one opaque error |
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
@@ -35,6 +36,7 @@ pub mod lifetimes;
 pub mod op;
 pub mod order;
 pub mod outcome;
+pub mod pending;
 pub mod record;
 pub mod revocations;
 pub mod runtime;
@@ -60,6 +62,7 @@ pub use self::{
     op::{OpCtx, OpId},
     order::AffinityRan,
     outcome::{Applied, Created, Ended, LiveSession, Loaded, Rotated, end_in_place},
+    pending::{Pending, PendingGuard},
     record::{
         Change, Field, FieldChange, FieldVersion, Fields, Life, MAX_FIELD_NAME, NewRecord, Precondition, Presented, PreviousSecret, Proof,
         RECORD_FORMAT, Record, Renewal, Rotation, Standing, decode_record, encode_record,

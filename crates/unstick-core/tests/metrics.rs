@@ -37,7 +37,7 @@ fn events_are_counted_by_kind_and_instance() {
         for _ in 0..3 {
             events.emit_with(EventKind::SessionFound, || panic!("nobody looks at the tag"), "");
         }
-        events.clone().emit(EventKind::PinDropped, None, "the last kind has a counter too");
+        events.clone().emit(EventKind::DrainEnded, None, "the last kind has a counter too");
     });
     let recorded = recorder.0.lock().unwrap();
     let told: Vec<String> = recorded
@@ -49,6 +49,6 @@ fn events_are_counted_by_kind_and_instance() {
         .collect();
     assert_eq!(
         told,
-        ["unstick_events_total kind=session_found,instance=node-1 3", "unstick_events_total kind=pin_dropped,instance=node-1 1",]
+        ["unstick_events_total kind=session_found,instance=node-1 3", "unstick_events_total kind=drain_ended,instance=node-1 1",]
     );
 }

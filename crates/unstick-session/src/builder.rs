@@ -236,6 +236,7 @@ impl<K> SessionLayerBuilder<K> {
             on_failure: self.on_failure,
             ops: OpIds::new()?,
             failing: std::sync::atomic::AtomicBool::new(false),
+            detached: unstick_core::Pending::default(),
         };
         Ok((env, self.kind))
     }

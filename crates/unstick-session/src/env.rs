@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue};
-use unstick_core::{ConfigError, Error, EventKind, Events, Lifetimes, OpCtx, OpId, Runtime, Ticket, Timestamp};
+use unstick_core::{ConfigError, Error, EventKind, Events, Lifetimes, OpCtx, OpId, Pending, Runtime, Ticket, Timestamp};
 
 use crate::{continuity::Counters, cookie::CookieConfig, failure::OnFailure};
 
@@ -29,6 +29,8 @@ pub(crate) struct Env {
     pub(crate) on_failure: Arc<dyn OnFailure>,
     pub(crate) ops: OpIds,
     pub(crate) failing: AtomicBool,
+    /// Commits whose client is gone.
+    pub(crate) detached: Pending,
 }
 
 impl Env {

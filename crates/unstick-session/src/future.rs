@@ -40,8 +40,10 @@ impl Detached {
 impl Drop for Detached {
     fn drop(&mut self) {
         if let Some(commit) = self.commit.take() {
+            let pending = self.env.detached.enter();
             self.env.runtime.spawn(Box::pin(async move {
                 drop(commit.await);
+                drop(pending);
             }));
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
-use unstick_core::{Ended, ErrorKind, KeyRing, RecordKey, Scope, SessionBackend, SessionEntry, Store};
+use unstick_core::{Ended, ErrorKind, KeyRing, Pending, RecordKey, Scope, SessionBackend, SessionEntry, Store};
 
 use crate::{Continuity, IntoBackend, SessionError, SessionLayerBuilder, SessionService, deadline::within, engine::Shared};
 
@@ -53,6 +53,13 @@ impl SessionLayer {
     #[must_use]
     pub fn continuity(&self) -> Continuity {
         self.shared.env.counters.read()
+    }
+
+    /// Commits that go on although their client is gone. A process that ends before they do leaves their outcome open: wait for
+    /// [`Pending::idle`] after the last request.
+    #[must_use]
+    pub fn pending(&self) -> Pending {
+        self.shared.env.detached.clone()
     }
 
     /// Sessions by principal: list them, end one, end the others.
