@@ -48,6 +48,8 @@
 mod builder;
 pub mod catalogue;
 mod decide;
+#[cfg(feature = "drain")]
+pub mod drain;
 mod future;
 mod layer;
 mod pin;
