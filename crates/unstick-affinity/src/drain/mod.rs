@@ -11,17 +11,30 @@
 //! # Ok(()) }
 //! ```
 
+mod body;
 mod builder;
 mod course;
+mod future;
+mod guard;
 mod handle;
+mod headers;
+mod layer;
 mod name;
 mod outcome;
+mod readiness;
 mod registry;
+mod service;
 
 pub use self::{
+    body::ResponseBody,
     builder::DrainBuilder,
     course::Phase,
+    future::ResponseFuture,
+    guard::DrainGuard,
     handle::Drain,
+    layer::DrainLayer,
     name::name_of,
     outcome::{CutRequest, Drained, InFlight},
+    readiness::Readiness,
+    service::DrainService,
 };
