@@ -42,6 +42,9 @@
 //! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting,
 //! and the page [`balancers`] has it all in one table.
 //!
+//! # Features
+//! `drain`: the module `drain`, for a node that is going to stop: its balancer is told first, and what is in flight is awaited.
+//!
 //! # Order
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
@@ -51,6 +54,8 @@ pub mod balancers {}
 mod builder;
 pub mod catalogue;
 mod decide;
+#[cfg(feature = "drain")]
+pub mod drain;
 mod future;
 mod layer;
 mod pin;
