@@ -45,6 +45,7 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+pub mod audit;
 mod builder;
 pub mod catalogue;
 mod decide;
@@ -55,6 +56,7 @@ mod service;
 mod switch;
 
 pub use self::{
+    audit::Audit,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
