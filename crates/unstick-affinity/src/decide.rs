@@ -76,7 +76,7 @@ fn cookie_names(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     pairs.filter_map(|pair| pair.split(|byte| *byte == b'=').next()).map(trimmed)
 }
 
-pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
+fn trimmed(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

@@ -10,6 +10,8 @@
 //!   names you [configure](AffinityLayerBuilder::expire) with every response, for balancers that hide their cookie from you.
 //! * It reports every pinned request as an event with the product's name.
 //!
+//! Sessions that disappear although nothing is pinned have other reasons, and [`audit`] names them.
+//!
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response, header::{COOKIE, SET_COOKIE}};

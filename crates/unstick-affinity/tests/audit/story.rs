@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http::{Method, Request, Response, Uri, header};
@@ -136,6 +137,17 @@ async fn two_nodes_with_different_stores() {
     let site = Site::differing(|other, _| other.store = MemoryStore::new());
     assert_eq!(site.browser().visits(&site, "/cart", 30).await, [1; 30]);
     assert_eq!(site.findings(), [FindingKind::StoreMismatch]);
+}
+
+#[tokio::test]
+async fn what_is_lost_long_after_it_was_issued_says_nothing_of_stores() {
+    let site = Site::differing(|other, _| other.store = MemoryStore::new());
+    let mut browser = site.browser();
+    for _ in 0..20 {
+        assert_eq!(browser.visit(&site, "/cart", By::Page).await, 1);
+        site.clock.advance(Duration::from_secs(61));
+    }
+    assert!(site.nodes.iter().all(|node| node.audit.count(FindingKind::StoreMismatch) == 0));
 }
 
 #[tokio::test]
