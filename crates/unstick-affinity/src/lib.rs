@@ -10,6 +10,8 @@
 //!   names you [configure](AffinityLayerBuilder::expire) with every response, for balancers that hide their cookie from you.
 //! * It reports every pinned request as an event with the product's name.
 //!
+//! Sessions that disappear although nothing is pinned have other reasons, and [`audit`] names them.
+//!
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
@@ -49,6 +51,7 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+pub mod audit;
 #[doc = include_str!("../docs/balancers.md")]
 pub mod balancers {}
 mod builder;
@@ -63,6 +66,7 @@ mod service;
 mod switch;
 
 pub use self::{
+    audit::Audit,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
