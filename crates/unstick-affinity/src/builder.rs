@@ -4,13 +4,14 @@ use std::{fmt, sync::Arc};
 
 use unstick_core::{ConfigError, EventKind, Events, Scope};
 
-use crate::{AffinityLayer, PinCookie, Switch};
+use crate::{AffinityLayer, PinCookie, Switch, tally::Tally};
 
 /// What the layer and its services share.
 pub(crate) struct Config {
     pub(crate) switch: Box<dyn Switch>,
     pub(crate) configured: Vec<PinCookie>,
     pub(crate) events: Events,
+    pub(crate) tally: Tally,
 }
 
 impl fmt::Debug for Config {
@@ -42,7 +43,7 @@ impl fmt::Debug for AffinityLayerBuilder {
 
 impl AffinityLayerBuilder {
     pub(crate) fn new() -> Self {
-        let config = Config { switch: Box::new(true), configured: Vec::new(), events: Events::default() };
+        let config = Config { switch: Box::new(true), configured: Vec::new(), events: Events::default(), tally: Tally::of_catalogue() };
         Self { sessions: Sessions::Unsaid, is_loss_allowed: false, config }
     }
 

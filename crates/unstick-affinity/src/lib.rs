@@ -53,6 +53,7 @@ mod layer;
 mod pin;
 mod service;
 mod switch;
+mod tally;
 
 pub use self::{
     builder::AffinityLayerBuilder,
