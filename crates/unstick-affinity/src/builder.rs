@@ -89,7 +89,7 @@ impl AffinityLayerBuilder {
     ///
     /// # Errors
     /// When nothing is said about sessions, or they are in one process's memory and their loss is not allowed.
-    pub fn build(self) -> Result<AffinityLayer, ConfigError> {
+    pub fn build(mut self) -> Result<AffinityLayer, ConfigError> {
         match self.sessions {
             Sessions::Unsaid => {
                 return Err(ConfigError::new(
@@ -110,6 +110,7 @@ impl AffinityLayerBuilder {
             ),
             Sessions::In(_) | Sessions::None => {}
         }
+        self.config.tally.name(self.config.events.instance());
         Ok(AffinityLayer { config: Arc::new(self.config) })
     }
 }

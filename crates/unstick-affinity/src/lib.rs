@@ -8,7 +8,8 @@
 //! * It sends `Arr-Disable-Session-Affinity: true`, on which Azure App Service and IIS set no pin. Other balancers ignore it.
 //! * It tells the browser to delete pin cookies of the products in the [`catalogue`] when a request carries them, and of the
 //!   names you [configure](AffinityLayerBuilder::expire) with every response, for balancers that hide their cookie from you.
-//! * It reports every pinned request as an event with the product's name.
+//! * It reports every pinned request as an event with the product's name, and keeps a [`report`] of what it saw, what works and which
+//!   setting of the balancer ends a pin.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -51,6 +52,7 @@ mod decide;
 mod future;
 mod layer;
 mod pin;
+pub mod report;
 mod service;
 mod switch;
 mod tally;
@@ -61,6 +63,7 @@ pub use self::{
     future::ResponseFuture,
     layer::AffinityLayer,
     pin::PinCookie,
+    report::{Report, ReportService},
     service::Affinity,
     switch::Switch,
 };
