@@ -46,6 +46,7 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+pub mod audit;
 mod builder;
 pub mod catalogue;
 mod decide;
@@ -58,6 +59,7 @@ mod switch;
 mod tally;
 
 pub use self::{
+    audit::Audit,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
