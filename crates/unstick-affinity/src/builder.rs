@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use unstick_core::{ConfigError, EventKind, Events, Scope};
 
-use crate::{AffinityLayer, PinCookie, Switch, tally::Tally};
+use crate::{AffinityLayer, PinCookie, Switch, report::Sources, tally::Tally};
 
 /// What the layer and its services share.
 pub(crate) struct Config {
@@ -12,6 +12,7 @@ pub(crate) struct Config {
     pub(crate) configured: Vec<PinCookie>,
     pub(crate) events: Events,
     pub(crate) tally: Tally,
+    pub(crate) sources: Sources,
 }
 
 impl fmt::Debug for Config {
@@ -32,7 +33,7 @@ enum Sessions {
 pub struct AffinityLayerBuilder {
     sessions: Sessions,
     is_loss_allowed: bool,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 impl fmt::Debug for AffinityLayerBuilder {
@@ -43,7 +44,8 @@ impl fmt::Debug for AffinityLayerBuilder {
 
 impl AffinityLayerBuilder {
     pub(crate) fn new() -> Self {
-        let config = Config { switch: Box::new(true), configured: Vec::new(), events: Events::default(), tally: Tally::of_catalogue() };
+        let (events, tally, sources) = (Events::default(), Tally::of_catalogue(), Sources::default());
+        let config = Config { switch: Box::new(true), configured: Vec::new(), events, tally, sources };
         Self { sessions: Sessions::Unsaid, is_loss_allowed: false, config }
     }
 

@@ -50,6 +50,8 @@ pub mod audit;
 mod builder;
 pub mod catalogue;
 mod decide;
+#[cfg(feature = "drain")]
+pub mod drain;
 mod future;
 mod layer;
 mod pin;

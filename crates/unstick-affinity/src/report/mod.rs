@@ -15,7 +15,7 @@
 //!
 //! let report = layer.report();
 //! assert_eq!((report.requests, report.pinned, report.pinned_ratio), (1, 1, 1.0));
-//! assert_eq!((report.pins[0].product.as_str(), report.pins[0].verdict), ("google-alb", Verdict::TooEarly));
+//! assert_eq!((report.pins[0].product.as_str(), report.pins[0].verdict), ("gcp-load-balancing", Verdict::TooEarly));
 //! assert!(report.to_string().contains("sessionAffinity=NONE"));
 //! # Ok(()) }
 //! ```
@@ -28,16 +28,18 @@
 mod json;
 mod pin;
 mod service;
+mod sources;
 mod text;
 mod verdict;
 
 use std::cmp::Reverse;
 
 use self::json::{ToJson, object};
-pub(crate) use self::pin::Pinned;
+pub(crate) use self::{pin::Pinned, sources::Sources};
 pub use self::{
     pin::{PinCounts, PinReport},
     service::ReportService,
+    sources::DrainReport,
     verdict::Verdict,
 };
 use crate::{AffinityLayer, tally::Tally};
@@ -82,22 +84,13 @@ pub struct FindingReport {
     pub sentence: String,
 }
 
-/// How far a drain is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct DrainReport {
-    /// A stable lowercase name.
-    pub phase: String,
-    /// The same as a sentence, with what finished and what was cut once it is over.
-    pub sentence: String,
-}
-
 impl AffinityLayer {
     /// What this node has seen since the layer was built, and what is to be done about it. See [`report`](crate::report).
     #[must_use]
     pub fn report(&self) -> Report {
-        Report::of(&self.config.tally, self.config.events.instance(), self.is_on())
+        let config = &self.config;
+        let counted = Report::of(&config.tally, config.events.instance(), self.is_on());
+        Report { findings: config.sources.findings(), drain: config.sources.drain(), ..counted }
     }
 
     /// The report as a service, to mount on an internal route.
@@ -166,12 +159,6 @@ impl ToJson for Report {
 impl ToJson for FindingReport {
     fn write(&self, out: &mut String) {
         object(out, &[("kind", &self.kind), ("count", &self.count), ("sentence", &self.sentence)]);
-    }
-}
-
-impl ToJson for DrainReport {
-    fn write(&self, out: &mut String) {
-        object(out, &[("phase", &self.phase), ("sentence", &self.sentence)]);
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) const FEWEST_ANSWERS: u64 = 5;
 /// Clients that were told to delete a pin answer with their next request: the cookie is *gone*; it was *kept*, because the deletion does not reach it; or it
 /// is there *again*, after having gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Verdict {
     /// No request carried the pin.
@@ -64,14 +64,14 @@ impl Verdict {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NotSeen => "not-seen",
+            Self::NotSeen => "not_seen",
             Self::Works => "works",
-            Self::EverySecondRequest => "every-second-request",
-            Self::NoEffect => "no-effect",
+            Self::EverySecondRequest => "every_second_request",
+            Self::NoEffect => "no_effect",
             Self::Partly => "partly",
             Self::Hidden => "hidden",
-            Self::ConfigurationOnly => "configuration-only",
-            Self::TooEarly => "too-early",
+            Self::ConfigurationOnly => "configuration_only",
+            Self::TooEarly => "too_early",
         }
     }
 
