@@ -187,3 +187,6 @@ impl Tally {
         self.rows.get(index)
     }
 }
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests;
