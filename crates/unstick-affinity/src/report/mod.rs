@@ -51,9 +51,7 @@ use crate::{AffinityLayer, tally::Tally};
 pub struct Report {
     /// The node, as its [`Events`](unstick_core::Events) are called.
     pub instance: String,
-    /// Whether the switch is on. One that decides by request is asked about a bare one.
-    pub is_on: bool,
-    /// Requests that were looked at: those that the switch was on for.
+    /// Requests that the switch was on for. Others are not looked at, nor counted.
     pub requests: u64,
     /// Those of them that carried a pin.
     pub pinned: u64,
@@ -89,7 +87,7 @@ impl AffinityLayer {
     #[must_use]
     pub fn report(&self) -> Report {
         let config = &self.config;
-        let counted = Report::of(&config.tally, config.events.instance(), self.is_on());
+        let counted = Report::of(&config.tally, config.events.instance());
         Report { findings: config.sources.findings(), drain: config.sources.drain(), ..counted }
     }
 
@@ -102,13 +100,12 @@ impl AffinityLayer {
 
 impl Report {
     /// The report of these counters.
-    pub(crate) fn of(tally: &Tally, instance: &str, is_on: bool) -> Self {
+    pub(crate) fn of(tally: &Tally, instance: &str) -> Self {
         let [requests, pinned, route_runs] = tally.totals();
         let mut pins: Vec<PinReport> = tally.rows.iter().filter_map(|row| row.pinned().report(requests, route_runs)).collect();
         pins.sort_by_key(|pin| (!pin.is_configured, Reverse(pin.counts.seen)));
         Self {
             instance: instance.to_owned(),
-            is_on,
             requests,
             pinned,
             pinned_ratio: ratio(pinned, requests),
@@ -137,12 +134,11 @@ fn ratio(part: u64, whole: u64) -> f64 {
 
 impl ToJson for Report {
     fn write(&self, out: &mut String) {
-        let Self { instance, is_on, requests, pinned, pinned_ratio, pins, route_runs, route_sentence, findings, drain } = self;
+        let Self { instance, requests, pinned, pinned_ratio, pins, route_runs, route_sentence, findings, drain } = self;
         object(
             out,
             &[
                 ("instance", instance),
-                ("is_on", is_on),
                 ("requests", requests),
                 ("pinned", pinned),
                 ("pinned_ratio", pinned_ratio),

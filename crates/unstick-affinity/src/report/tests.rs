@@ -35,7 +35,7 @@ fn a_report_lists_what_is_configured_or_seen_and_says_what_to_do() {
         tally.pinned();
         row(&tally, "aws-alb").seen();
     }
-    let report = Report::of(&tally, "n1", true);
+    let report = Report::of(&tally, "n1");
     let listed: Vec<_> = report.pins.iter().map(|pin| (pin.product.as_str(), pin.is_configured, pin.verdict)).collect();
     assert_eq!(
         listed,
@@ -49,8 +49,8 @@ fn a_report_lists_what_is_configured_or_seen_and_says_what_to_do() {
     assert_eq!(
         report.to_string(),
         format!(
-            "Stickiness as seen by n1; un-pinning is on\n\
-             16 requests, 4 of them pinned (25.0 %)\n\
+            "Stickiness as seen by n1\n\
+             16 requests with un-pinning on, 4 of them pinned (25.0 %)\n\
              \n\
              {} cookie SRV: not seen\n  \
                seen 0, told 16, left out 0, gone 0, kept 0, again 0\n  \
@@ -81,10 +81,10 @@ fn pins_that_nobody_sees_are_told_by_the_route_watch() {
     let tally = tally();
     row(&tally, "haproxy").told();
     tally.route_run();
-    let report = Report::of(&tally, "", false);
+    let report = Report::of(&tally, "");
     assert_eq!((report.pins[0].verdict, report.pins[1].verdict), (Verdict::Hidden, Verdict::NotSeen), "nobody was told about the second");
     let text = report.to_string();
-    assert!(text.starts_with("Stickiness as seen by this node; un-pinning is off\n0 requests, 0 of them pinned (0.0 %)\n"), "{text}");
+    assert!(text.starts_with("Stickiness as seen by this node\n0 requests with un-pinning on, 0 of them pinned (0.0 %)\n"), "{text}");
     assert!(text.contains("\nRoute watch\n  Clients stayed on this node 1 times"), "{text}");
 }
 
@@ -95,14 +95,14 @@ fn a_cookie_of_a_common_name_gets_the_settings_of_its_suspects() {
     let mut own = Row::new(idiom, None);
     own.is_configured = true;
     tally.rows.push(own);
-    let report = Report::of(&tally, "n1", true);
+    let report = Report::of(&tally, "n1");
     let sentence = &report.pins[0].sentence;
     assert!(sentence.contains("The name is not one product's alone: if it is HAProxy"), "{sentence}");
 }
 
 #[test]
 fn a_node_without_pins_says_so() {
-    let text = Report::of(&Tally::of_catalogue(), "n1", true).to_string();
+    let text = Report::of(&Tally::of_catalogue(), "n1").to_string();
     assert!(text.ends_with("No pin was configured or seen.\n"), "{text}");
 }
 
@@ -110,7 +110,7 @@ fn a_node_without_pins_says_so() {
 fn every_product_has_a_sentence_with_its_setting() {
     let tally = Tally::of_catalogue();
     tally.rows.iter().for_each(Row::seen);
-    let report = Report::of(&tally, "n1", true);
+    let report = Report::of(&tally, "n1");
     assert_eq!(report.pins.len(), catalogue::products().len());
     for pin in report.pins {
         let product = catalogue::product(&pin.product).unwrap();
@@ -131,7 +131,7 @@ fn full(text: &str, numbers: [u64; 3]) -> Report {
         counts,
         evidence,
     };
-    let mut report = Report::of(&Tally::of_catalogue(), text, true);
+    let mut report = Report::of(&Tally::of_catalogue(), text);
     (report.requests, report.pinned, report.pinned_ratio) = (two, one, 0.125);
     report.pins = vec![pin(None), pin(Some("tested".to_owned()))];
     (report.route_runs, report.route_sentence) = (three, Some(text.to_owned()));
@@ -142,15 +142,15 @@ fn full(text: &str, numbers: [u64; 3]) -> Report {
 
 #[test]
 fn json_is_as_documented() {
-    let empty = Report::of(&Tally::of_catalogue(), "n1", true);
+    let empty = Report::of(&Tally::of_catalogue(), "n1");
     assert_eq!(
         empty.to_json(),
-        r#"{"instance":"n1","is_on":true,"requests":0,"pinned":0,"pinned_ratio":0.0,"pins":[],"route_runs":0,"route_sentence":null,"findings":[],"drain":null}"#
+        r#"{"instance":"n1","requests":0,"pinned":0,"pinned_ratio":0.0,"pins":[],"route_runs":0,"route_sentence":null,"findings":[],"drain":null}"#
     );
     assert_eq!(
         full("a \"b\"", [2, 8, 3]).to_json(),
         concat!(
-            r#"{"instance":"a \"b\"","is_on":true,"requests":8,"pinned":2,"pinned_ratio":0.125,"pins":["#,
+            r#"{"instance":"a \"b\"","requests":8,"pinned":2,"pinned_ratio":0.125,"pins":["#,
             r#"{"product":"a \"b\"","subject":"a \"b\"","is_configured":true,"verdict":"every_second_request","sentence":"a \"b\"","#,
             r#""counts":{"seen":2,"told":8,"dropped":3,"gone":2,"kept":8,"again":3},"evidence":null},"#,
             r#"{"product":"a \"b\"","subject":"a \"b\"","is_configured":true,"verdict":"every_second_request","sentence":"a \"b\"","#,

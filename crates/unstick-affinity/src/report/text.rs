@@ -8,8 +8,8 @@ use crate::{Lever, catalogue};
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node = if self.instance.is_empty() { "this node" } else { &self.instance };
-        writeln!(f, "Stickiness as seen by {node}; un-pinning is {}", if self.is_on { "on" } else { "off" })?;
-        writeln!(f, "{} requests, {} of them pinned ({:.1} %)", self.requests, self.pinned, self.pinned_ratio * 100.0)?;
+        writeln!(f, "Stickiness as seen by {node}")?;
+        writeln!(f, "{} requests with un-pinning on, {} of them pinned ({:.1} %)", self.requests, self.pinned, self.pinned_ratio * 100.0)?;
         if self.pins.is_empty() {
             writeln!(f, "\nNo pin was configured or seen.")?;
         }
