@@ -165,7 +165,10 @@ impl AffinityConfig {
         }
         let named = self.balancers.iter().filter_map(|front| front.cookie.as_ref());
         if let Some(twice) = named.into_iter().find(|cookie| self.expire.iter().any(|pin| pin.name == cookie.name)) {
-            return Err(ConfigError::new(format!("the cookie `{}` is in `balancers` and in `expire`: leave it out of `expire`", twice.name)));
+            return Err(ConfigError::new(format!(
+                "the cookie `{}` is in `balancers` and in `expire`: leave it out of `expire`",
+                twice.name
+            )));
         }
         Ok(())
     }
