@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, process::Command, time::Duration};
 
 use serde::Deserialize;
 use unstick::{
-    Key, KeyRing, Lifetimes, Scope,
-    affinity::{AffinityLayer, Balancer, Percent, PinCookie},
+    Events, Key, KeyRing, Lifetimes, Scope,
+    affinity::{AffinityLayer, Balancer, Head, Percent, PinCookie},
     config::{AffinityConfig, SessionConfig},
     memory::MemoryStore,
     session::{
@@ -121,25 +121,39 @@ fn every_setting_of_the_affinity_layer_reaches_its_builder() {
     let by_hand = AffinityLayer::builder()
         .sessions(Scope::Process)
         .behind(Balancer::azure_app_service())
-        .behind(Balancer::of("haproxy", vec![pin("SRV"), PinCookie::new("SRV2").unwrap()]).unwrap())
+        .behind(Balancer::of("haproxy", vec![pin("SRV"), PinCookie::new("SRV2").unwrap()]))
         .expire(pin("EDGE"))
         .switch(Percent::of_clients(5))
-        .watch_routes(2)
+        .watch_routes(Percent::of_clients(2))
+        .events(Events::new("n1"))
         .allow_sessions_lost_on_other_nodes();
     let as_texts = text.replace("= 5", "= \"5\"").replace("= 2", "= \" 2 \"").replace("= true", "= \"true\"");
     assert_ne!(as_texts, text);
+    let (by_hand_text, by_hand) = (format!("{by_hand:?}"), format!("{:?}", by_hand.build().unwrap()));
     for text in [text, &as_texts] {
-        let config: AffinityConfig = toml::from_str(text).unwrap();
-        assert_eq!(format!("{:?}", config.builder(Scope::Process).unwrap()), format!("{by_hand:?}"), "{text}");
+        let config = toml::from_str::<AffinityConfig>(text).unwrap().events(Events::new("n1"));
+        assert_eq!(format!("{:?}", config.builder(Scope::Process).unwrap()), by_hand_text, "{text}");
+        let layer = config.build(Scope::Process).unwrap();
+        assert_eq!(format!("{layer:?}"), by_hand, "{text}");
+        assert!(is_on_for(&layer, 4) && !is_on_for(&layer, 5), "{text}");
     }
-    let config: AffinityConfig = toml::from_str(text).unwrap();
-    let report = config.build(Scope::Process).unwrap().report();
+    let config = toml::from_str::<AffinityConfig>(text).unwrap();
+    let refusal = config.build(Scope::Process).unwrap_err().to_string();
+    assert!(refusal.contains("`watch_routes(..)`") && refusal.contains("events"), "{refusal}");
+    let report = config.events(Events::new("n1")).build(Scope::Process).unwrap().report();
     let subjects: Vec<_> = report.pins.iter().map(|pin| pin.subject.as_str()).collect();
     assert!(subjects.contains(&"HAProxy cookies SRV, SRV2") && subjects.contains(&"cookie EDGE") && subjects.len() == 3, "{subjects:?}");
 
-    let off: AffinityConfig = toml::from_str("enabled = \"false\"").unwrap();
-    let by_hand = AffinityLayer::builder().sessions(Scope::Shared).switch(false);
-    assert_eq!(format!("{:?}", off.builder(Scope::Shared).unwrap()), format!("{by_hand:?}"));
+    for (text, is_on) in [("", true), ("enabled = \"false\"", false), ("percent = 0", false), ("enabled = true\npercent = 100", true)] {
+        let config: AffinityConfig = toml::from_str(text).unwrap();
+        assert_eq!(is_on_for(&config.build(Scope::Shared).unwrap(), 0), is_on, "{text}");
+    }
+}
+
+/// Whether the client with this bucket would be un-pinned.
+fn is_on_for(layer: &AffinityLayer, bucket: u8) -> bool {
+    let request = http::Request::get("/").header("cookie", format!("unstick-bucket={bucket}")).body(()).unwrap();
+    layer.is_on(&Head::new(request.method(), request.uri(), request.headers()))
 }
 
 #[test]
