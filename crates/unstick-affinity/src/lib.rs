@@ -45,22 +45,32 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+mod balancer;
 mod builder;
 pub mod catalogue;
 mod decide;
+mod fly;
+mod form;
 mod future;
+mod judge;
 mod layer;
+mod marker;
+mod percent;
 mod pin;
+mod plan;
 mod service;
 mod switch;
 mod tally;
+mod unpin;
 
 pub use self::{
+    balancer::Balancer,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
     layer::AffinityLayer,
+    percent::{Head, Percent},
     pin::PinCookie,
     service::Affinity,
-    switch::Switch,
+    switch::{PerRequest, Switch, per_request},
 };
