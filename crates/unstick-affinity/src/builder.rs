@@ -11,6 +11,7 @@ use crate::{
     AffinityLayer, Balancer, Head, Percent, PinCookie, Switch, catalogue,
     decide::Own,
     fly, marker,
+    report::Sources,
     tally::{Row, Tally},
 };
 
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) own: Vec<Own>,
     pub(crate) events: Events,
     pub(crate) tally: Tally,
+    pub(crate) sources: Sources,
     pub(crate) watch: Option<Watch>,
     /// The row of Fly.io, when it stands in front.
     pub(crate) fly: Option<usize>,
@@ -64,6 +66,7 @@ pub struct AffinityLayerBuilder {
     switch: Box<dyn Switch>,
     watched: Option<Percent>,
     events: Events,
+    pub(crate) sources: Sources,
 }
 
 impl fmt::Debug for AffinityLayerBuilder {
@@ -86,6 +89,7 @@ impl AffinityLayerBuilder {
             switch: Box::new(true),
             watched: None,
             events: Events::default(),
+            sources: Sources::default(),
         }
     }
 
@@ -178,10 +182,12 @@ impl AffinityLayerBuilder {
         }
         let mut tally = Tally::of_catalogue();
         let own = own(self.balancers, self.cookies, &mut tally.rows)?;
+        tally.name(self.events.instance());
         let fly = tally.rows.iter().position(|row| row.label == fly::PRODUCT && row.is_configured);
         let node = marker::node(self.events.instance());
         let watch = self.watched.map(|clients| Watch { clients, node });
-        let config = Config { switch: self.switch, own, events: self.events, tally, watch, fly, marked: AtomicU8::new(0) };
+        let Self { switch, events, sources, .. } = self;
+        let config = Config { switch, own, events, tally, sources, watch, fly, marked: AtomicU8::new(0) };
         Ok(AffinityLayer { config: Arc::new(config) })
     }
 }
@@ -201,6 +207,7 @@ fn own(balancers: Vec<Balancer>, cookies: Vec<PinCookie>, rows: &mut Vec<Row>) -
             )));
         };
         rows[row].is_configured = true;
+        rows[row].cookies.extend(balancer.cookies.iter().map(|pin| pin.name.clone()));
         balancer.cookies.into_iter().for_each(|pin| add(pin, row));
     }
     for pin in cookies {
@@ -210,6 +217,7 @@ fn own(balancers: Vec<Balancer>, cookies: Vec<PinCookie>, rows: &mut Vec<Row>) -
             rows.len() - 1
         });
         rows[row].is_configured = true;
+        rows[row].cookies.push(pin.name.clone());
         add(pin, row);
     }
     Ok(all)

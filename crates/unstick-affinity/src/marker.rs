@@ -228,17 +228,22 @@ pub(crate) mod tests {
     use crate::catalogue;
 
     pub(crate) fn any_entry() -> impl Strategy<Value = Entry> {
-        let state = prop_oneof![(0..=State::MAX_CYCLES).prop_map(State::Told), Just(State::Retold), Just(State::Gone), Just(State::Stopped)];
-        (0..1u32 << 18, 0..1u32 << 18, state, 0..1u16 << 12, 0..1u8 << 6, 0..1u16 << 12).prop_map(
-            |(label, name, state, from, count, place)| Entry { key: Key { label, name }, state, from, count, place },
-        )
+        let state =
+            prop_oneof![(0..=State::MAX_CYCLES).prop_map(State::Told), Just(State::Retold), Just(State::Gone), Just(State::Stopped)];
+        (0..1u32 << 18, 0..1u32 << 18, state, 0..1u16 << 12, 0..1u8 << 6, 0..1u16 << 12)
+            .prop_map(|(label, name, state, from, count, place)| Entry { key: Key { label, name }, state, from, count, place })
     }
 
     pub(crate) fn any_marker() -> impl Strategy<Value = Marker> {
         let run = prop::option::of((0..1u32 << 24, 0..1u16 << 12).prop_map(|(node, length)| Run { node, length }));
         (run, prop::collection::vec(any_entry(), 0..=MAX_ENTRIES)).prop_map(|(run, mut entries)| {
             let mut keys = Vec::new();
-            entries.retain(|entry| !keys.contains(&entry.key) && { keys.push(entry.key); true });
+            entries.retain(|entry| {
+                !keys.contains(&entry.key) && {
+                    keys.push(entry.key);
+                    true
+                }
+            });
             Marker { run, entries }
         })
     }

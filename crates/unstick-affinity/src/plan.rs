@@ -97,7 +97,8 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     let seen = case.carried.pins.iter();
     plan.verdicts.extend(seen.map(|pin| (pin.row, judge::present(before.and_then(|marker| marker.entry(key(case.rows, pin)))))));
 
-    let bucket = case.bucket.filter(|_| !is_set_by_handler(response, BUCKET)).and_then(|bucket| line(BUCKET, &bucket.to_string(), BUCKET_KEPT));
+    let bucket =
+        case.bucket.filter(|_| !is_set_by_handler(response, BUCKET)).and_then(|bucket| line(BUCKET, &bucket.to_string(), BUCKET_KEPT));
     let told = wishes.iter().filter(|wish| wish.telling.is_some()).count();
     let entries = told + before.map_or(0, |marker| marker.entries.len());
     let is_marked = is_marker_ours && (entries > 0 || case.run.is_some() || case.carried.has_marker);
@@ -118,7 +119,13 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     let is_news = case.run.is_some() || before.is_none_or(|before| *before != after);
     if is_marked && is_news && !(after.is_empty() && !case.carried.has_marker) {
         let gave_up = after.entries.iter().any(|entry| entry.state == State::Stopped);
-        let seconds = if after.is_empty() { 0 } else if gave_up { GIVEN_UP } else { REMEMBERED };
+        let seconds = if after.is_empty() {
+            0
+        } else if gave_up {
+            GIVEN_UP
+        } else {
+            REMEMBERED
+        };
         let value = if after.is_empty() { String::new() } else { after.value() };
         let line = marker_line(&value, seconds).filter(|line| room.take(line));
         plan.is_run_told = line.is_some() && case.run.is_some();

@@ -49,12 +49,20 @@ impl Unpinning {
         if !config.is_on(head) {
             // A client that was given a bucket must keep it, in or out.
             let bucket = head.drawn()?;
-            let work = Work { carried: Carried::default(), host: None, path: String::new(), run: None, bucket: Some(bucket), is_replay_cached: false };
+            let work = Work {
+                carried: Carried::default(),
+                host: None,
+                path: String::new(),
+                run: None,
+                bucket: Some(bucket),
+                is_replay_cached: false,
+            };
             return Some(Self { config: config.clone(), is_on: false, work: Some(Box::new(work)) });
         }
         config.tally.request();
         let carried = decide::carried(head.headers(), &config.own);
-        let is_plain = carried.pins.is_empty() && !carried.has_marker && config.own.is_empty() && config.watch.is_none() && config.fly.is_none();
+        let is_plain =
+            carried.pins.is_empty() && !carried.has_marker && config.own.is_empty() && config.watch.is_none() && config.fly.is_none();
         let work = if is_plain && head.drawn().is_none() { None } else { work(config, head, carried) };
         Some(Self { config: config.clone(), is_on: true, work })
     }
@@ -114,7 +122,11 @@ impl Work {
             row.told();
             config.events.emit_with(EventKind::PinExpired, || None, &row.label);
         }
-        let is_idle = config.own.is_empty() && self.carried.pins.is_empty() && !self.carried.has_marker && self.run.is_none() && self.bucket.is_none();
+        let is_idle = config.own.is_empty()
+            && self.carried.pins.is_empty()
+            && !self.carried.has_marker
+            && self.run.is_none()
+            && self.bucket.is_none();
         if is_idle || !decide::may_expire(response.status(), response.headers()) {
             return;
         }

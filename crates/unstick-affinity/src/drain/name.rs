@@ -1,0 +1,134 @@
+//! What a request is called in events and reports: enough to find its handler, and nothing that is somebody's.
+
+use http::Method;
+
+/// Names are at most this long, in bytes.
+const LONGEST: usize = 100;
+/// A longer segment is taken for an id or a token.
+const LONGEST_SEGMENT: usize = 24;
+/// Stands for what is left out.
+const GAP: &str = "…";
+
+/// Method and path of a request, without its query, at most 100 bytes. Segments that look like ids or tokens become `…`: numbers,
+/// hexadecimal and mixed text, whatever is longer than 24 characters or is not made of ASCII letters, digits, `-`, `_`, `.` and `:`.
+/// A name made of letters, such as `anna`, cannot be told from a word and stays.
+///
+/// ```
+/// use http::Method;
+/// use unstick_affinity::drain::name_of;
+///
+/// assert_eq!(name_of(&Method::POST, "/v1/carts/8841/lines"), "POST /v1/carts/…/lines");
+/// assert_eq!(name_of(&Method::GET, "/reset/c29tZSBzZWNyZXQ"), "GET /reset/…");
+/// assert_eq!(name_of(&Method::POST, "/shop.v1.Carts/AddLine"), "POST /shop.v1.Carts/AddLine");
+/// ```
+#[must_use]
+pub fn name_of(method: &Method, path: &str) -> String {
+    let method = method.as_str();
+    let mut name = String::with_capacity(LONGEST);
+    name.push_str(if method.len() > LONGEST_SEGMENT { GAP } else { method });
+    if path.is_empty() {
+        return name;
+    }
+    name.push(' ');
+    let mut segments = path.split('/');
+    // What is before the first slash: nothing, or the `*` of `OPTIONS *`.
+    match segments.next() {
+        None | Some("") => {}
+        Some("*") => name.push('*'),
+        Some(_) => name.push_str(GAP),
+    }
+    for segment in segments {
+        let segment = if is_word(segment) { segment } else { GAP };
+        if name.len() + 1 + segment.len() > LONGEST - 1 - GAP.len() {
+            name.push('/');
+            name.push_str(GAP);
+            break;
+        }
+        name.push('/');
+        name.push_str(segment);
+    }
+    name
+}
+
+/// Whether a segment says which handler it is rather than whose data.
+fn is_word(segment: &str) -> bool {
+    let bytes = segment.as_bytes();
+    if bytes.len() > LONGEST_SEGMENT || !bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte)) {
+        return false;
+    }
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_number = digits > 0 && !bytes.iter().any(u8::is_ascii_alphabetic);
+    let is_hex = bytes.len() >= 8 && bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    // `GetCartLines` has no two capitals in a row; text of that length in base64 nearly always does.
+    let is_mixed =
+        bytes.len() >= 16 && bytes.iter().any(u8::is_ascii_lowercase) && bytes.windows(2).any(|two| two.iter().all(u8::is_ascii_uppercase));
+    !(is_number || digits > 2 || is_hex || is_mixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn words_stay_and_ids_go() {
+        for (path, name) in [
+            ("", "GET"),
+            ("*", "GET *"),
+            ("/", "GET /"),
+            ("/carts/", "GET /carts/"),
+            ("/api/v2/oauth2/token", "GET /api/v2/oauth2/token"),
+            ("/favicon.ico", "GET /favicon.ico"),
+            ("/grpc.health.v1.Health/Check", "GET /grpc.health.v1.Health/Check"),
+            ("/orders/7", "GET /orders/…"),
+            ("/orders/2025-11-21", "GET /orders/…"),
+            ("/users/anna@example.com", "GET /users/…"),
+            ("/users/a%20b", "GET /users/…"),
+            ("/x;jsessionid=9F", "GET /…"),
+            ("/key/deadbeef", "GET /key/…"),
+            ("/key/deadbeef-cafe", "GET /key/…"),
+            ("/key/67e55044-10b1-426f-9247-bb680e5fe0c8", "GET /key/…"),
+            ("/key/QWxhZGRpbjpvcGVuc2", "GET /key/…"),
+            ("/key/QWxhZGRpbjpvcGVu", "GET /key/…"),
+            ("/key/eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "GET /key/…"),
+            ("/straße", "GET /…"),
+        ] {
+            assert_eq!(name_of(&Method::GET, path), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_strange_method_is_left_out() {
+        let method = Method::from_bytes(&[b'X'; 300]).unwrap();
+        assert_eq!(name_of(&method, "/a"), "… /a");
+        assert_eq!(name_of(&Method::CONNECT, ""), "CONNECT");
+    }
+
+    proptest! {
+        #[test]
+        fn bounded_and_without_ids(path in "(/[A-Za-z0-9%@=._é-]{0,40}){0,30}|.{0,200}", query in "[a-z=&]{0,20}") {
+            let path = path.split('?').next().unwrap_or_default();
+            let name = name_of(&Method::POST, path);
+            prop_assert!(name.len() <= LONGEST, "{}", name.len());
+            prop_assert!(name.chars().all(|char| char == '…' || char.is_ascii_graphic() || char == ' '));
+            for segment in name.trim_start_matches("POST").trim_start().split('/') {
+                prop_assert!(segment.len() <= LONGEST_SEGMENT);
+                prop_assert!(segment.bytes().filter(u8::is_ascii_digit).count() <= 2, "{segment}");
+            }
+            let uri: Result<http::Uri, _> = format!("{path}?{query}").parse();
+            if let Ok(uri) = uri && uri.path() == path {
+                prop_assert_eq!(name_of(&Method::POST, uri.path()), name, "the query has no part in it");
+            }
+        }
+
+        #[test]
+        fn hexadecimal_tokens_go(token in "[0-9a-f]{8,64}", word in "[a-z]{1,7}") {
+            prop_assert_eq!(name_of(&Method::GET, &format!("/{word}/{token}")), format!("GET /{word}/…"));
+        }
+
+        #[test]
+        fn numbers_go(number in any::<u64>()) {
+            prop_assert_eq!(name_of(&Method::GET, &format!("/n/{number}")), "GET /n/…");
+        }
+    }
+}
