@@ -47,27 +47,37 @@
 //! which a session layer that sits outside notices.
 
 pub mod audit;
+mod balancer;
 mod builder;
 pub mod catalogue;
 mod decide;
 #[cfg(feature = "drain")]
 pub mod drain;
+mod fly;
+mod form;
 mod future;
+mod judge;
 mod layer;
+mod marker;
+mod percent;
 mod pin;
+mod plan;
 pub mod report;
 mod service;
 mod switch;
 mod tally;
+mod unpin;
 
 pub use self::{
     audit::Audit,
+    balancer::Balancer,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
     layer::AffinityLayer,
+    percent::{Head, Percent},
     pin::PinCookie,
     report::{Report, ReportService},
     service::Affinity,
-    switch::Switch,
+    switch::{PerRequest, Switch, per_request},
 };

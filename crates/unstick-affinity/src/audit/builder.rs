@@ -3,7 +3,7 @@
 use unstick_core::{ConfigError, Events, Runtime};
 
 use super::{Audit, checker::Config};
-use crate::decide::is_cookie_name;
+use crate::form::is_cookie_name;
 
 /// Builds an [`Audit`].
 #[derive(Debug)]

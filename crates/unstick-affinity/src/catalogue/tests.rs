@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::{NamePattern, find, rows::PRODUCTS};
-use crate::decide::is_cookie_name;
+use crate::form::is_cookie_name;
 
 #[test]
 fn rows_are_whole_and_no_cookie_belongs_to_two() {

@@ -19,7 +19,7 @@ pub(crate) struct Sources {
 impl AffinityLayerBuilder {
     /// Adds what this audit of the session cookie finds to the report. Default: none.
     pub fn audit(mut self, audit: &Audit) -> Self {
-        self.config.sources.audit = Some(audit.clone());
+        self.sources.audit = Some(audit.clone());
         self
     }
 
@@ -27,7 +27,7 @@ impl AffinityLayerBuilder {
     /// that let pins survive its failed check. Default: none.
     #[cfg(feature = "drain")]
     pub fn drain(mut self, drain: &Drain) -> Self {
-        self.config.sources.drain = Some(drain.clone());
+        self.sources.drain = Some(drain.clone());
         self
     }
 }
