@@ -42,6 +42,9 @@
 //! Pins without a cookie of their own (client address, hash rings, Kubernetes `ClientIP`, HAProxy stick tables) and pins that the
 //! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting.
 //!
+//! # Features
+//! `drain`: the module `drain`, for a node that is going to stop: its balancer is told first, and what is in flight is awaited.
+//!
 //! # Order
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
