@@ -28,47 +28,73 @@ pub fn suspects(name: &str) -> impl Iterator<Item = &'static Product> + use<'_> 
     PRODUCTS.iter().filter(move |product| product.idioms.contains(&name))
 }
 
-/// By a name's first byte, the lengths that a name in the catalogue can have, a bit for each; the last bit is for all that are longer.
-type Lengths = [u64; 256];
+type Entry = (&'static Product, &'static CataloguedCookie);
 
-static LENGTHS: Lengths = lengths();
+/// What names with one first byte can be.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// A bit for each length that a name can have; the last bit is for all that are longer.
+    lengths: u64,
+    /// Their part of [`ENTRIES`].
+    from: usize,
+    to: usize,
+}
 
 const LAST: usize = 63;
 
-const fn lengths() -> Lengths {
-    let mut lengths = [0; 256];
-    let mut product = 0;
-    while product < PRODUCTS.len() {
-        let cookies = PRODUCTS[product].cookies;
-        let mut cookie = 0;
-        while cookie < cookies.len() {
-            let text = cookies[cookie].name.text().as_bytes();
-            assert!(!text.is_empty() && text.len() < LAST, "a name of the catalogue must be shorter");
-            lengths[text[0] as usize] |= match cookies[cookie].name {
-                NamePattern::Exact(_) => 1 << text.len(),
-                NamePattern::Prefix(_) => u64::MAX << (text.len() + 1),
-            };
-            cookie += 1;
-        }
-        product += 1;
+static SLOTS: [Slot; 256] = index().0;
+/// Every cookie, by the first byte of its name.
+static ENTRIES: [Entry; count()] = index().1;
+
+const fn count() -> usize {
+    let (mut count, mut row) = (0, 0);
+    while row < PRODUCTS.len() {
+        count += PRODUCTS[row].cookies.len();
+        row += 1;
     }
-    lengths
+    count
 }
 
-/// The row and cookie that a name belongs to. Two look-ups in a small table rule out nearly every foreign name.
+const fn index() -> ([Slot; 256], [Entry; count()]) {
+    let mut slots = [Slot { lengths: 0, from: 0, to: 0 }; 256];
+    // Azure's first row has cookies; every place is filled below.
+    let mut entries = [(&PRODUCTS[0], &PRODUCTS[0].cookies[0]); count()];
+    let (mut at, mut byte) = (0, 0);
+    while byte < slots.len() {
+        slots[byte].from = at;
+        let mut row = 0;
+        while row < PRODUCTS.len() {
+            let mut cookie = 0;
+            while cookie < PRODUCTS[row].cookies.len() {
+                let entry = &PRODUCTS[row].cookies[cookie];
+                let text = entry.name.text().as_bytes();
+                assert!(!text.is_empty() && text.len() < LAST, "a name of the catalogue is empty or too long");
+                if text[0] as usize == byte {
+                    slots[byte].lengths |= match entry.name {
+                        NamePattern::Exact(_) => 1 << text.len(),
+                        NamePattern::Prefix(_) => u64::MAX << (text.len() + 1),
+                    };
+                    entries[at] = (&PRODUCTS[row], entry);
+                    at += 1;
+                }
+                cookie += 1;
+            }
+            row += 1;
+        }
+        slots[byte].to = at;
+        byte += 1;
+    }
+    (slots, entries)
+}
+
+/// The row and cookie that a name belongs to. First byte and length rule out nearly every foreign name.
 #[inline]
-pub(crate) fn find(name: &[u8]) -> Option<(&'static Product, &'static CataloguedCookie)> {
-    let first = *name.first()?;
-    if LENGTHS[usize::from(first)] >> name.len().min(LAST) & 1 == 0 {
+pub(crate) fn find(name: &[u8]) -> Option<Entry> {
+    let slot = &SLOTS[usize::from(*name.first()?)];
+    if slot.lengths >> name.len().min(LAST) & 1 == 0 {
         return None;
     }
-    scan(name)
-}
-
-#[cold]
-fn scan(name: &[u8]) -> Option<(&'static Product, &'static CataloguedCookie)> {
-    let all = PRODUCTS.iter().flat_map(|product| product.cookies.iter().map(move |cookie| (product, cookie)));
-    all.into_iter().find(|(_, cookie)| match cookie.name {
+    ENTRIES[slot.from..slot.to].iter().copied().find(|(_, cookie)| match cookie.name {
         NamePattern::Exact(exact) => exact.as_bytes() == name,
         NamePattern::Prefix(prefix) => name.len() > prefix.len() && name.starts_with(prefix.as_bytes()),
     })

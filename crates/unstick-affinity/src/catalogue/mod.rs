@@ -19,12 +19,14 @@
 //! ```
 
 mod find;
+mod page;
 mod product;
 mod rows;
 
 pub(crate) use self::find::find;
 pub use self::{
     find::{product, product_of, products, suspects},
+    page::page,
     product::{CataloguedCookie, Evidence, Form, Lever, NamePattern, Product},
 };
 

@@ -16,7 +16,8 @@ pub enum Lever {
     Expire,
     /// The application can hand the request at hand to another node.
     Redispatch,
-    /// The pin hangs on the application's own session cookie, and ends when that cookie gets a name the balancer does not watch.
+    /// The pin hangs on a cookie that the application sets itself, mostly the session's, and ends when that gets a name the balancer does
+    /// not watch.
     RenameSessionCookie,
     /// No response of the application is known to end it; only the balancer's configuration does.
     ConfigurationOnly,
@@ -36,18 +37,14 @@ impl Lever {
         }
     }
 
-    /// What is left to do while the balancer's setting stays as it is.
-    const fn meanwhile(self) -> &'static str {
+    /// What an application can do, as the end of a sentence.
+    const fn clause(self) -> &'static str {
         match self {
-            Self::PreventAndExpire => "until then the application can prevent the pin and delete its cookies",
-            Self::ExpireAlways => "until then the application can end the pin by deleting the cookie, which you name, with every response",
-            Self::Expire => {
-                "until then the application can delete the cookie when it sees it, and may be pinned again with the same response"
-            }
-            Self::Redispatch => "until then the application can send a request on to another node",
-            Self::RenameSessionCookie => {
-                "the application can end the pin only by giving its session cookie a name that the balancer does not watch"
-            }
+            Self::PreventAndExpire => "the application can prevent this pin and delete its cookies",
+            Self::ExpireAlways => "the application can end this pin by deleting the cookie, whose name you give it, with every response",
+            Self::Expire => "the application can delete the cookie when it sees it, and the same response may pin again",
+            Self::Redispatch => "the application can send a request on to another node",
+            Self::RenameSessionCookie => "the application can end this pin only by giving the cookie that it sets itself another name",
             Self::ConfigurationOnly => "the application can't end this pin",
         }
     }
@@ -61,7 +58,8 @@ pub enum Evidence {
     Tested,
     /// Described by the vendor.
     Documented,
-    /// Some of it is documented or commonly known; that the lever works is plausible, or was seen with an emulation, and not with the product.
+    /// Some of it is documented or commonly known; that the lever works is plausible, or was seen with an emulation and not with the
+    /// product.
     Unverified,
 }
 
@@ -140,10 +138,12 @@ pub struct Product {
     pub title: &'static str,
     /// How it pins, and whether it does so by default.
     pub pins_by: &'static str,
+    /// The [`name`](Self::name) of the row it is made of, under which its cookies are reported. None for most.
+    pub based_on: Option<&'static str>,
     /// Its cookies of known names. Empty where the operator chooses the name, or there is no cookie.
     pub cookies: &'static [CataloguedCookie],
     /// Names that operators usually choose, or defaults that other software uses as well. Nothing is done on seeing one of these: the
-    /// operator must name it.
+    /// operator must name it. Never the name of a session cookie.
     pub idioms: &'static [&'static str],
     /// The attributes it sets its cookies with, as far as known. Empty where there is no cookie.
     pub attributes: &'static str,
@@ -162,7 +162,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// The operator's sentence, without a full stop: product, setting, and what the application can do until then.
+    /// The operator's sentence, without a full stop: product, setting, and what the application can do.
     ///
     /// ```
     /// let alb = unstick_affinity::catalogue::product("aws-alb").expect("a product of the catalogue");
@@ -173,6 +173,6 @@ impl Product {
     /// ```
     #[must_use]
     pub fn advice(&self) -> String {
-        format!("{}: {}; {}", self.title, self.setting, self.lever.meanwhile())
+        format!("{}: {}; {}", self.title, self.setting, self.lever.clause())
     }
 }
