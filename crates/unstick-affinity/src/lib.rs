@@ -43,6 +43,9 @@
 //! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting,
 //! and the page [`balancers`] has it all in one table.
 //!
+//! # Features
+//! `drain`: the module `drain`, for a node that is going to stop: its balancer is told first, and what is in flight is awaited.
+//!
 //! # Order
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.

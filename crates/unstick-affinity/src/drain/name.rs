@@ -56,13 +56,23 @@ fn is_word(segment: &str) -> bool {
     if bytes.len() > LONGEST_SEGMENT || !bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte)) {
         return false;
     }
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let is_number = digits > 0 && !bytes.iter().any(u8::is_ascii_alphabetic);
+    let count = |is: fn(&u8) -> bool| bytes.iter().filter(|byte| is(byte)).count();
+    let (digits, lower, upper) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase), count(u8::is_ascii_uppercase));
+    let is_number = digits > 0 && lower + upper == 0;
+    let is_code = upper >= 5 && lower == 0;
     let is_hex = bytes.len() >= 8 && bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
-    // `GetCartLines` has no two capitals in a row; text of that length in base64 nearly always does.
-    let is_mixed =
-        bytes.len() >= 16 && bytes.iter().any(u8::is_ascii_lowercase) && bytes.windows(2).any(|two| two.iter().all(u8::is_ascii_uppercase));
-    !(is_number || digits > 2 || is_hex || is_mixed)
+    !(is_number || digits > 2 || is_code || is_hex || bytes.split(|byte| b"-_.:".contains(byte)).any(is_mixed))
+}
+
+/// Whether letters and digits alternate as in no word. `oauth2`, `v1beta1` and `GetCartLines` are words.
+fn is_mixed(part: &[u8]) -> bool {
+    let any_two = |is: fn(&u8, &u8) -> bool| part.windows(2).any(|two| matches!(two, [one, other] if is(one, other)));
+    let has_both_cases = part.iter().any(u8::is_ascii_lowercase) && part.iter().any(u8::is_ascii_uppercase);
+    let digit_within = any_two(|one, other| one.is_ascii_digit() && other.is_ascii_alphabetic());
+    let capitals = part.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let two_capitals = any_two(|one, other| one.is_ascii_uppercase() && other.is_ascii_uppercase());
+    (digit_within && (has_both_cases || part.len() > 8))
+        || (part.len() >= 10 && has_both_cases && (two_capitals || capitals * 3 > part.len()))
 }
 
 #[cfg(test)]
@@ -79,6 +89,7 @@ mod tests {
             ("/carts/", "GET /carts/"),
             ("/api/v2/oauth2/token", "GET /api/v2/oauth2/token"),
             ("/favicon.ico", "GET /favicon.ico"),
+            ("/apis/v1beta1/GetProductByName", "GET /apis/v1beta1/GetProductByName"),
             ("/grpc.health.v1.Health/Check", "GET /grpc.health.v1.Health/Check"),
             ("/orders/7", "GET /orders/…"),
             ("/orders/2025-11-21", "GET /orders/…"),
@@ -91,6 +102,9 @@ mod tests {
             ("/key/QWxhZGRpbjpvcGVuc2", "GET /key/…"),
             ("/key/QWxhZGRpbjpvcGVu", "GET /key/…"),
             ("/key/eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "GET /key/…"),
+            ("/join/ABXQZT", "GET /join/…"),
+            ("/join/a7Bx", "GET /join/…"),
+            ("/join/mfrggzd2mztwq", "GET /join/…"),
             ("/straße", "GET /…"),
         ] {
             assert_eq!(name_of(&Method::GET, path), name, "{path}");
@@ -124,6 +138,11 @@ mod tests {
         #[test]
         fn hexadecimal_tokens_go(token in "[0-9a-f]{8,64}", word in "[a-z]{1,7}") {
             prop_assert_eq!(name_of(&Method::GET, &format!("/{word}/{token}")), format!("GET /{word}/…"));
+        }
+
+        #[test]
+        fn tokens_of_some_length_go(token in "[A-Za-z0-9_-]{25,90}") {
+            prop_assert_eq!(name_of(&Method::GET, &format!("/t/{token}")), "GET /t/…");
         }
 
         #[test]
