@@ -84,7 +84,7 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let end = path.bytes().position(|byte| !is_fine(byte)).unwrap_or(path.len());
     // Of a segment that cannot stand in a cookie, not even the beginning can be a cookie's path.
     let usable = if end == path.len() { end } else { path[..end].rfind('/').unwrap_or(0) };
-    let path = &path[..usable];
+    let path = if path.starts_with('/') { &path[..usable] } else { "" };
     let ends = path.char_indices().skip(1).filter(|(_, byte)| *byte == '/').map(|(at, _)| at).chain([path.len()]);
     ends.filter(|end| (2..MAX_PATH).contains(end) && !path[..*end].ends_with('/'))
         .take(MAX_SEGMENTS)

@@ -173,7 +173,7 @@ mod tests {
             let mut requests = 0;
             while entry.state != State::Stopped {
                 let telling = telling(Some(&entry), further);
-                prop_assert!(telling.limit == 0 || usize::from(telling.from) < further);
+                prop_assert!(telling.from == 0 || usize::from(telling.from) < further);
                 entry = told(Some(&entry), further, room);
                 requests += 1;
                 prop_assert!(requests < 300, "{:?}", entry);

@@ -258,7 +258,7 @@ pub(crate) mod tests {
         assert_eq!(Marker::parse(GOLDEN.as_bytes()), Some(marker));
     }
 
-    const GOLDEN: &str = "?";
+    const GOLDEN: &str = "1giXs03z4FO3u10540N.";
 
     #[test]
     fn labels_and_places_are_told_apart() {

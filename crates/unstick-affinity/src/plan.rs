@@ -116,7 +116,7 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     room.bytes += kept;
     plan.lines.extend(bucket.filter(|line| room.take(line)));
     let after = Marker { run: case.run, entries: remembered(case, &wishes, unseen) };
-    let is_news = case.run.is_some() || before.is_none_or(|before| *before != after);
+    let is_news = case.run.is_some() || after.is_empty() || before.is_none_or(|before| *before != after);
     if is_marked && is_news && !(after.is_empty() && !case.carried.has_marker) {
         let gave_up = after.entries.iter().any(|entry| entry.state == State::Stopped);
         let seconds = if after.is_empty() {
