@@ -101,11 +101,11 @@ impl Pinned<'_> {
             return (format!("{}: {}", product.title, product.setting), product.advice());
         }
         let settings: Vec<String> =
-            catalogue::suspects(self.label).map(|product| format!("if {} sets it, {}", product.title, product.setting)).collect();
+            catalogue::suspects(self.label).map(|product| format!(". If {} sets it: {}", product.title, product.setting)).collect();
         let text = if settings.is_empty() {
             "Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this report names the setting".to_owned()
         } else {
-            format!("Tell the layer what stands in front (`behind`); {}", settings.join("; "))
+            format!("Tell the layer what stands in front (`behind`){}", settings.concat())
         };
         (text.clone(), text)
     }

@@ -93,14 +93,16 @@ fn pins_that_nobody_sees_are_told_by_the_route_watch() {
 
 #[test]
 fn a_cookie_of_a_common_name_gets_the_settings_of_its_suspects() {
-    let idiom = catalogue::product("haproxy").unwrap().idioms[0];
-    let mut tally = Tally::of_catalogue();
-    let mut own = Row::new(idiom, None);
-    own.is_configured = true;
-    tally.rows.push(own);
-    let report = Report::of(&tally, "n1");
-    let sentence = &report.pins[0].sentence;
-    assert!(sentence.contains("Tell the layer what stands in front (`behind`); if HAProxy"), "{sentence}");
+    let haproxy = catalogue::product("haproxy").unwrap();
+    for idiom in haproxy.idioms {
+        let mut tally = Tally::of_catalogue();
+        let mut own = Row::new(idiom, None);
+        own.is_configured = true;
+        tally.rows.push(own);
+        let report = Report::of(&tally, "n1");
+        let sentence = &report.pins[0].sentence;
+        assert!(sentence.contains(&format!(". If {} sets it: {}", haproxy.title, haproxy.setting)), "{sentence}");
+    }
 }
 
 #[test]
