@@ -41,7 +41,7 @@ async fn the_service_speaks_text_and_json() {
         let (head, nothing) = ask(&layer, Method::HEAD, uri, accept).await;
         assert_eq!((head.status(), nothing.as_str(), head.headers()), (StatusCode::OK, "", response.headers()));
     }
-    assert!(report.to_string().contains("cookie EDGE") && report.to_json().contains("\"instance\":\"n1\""));
+    assert!(report.to_string().contains("Cookie EDGE") && report.to_json().contains("\"instance\":\"n1\""));
 }
 
 #[tokio::test]

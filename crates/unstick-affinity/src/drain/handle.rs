@@ -170,6 +170,16 @@ impl Drain {
         self.clone().reach(Phase::Ended)
     }
 
+    /// Completes when time is over, or was declared to be: what is left is cut.
+    #[cfg(feature = "server")]
+    pub(super) async fn over(&self) {
+        self.until(Course::is_over).await;
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     async fn reach(self, phase: Phase) {
         self.reached(phase).await;
     }

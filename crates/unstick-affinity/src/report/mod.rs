@@ -61,8 +61,10 @@ pub struct Report {
     pub pins: Vec<PinReport>,
     /// How often the route watch saw a client stay on this node for longer than chance explains, with no pin in sight.
     pub route_runs: u64,
-    /// What to do about these, if there are any.
+    /// What they mean, if there are any.
     pub route_sentence: Option<String>,
+    /// Products that may be behind them, each with the setting that ends its pin; empty if there are none.
+    pub route_settings: Vec<String>,
     /// What the session-cookie audit found, if the layer was given one.
     pub findings: Vec<FindingReport>,
     /// The drain, if the layer was given one.
@@ -112,6 +114,7 @@ impl Report {
             pins,
             route_runs,
             route_sentence: (route_runs > 0).then(|| text::route_sentence(route_runs)),
+            route_settings: if route_runs > 0 { text::route_settings() } else { Vec::new() },
             findings: Vec::new(),
             drain: None,
         }
@@ -134,7 +137,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 
 impl ToJson for Report {
     fn write(&self, out: &mut String) {
-        let Self { instance, requests, pinned, pinned_ratio, pins, route_runs, route_sentence, findings, drain } = self;
+        let Self { instance, requests, pinned, pinned_ratio, pins, route_runs, route_sentence, route_settings, findings, drain } = self;
         object(
             out,
             &[
@@ -145,6 +148,7 @@ impl ToJson for Report {
                 ("pins", pins),
                 ("route_runs", route_runs),
                 ("route_sentence", route_sentence),
+                ("route_settings", route_settings),
                 ("findings", findings),
                 ("drain", drain),
             ],

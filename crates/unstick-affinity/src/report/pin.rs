@@ -35,7 +35,7 @@ pub struct PinCounts {
 pub struct PinReport {
     /// The catalogue's name of the product, or the cookie's, where the operator named only that.
     pub product: String,
-    /// Product and cookies for people: `HAProxy cookie SRV`.
+    /// Product and cookies for people: `AWS ALB target group (AWSALB, AWSALBCORS)`.
     pub subject: String,
     /// Whether the operator configured it; its cookies are then deleted unseen.
     pub is_configured: bool,
@@ -87,13 +87,11 @@ impl Pinned<'_> {
     fn subject(&self) -> String {
         let catalogued = || self.product.into_iter().flat_map(|product| product.cookies).map(|cookie| cookie.name.to_string());
         let names: Vec<String> = if self.cookies.is_empty() { catalogued().collect() } else { self.cookies.to_vec() };
-        let title = self.product.map(|product| product.title);
-        match (title, names.as_slice()) {
+        match (self.product.map(|product| product.title), names.as_slice()) {
             (Some(title), []) => title.to_owned(),
-            (Some(title), [one]) => format!("{title} cookie {one}"),
-            (Some(title), several) => format!("{title} cookies {}", several.join(", ")),
-            (None, []) => format!("cookie {}", self.label),
-            (None, several) => format!("cookie {}", several.join(", ")),
+            (Some(title), names) => format!("{title} ({})", names.join(", ")),
+            (None, []) => format!("Cookie {}", self.label),
+            (None, names) => format!("Cookie {}", names.join(", ")),
         }
     }
 
@@ -102,11 +100,12 @@ impl Pinned<'_> {
         if let Some(product) = self.product {
             return (format!("{}: {}", product.title, product.setting), product.advice());
         }
-        let suspects = catalogue::suspects(self.label);
-        let settings: Vec<String> = suspects.map(|product| format!("if it is {}'s, {}", product.title, product.setting)).collect();
-        let text = match settings.as_slice() {
-            [] => "Switch stickiness off in the balancer that sets it; name that product to the layer (`behind`) and this report names the setting".to_owned(),
-            some => format!("The name is not one product's alone: {}", some.join("; ")),
+        let settings: Vec<String> =
+            catalogue::suspects(self.label).map(|product| format!("if {} sets it, {}", product.title, product.setting)).collect();
+        let text = if settings.is_empty() {
+            "Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this report names the setting".to_owned()
+        } else {
+            format!("Tell the layer what stands in front (`behind`); {}", settings.join("; "))
         };
         (text.clone(), text)
     }

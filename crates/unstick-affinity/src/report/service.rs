@@ -76,8 +76,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The query decides, then `Accept`; text if neither does.
 fn is_json(query: Option<&str>, headers: &HeaderMap) -> bool {
-    let formats = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("format="));
-    match formats.last() {
+    let mut formats = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("format="));
+    match formats.next_back() {
         Some("json") => true,
         Some("text") => false,
         _ => quality(headers, "application", "json") > quality(headers, "text", "plain"),

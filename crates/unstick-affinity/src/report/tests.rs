@@ -52,19 +52,19 @@ fn a_report_lists_what_is_configured_or_seen_and_says_what_to_do() {
             "Stickiness as seen by n1\n\
              16 requests with un-pinning on, 4 of them pinned (25.0 %)\n\
              \n\
-             {} cookie SRV: not seen\n  \
+             {} (SRV): not seen\n  \
                seen 0, told 16, left out 0, gone 0, kept 0, again 0\n  \
-               {} cookie SRV: not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
+               {} (SRV): not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
              watch (`watch_routes`) tells these two apart. {}: {}.\n\
              \n\
-             cookie EDGE: not seen\n  \
+             Cookie EDGE: not seen\n  \
                seen 0, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               cookie EDGE: not seen in 16 requests. Switch stickiness off in the balancer that sets it; name that product to the layer (`behind`) and this report \
-             names the setting.\n\
+               Cookie EDGE: not seen in 16 requests. Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this \
+             report names the setting.\n\
              \n\
-             {} cookies AWSALB, AWSALBCORS: only the balancer can end it\n  \
+             {} (AWSALB, AWSALBCORS): only the balancer can end it\n  \
                seen 4, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               {} cookies AWSALB, AWSALBCORS: seen in 4 of 16 requests. {}.\n",
+               {} (AWSALB, AWSALBCORS): seen in 4 of 16 requests. {}.\n",
             haproxy.title,
             haproxy.title,
             haproxy.title,
@@ -83,7 +83,10 @@ fn pins_that_nobody_sees_are_told_by_the_route_watch() {
     tally.route_run();
     let report = Report::of(&tally, "");
     assert_eq!((report.pins[0].verdict, report.pins[1].verdict), (Verdict::Hidden, Verdict::NotSeen), "nobody was told about the second");
+    let service = catalogue::product("kubernetes-service").unwrap();
+    assert!(report.route_settings.contains(&format!("{}: {}", service.title, service.setting)), "{:?}", report.route_settings);
     let text = report.to_string();
+    assert!(report.route_settings.iter().all(|setting| text.contains(&format!("\n  * {setting}\n"))), "{text}");
     assert!(text.starts_with("Stickiness as seen by this node\n0 requests with un-pinning on, 0 of them pinned (0.0 %)\n"), "{text}");
     assert!(text.contains("\nRoute watch\n  Clients stayed on this node 1 times"), "{text}");
 }
@@ -97,7 +100,7 @@ fn a_cookie_of_a_common_name_gets_the_settings_of_its_suspects() {
     tally.rows.push(own);
     let report = Report::of(&tally, "n1");
     let sentence = &report.pins[0].sentence;
-    assert!(sentence.contains("The name is not one product's alone: if it is HAProxy"), "{sentence}");
+    assert!(sentence.contains("Tell the layer what stands in front (`behind`); if HAProxy"), "{sentence}");
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn full(text: &str, numbers: [u64; 3]) -> Report {
     let mut report = Report::of(&Tally::of_catalogue(), text);
     (report.requests, report.pinned, report.pinned_ratio) = (two, one, 0.125);
     report.pins = vec![pin(None), pin(Some("tested".to_owned()))];
-    (report.route_runs, report.route_sentence) = (three, Some(text.to_owned()));
+    (report.route_runs, report.route_sentence, report.route_settings) = (three, Some(text.to_owned()), vec![text.to_owned()]);
     report.findings = vec![FindingReport { kind: "clock_skew".to_owned(), count: one, sentence: text.to_owned() }];
     report.drain = Some(DrainReport { phase: "serving".to_owned(), in_flight: one, pending: two, sentence: text.to_owned() });
     report
@@ -145,7 +148,7 @@ fn json_is_as_documented() {
     let empty = Report::of(&Tally::of_catalogue(), "n1");
     assert_eq!(
         empty.to_json(),
-        r#"{"instance":"n1","requests":0,"pinned":0,"pinned_ratio":0.0,"pins":[],"route_runs":0,"route_sentence":null,"findings":[],"drain":null}"#
+        r#"{"instance":"n1","requests":0,"pinned":0,"pinned_ratio":0.0,"pins":[],"route_runs":0,"route_sentence":null,"route_settings":[],"findings":[],"drain":null}"#
     );
     assert_eq!(
         full("a \"b\"", [2, 8, 3]).to_json(),
@@ -155,7 +158,7 @@ fn json_is_as_documented() {
             r#""counts":{"seen":2,"told":8,"dropped":3,"gone":2,"kept":8,"again":3},"evidence":null},"#,
             r#"{"product":"a \"b\"","subject":"a \"b\"","is_configured":true,"verdict":"every_second_request","sentence":"a \"b\"","#,
             r#""counts":{"seen":2,"told":8,"dropped":3,"gone":2,"kept":8,"again":3},"evidence":"tested"}],"#,
-            r#""route_runs":3,"route_sentence":"a \"b\"","findings":[{"kind":"clock_skew","count":2,"sentence":"a \"b\""}],"#,
+            r#""route_runs":3,"route_sentence":"a \"b\"","route_settings":["a \"b\""],"findings":[{"kind":"clock_skew","count":2,"sentence":"a \"b\""}],"#,
             r#""drain":{"phase":"serving","in_flight":2,"pending":8,"sentence":"a \"b\""}}"#
         )
     );
@@ -182,6 +185,7 @@ fn verdicts_have_one_name() {
         Verdict::Hidden,
         Verdict::ConfigurationOnly,
         Verdict::TooEarly,
+        Verdict::NotFollowed,
     ];
     for verdict in all {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());

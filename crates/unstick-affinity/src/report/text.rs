@@ -19,6 +19,9 @@ impl fmt::Display for Report {
         if let Some(sentence) = &self.route_sentence {
             writeln!(f, "\nRoute watch\n  {sentence}")?;
         }
+        for setting in &self.route_settings {
+            writeln!(f, "  * {setting}")?;
+        }
         if !self.findings.is_empty() {
             writeln!(f, "\nSession cookie")?;
         }
@@ -32,16 +35,18 @@ impl fmt::Display for Report {
     }
 }
 
-/// What pins without a cookie that the application could see, and how to end it.
+/// What a client that stays means.
 pub(super) fn route_sentence(runs: u64) -> String {
+    format!(
+        "Clients stayed on this node {runs} times with no pin cookie in sight. Unless it is the only node, or a product above is hidden from the application, the balancer \
+         pins by something else, such as the client's address, a hash or a table of its own, and only its configuration ends that:"
+    )
+}
+
+/// Products whose pin an application cannot see, with the setting that ends it.
+pub(super) fn route_settings() -> Vec<String> {
     let is_unseen = |product: &&catalogue::Product| {
         product.cookies.is_empty() && product.idioms.is_empty() && product.lever == Lever::ConfigurationOnly
     };
-    let settings: Vec<String> =
-        catalogue::products().iter().filter(is_unseen).map(|product| format!("{}: {}", product.title, product.setting)).collect();
-    let known = if settings.is_empty() { String::new() } else { format!(" Known ones: {}.", settings.join("; ")) };
-    format!(
-        "Clients stayed on this node {runs} times with no pin cookie in sight. Unless a product above is hidden from the application, the balancer pins by something \
-         else, such as the client's address, a hash or a table of its own, and only its configuration ends that.{known}"
-    )
+    catalogue::products().iter().filter(is_unseen).map(|product| format!("{}: {}", product.title, product.setting)).collect()
 }

@@ -32,6 +32,8 @@ pub enum Verdict {
     ConfigurationOnly,
     /// There were fewer than five answers.
     TooEarly,
+    /// It ends by other means than a deletion, and nothing that clients send tells whether that works.
+    NotFollowed,
 }
 
 impl Verdict {
@@ -56,6 +58,7 @@ impl Verdict {
             (_, 0) if is_configured && counts.told > 0 && stayed > 0 => Self::Hidden,
             (_, 0) => Self::NotSeen,
             (Lever::ConfigurationOnly, _) => Self::ConfigurationOnly,
+            (Lever::Redispatch, _) => Self::NotFollowed,
             _ => Self::TooEarly,
         }
     }
@@ -72,6 +75,7 @@ impl Verdict {
             Self::Hidden => "hidden",
             Self::ConfigurationOnly => "configuration_only",
             Self::TooEarly => "too_early",
+            Self::NotFollowed => "not_followed",
         }
     }
 
@@ -86,6 +90,7 @@ impl Verdict {
             Self::Hidden => "hidden from the application",
             Self::ConfigurationOnly => "only the balancer can end it",
             Self::TooEarly => "too early to tell",
+            Self::NotFollowed => "seen, and not followed",
         }
     }
 }
@@ -93,7 +98,7 @@ impl Verdict {
 /// What a sentence speaks of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case<'a> {
-    /// The product and its cookies: `HAProxy cookie SRV`.
+    /// The product and its cookies: `AWS ALB target group (AWSALB, AWSALBCORS)`.
     pub(crate) subject: &'a str,
     /// The product and the setting that ends the pin, as one sentence without a full stop.
     pub(crate) setting: &'a str,
@@ -135,6 +140,10 @@ impl Case<'_> {
                  of requests and does not pass the deletion on."
             ),
             Verdict::ConfigurationOnly => format!("{subject}: seen in {seen} of {requests} requests."),
+            Verdict::NotFollowed => format!(
+                "{subject}: seen in {seen} of {requests} requests, and told to end with {told} responses. Nothing tells whether it does, but requests with it that \
+                 become fewer."
+            ),
             Verdict::TooEarly if *told == 0 => format!("{subject}: seen in {seen} of {requests} requests; no deletion was sent yet."),
             Verdict::TooEarly => {
                 format!("{subject}: seen in {seen} of {requests} requests. Answers to a deletion so far: {answers}, too few to tell.")

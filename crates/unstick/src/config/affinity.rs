@@ -112,7 +112,7 @@ impl Pin {
 }
 
 impl AffinityConfig {
-    /// Where events go, with the instance's name. Default: `tracing` only.
+    /// Where events go, with the node's name, which `watch_routes` needs. Default: `tracing` only.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
@@ -134,7 +134,7 @@ impl AffinityConfig {
         self.check()?;
         let mut builder = AffinityLayer::builder().sessions(sessions).events(self.events.clone());
         for (product, cookies) in self.fronts()? {
-            builder = builder.behind(Balancer::of(product, cookies)?);
+            builder = builder.behind(Balancer::of(product, cookies));
         }
         for pin in &self.expire {
             builder = builder.expire(pin.cookie()?);
@@ -146,7 +146,7 @@ impl AffinityConfig {
             builder = builder.switch(Percent::of_clients(percent));
         }
         if let Some(Plain(percent)) = self.watch_routes {
-            builder = builder.watch_routes(percent);
+            builder = builder.watch_routes(Percent::of_clients(percent));
         }
         if self.allow_sessions_lost_on_other_nodes.is_some_and(|Plain(on)| on) {
             builder = builder.allow_sessions_lost_on_other_nodes();
@@ -165,7 +165,10 @@ impl AffinityConfig {
         }
         let named = self.balancers.iter().filter_map(|front| front.cookie.as_ref());
         if let Some(twice) = named.into_iter().find(|cookie| self.expire.iter().any(|pin| pin.name == cookie.name)) {
-            return Err(ConfigError::new(format!("the cookie `{}` is in `balancers` and in `expire`: leave it out of `expire`", twice.name)));
+            return Err(ConfigError::new(format!(
+                "the cookie `{}` is in `balancers` and in `expire`: leave it out of `expire`",
+                twice.name
+            )));
         }
         Ok(())
     }

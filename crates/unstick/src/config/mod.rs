@@ -48,7 +48,7 @@
 //! | `expire` | a list of other pin cookies to delete with every response: `{ name, domain, path, cross_site, partitioned }` | none |
 //! | `enabled` | whether to un-pin | yes |
 //! | `percent` | for how many of 100 clients | 100 |
-//! | `watch_routes` | of how many of 100 clients to notice that they stay on one node with no pin in sight | 0 |
+//! | `watch_routes` | of how many of 100 clients to notice that they stay on one node with no pin in sight; needs `events` with the node's name | 0 |
 //! | `allow_sessions_lost_on_other_nodes` | a risk: un-pins over sessions in one process's memory | no |
 //!
 //! With feature `drain`, `DrainConfig` has the settings of a [drain](unstick_affinity): the [times](#times) `readiness_window`, `deadline` and

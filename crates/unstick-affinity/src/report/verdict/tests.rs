@@ -83,6 +83,11 @@ fn every_sentence_names_product_setting_and_numbers() {
         "HAProxy cookie SRV: seen in 9 of 600 requests; no deletion was sent yet. HAProxy: remove the `cookie` line; until then wait."
     );
     assert_eq!(
+        say(counts(9, 7, none), Lever::Redispatch, 0),
+        "HAProxy cookie SRV: seen in 9 of 600 requests, and told to end with 7 responses. Nothing tells whether it does, but requests with it that become fewer. \
+         HAProxy: remove the `cookie` line; until then wait."
+    );
+    assert_eq!(
         say(PinCounts { dropped: 8, ..counts(9, 1, [1, 0, 0]) }, always, 0),
         "HAProxy cookie SRV: seen in 9 of 600 requests. Answers to a deletion so far: 1, too few to tell. 8 deletions were left out because the response's header \
          budget was used up. HAProxy: remove the `cookie` line; until then wait."
@@ -108,6 +113,7 @@ proptest! {
             Verdict::Hidden => prop_assert!(!is_answered && is_configured && seen == 0 && told > 0 && stayed > 0),
             Verdict::NotSeen => prop_assert!(!is_answered && seen == 0),
             Verdict::ConfigurationOnly => prop_assert!(!is_answered && seen > 0 && LEVERS[lever] == Lever::ConfigurationOnly),
+            Verdict::NotFollowed => prop_assert!(!is_answered && seen > 0 && LEVERS[lever] == Lever::Redispatch),
             Verdict::TooEarly => prop_assert!(!is_answered && seen > 0 && LEVERS[lever] != Lever::ConfigurationOnly),
         }
         let case = Case { subject: "subject", setting: "SETTING", advice: "SETTING; until then", counts: &counts, requests: u64::MAX, stayed };
