@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
+use http::Extensions;
+
 use super::{handle::Drain, registry::Ticket};
 
 /// Keeps a request in flight for as long as it, or a clone of it, lives.
@@ -46,4 +48,13 @@ impl fmt::Debug for DrainGuard {
 pub(super) enum Kept {
     Alone { _ticket: Ticket },
     Shared { _guard: DrainGuard },
+}
+
+/// In the extensions of a request that its drain counts already: another layer of the same drain leaves it at that.
+#[derive(Debug, Clone)]
+pub(super) struct Counted(pub(super) Drain);
+
+/// Whether `drain` counts the request already, because its server does.
+pub(super) fn is_counted(extensions: &Extensions, drain: &Drain) -> bool {
+    cfg!(feature = "server") && extensions.get::<Counted>().is_some_and(|Counted(by)| by.is_same(drain))
 }

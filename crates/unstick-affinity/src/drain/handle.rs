@@ -170,6 +170,16 @@ impl Drain {
         self.clone().reach(Phase::Ended)
     }
 
+    /// Completes when time is over, or was declared to be: what is left is cut.
+    #[cfg(feature = "server")]
+    pub(super) async fn over(&self) {
+        self.until(Course::is_over).await;
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     async fn reach(self, phase: Phase) {
         self.reached(phase).await;
     }
@@ -253,6 +263,12 @@ impl Drain {
             self.close_now();
         }
         (output, self.finished().await)
+    }
+
+    /// How it ended, once it has. Until the server has ended as well, requests may still be added to what finished.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Drained> {
+        (self.phase() == Phase::Ended).then(|| self.conclude())
     }
 
     async fn idle(&self) {

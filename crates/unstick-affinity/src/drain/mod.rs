@@ -74,8 +74,14 @@ mod name;
 mod outcome;
 mod readiness;
 mod registry;
+#[cfg(feature = "server")]
+pub mod serve;
 mod service;
+#[cfg(feature = "server")]
+mod signals;
 
+#[cfg(feature = "server")]
+pub use self::serve::{Listener, Serve, serve};
 pub use self::{
     body::ResponseBody,
     builder::DrainBuilder,

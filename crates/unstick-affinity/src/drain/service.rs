@@ -6,7 +6,7 @@ use tower_service::Service;
 use super::{
     body::ResponseBody,
     future::ResponseFuture,
-    guard::{DrainGuard, Kept},
+    guard::{DrainGuard, Kept, is_counted},
     handle::Drain,
     headers,
 };
@@ -16,6 +16,19 @@ use super::{
 pub struct DrainService<S> {
     pub(super) inner: S,
     pub(super) drain: Drain,
+}
+
+impl<S> DrainService<S> {
+    fn keep<B>(&self, request: &mut Request<B>) -> Kept {
+        let ticket = self.drain.registry().enter(request.method(), request.uri(), self.drain.now());
+        if headers::may_upgrade(request.method(), request.headers()) {
+            let guard = DrainGuard::new(ticket, &self.drain);
+            request.extensions_mut().insert(guard.clone());
+            Kept::Shared { _guard: guard }
+        } else {
+            Kept::Alone { _ticket: ticket }
+        }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for DrainService<S>
@@ -31,15 +44,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let ticket = self.drain.registry().enter(request.method(), request.uri(), self.drain.now());
-        let kept = if headers::may_upgrade(request.method(), request.headers()) {
-            let guard = DrainGuard::new(ticket, &self.drain);
-            request.extensions_mut().insert(guard.clone());
-            Kept::Shared { _guard: guard }
-        } else {
-            Kept::Alone { _ticket: ticket }
-        };
+        let kept = if is_counted(request.extensions(), &self.drain) { None } else { Some(self.keep(&mut request)) };
         let (version, method) = (request.version(), request.method().clone());
-        ResponseFuture { inner: self.inner.call(request), kept: Some(kept), drain: self.drain.clone(), version, method }
+        ResponseFuture { inner: self.inner.call(request), kept, drain: self.drain.clone(), version, method }
     }
 }
