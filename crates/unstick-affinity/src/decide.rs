@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 use unstick_core::HeaderBudget;
 
 use crate::{
-    catalogue::{self, Form, Lever},
+    catalogue::{self, Form},
     pin::PinCookie,
 };
 
@@ -157,7 +157,7 @@ pub(crate) fn deletions<'a>(
 ) -> Vec<Decided<'a>> {
     let own = configured.iter().map(|pin| (pin.name.as_str(), pin.name.as_str(), configured_forms(pin, host)));
     let found = seen.iter().filter_map(|pin| match pin.product {
-        Origin::Catalogue(product, cookie) if product.lever != Lever::DetectOnly => {
+        Origin::Catalogue(product, cookie) if cookie.is_deleted_when_seen => {
             Some((product.name, pin.name.as_str(), catalogued_forms(&pin.name, cookie, host)))
         }
         _ => None,

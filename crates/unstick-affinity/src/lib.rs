@@ -39,12 +39,18 @@
 //!
 //! # What it cannot do
 //! Pins without a cookie of their own (client address, hash rings, Kubernetes `ClientIP`, HAProxy stick tables) and pins that the
-//! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting.
+//! balancer writes after the application's headers can only be switched off in the balancer. [`Product::setting`] names the setting,
+//! and the page [`balancers`] has it all in one table.
+//!
+//! # Features
+//! `drain`: the module `drain`, for a node that is going to stop: its balancer is told first, and what is in flight is awaited.
 //!
 //! # Order
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+#[doc = include_str!("../docs/balancers.md")]
+pub mod balancers {}
 mod builder;
 pub mod catalogue;
 mod decide;
