@@ -50,6 +50,8 @@ pub(crate) struct Spec {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) account: Option<Account>,
+    /// Variables added to the environment.
+    pub(crate) env: Vec<(&'static str, OsString)>,
     /// Working directory; the log is written here, too.
     pub(crate) dir: PathBuf,
     /// The signal that asks the server to end at once and in order.
@@ -91,6 +93,7 @@ impl Process {
         let mut keeper = Command::new("sh");
         // In a group of its own: a Ctrl-C for the tests is not for the keeper.
         keeper.args(["-c", KEEPER, "sh"]).arg(self.log()).args(command_line(&self.spec)?).current_dir(&self.spec.dir).process_group(0);
+        keeper.envs(self.spec.env.iter().cloned());
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut keeper = keeper.spawn().map_err(StartError::io("running sh"))?;
         let mut line = String::new();
@@ -171,6 +174,11 @@ impl Process {
         assert!(are_gone.is_some(), "{:?} survived SIGKILL", self.spec.program);
     }
 
+    /// Sends the parent alone a signal that means something to this server.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, &[self.expect_pid("signal")]);
+    }
+
     /// Asks the process to end, and waits until it has.
     pub(crate) fn terminate(&self) {
         let Some(pid) = self.pid() else { return };
@@ -222,7 +230,8 @@ fn command_line(spec: &Spec) -> Result<Vec<OsString>, StartError> {
 /// Runs a program to its end, as the server would be run.
 pub(crate) fn run(spec: &Spec, what: &str) -> Result<String, StartError> {
     let line = command_line(spec)?;
-    let output = Command::new(&line[0]).args(&line[1..]).current_dir(&spec.dir).stdin(Stdio::null()).output();
+    let output =
+        Command::new(&line[0]).args(&line[1..]).envs(spec.env.iter().cloned()).current_dir(&spec.dir).stdin(Stdio::null()).output();
     let output = output.map_err(StartError::io("running a program of the server"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
