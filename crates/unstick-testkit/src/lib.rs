@@ -16,6 +16,7 @@
 //! | [`staleness`] | what clients of several nodes wrote and read, and a checker for who was served something too old |
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers and load balancers for tests, and a proxy that breaks connections |
+//! | `transcript` (feature `servers`) | runs the commands of a README and compares what they print |
 
 pub mod bus;
 pub mod client;
@@ -34,3 +35,5 @@ pub mod schedules;
 pub mod servers;
 pub mod sim;
 pub mod staleness;
+#[cfg(feature = "servers")]
+pub mod transcript;
