@@ -94,7 +94,7 @@ impl Drop for Nodes {
 }
 
 impl Nodes {
-    pub(crate) async fn start(router: impl Fn(&str) -> Router) -> Self {
+    pub(crate) async fn start(mut router: impl FnMut(&str) -> Router) -> Self {
         let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
