@@ -16,7 +16,7 @@ use unstick_session::{Session, SessionError, SessionLayer, cookie::CookieConfig}
 use unstick_testkit::{
     client::{Browser, Page},
     observe::EventLog,
-    servers::balancer::{Balancer, Nginx},
+    servers::balancer::{BalancerServer, Nginx},
 };
 use unstick_token::{Sealing, Token, TokenKeys};
 
@@ -110,7 +110,7 @@ impl Seen {
 }
 
 /// A browser that has nothing, or pins of many products and the pieces of a session that nobody remembers.
-fn browser(nginx: &Balancer, is_full: bool) -> Browser {
+fn browser(nginx: &BalancerServer, is_full: bool) -> Browser {
     let mut browser = Browser::new(nginx.address()).host(CLIENTS_HOST);
     let site: Uri = format!("http://{CLIENTS_HOST}/").parse().unwrap();
     let pieces = ["__Host-id.1", "__Host-id.2", "__Host-id.3"];

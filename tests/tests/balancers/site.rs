@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use unstick_affinity::{AffinityLayer, PinCookie};
 use unstick_testkit::{
     client::{Browser, Spread},
-    servers::balancer::{Balancer, BalancerSpec, SESSION_COOKIE, Stick, route_of},
+    servers::balancer::{BalancerServer, BalancerSpec, SESSION_COOKIE, Stick, route_of},
 };
 
 /// Requests of one client.
@@ -112,7 +112,7 @@ impl Nodes {
 }
 
 /// A client of the shop behind its balancer.
-pub(crate) fn client(balancer: &Balancer) -> Browser {
+pub(crate) fn client(balancer: &BalancerServer) -> Browser {
     Browser::new(balancer.address()).host("www.shop.test")
 }
 
@@ -145,9 +145,9 @@ pub(crate) async fn walks(shop: &Shop, stick: impl Into<Stick>, clients: usize) 
 }
 
 /// The balancer, or a loud skip.
-pub(crate) fn start(spec: &BalancerSpec) -> Option<Balancer> {
+pub(crate) fn start(spec: &BalancerSpec) -> Option<BalancerServer> {
     let mut started = None;
-    let take = |started: &mut Option<Balancer>| *started = Some(unstick_testkit::require_server!(spec.start()));
+    let take = |started: &mut Option<BalancerServer>| *started = Some(unstick_testkit::require_server!(spec.start()));
     take(&mut started);
     started
 }

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Runs the server, ends when it ends, and kills it with its children once standard input ends: that happens when the process
-/// that started it is gone, even if it was killed itself. The kernel hangs up on the group of a stopped server then: that is ignored. The first argument is the log; the server's process id is printed.
+/// that started it is gone, even if it was killed itself. The server is the last of its family to be killed: its end is the watcher's. The kernel hangs up on the group of a stopped server then: that is ignored. The first argument is the log; the server's process id is printed.
 const KEEPER: &str = r#"trap '' HUP
 exec 3<&0 4>&1 </dev/null >>"$1" 2>&1
 shift
@@ -31,7 +31,7 @@ server=$!
     family=$server
     for stat in /proc/[0-9]*/stat; do
         read -r pid name state parent rest <"$stat" || continue
-        if [ "$parent" = "$server" ]; then family="$family $pid"; fi
+        if [ "$parent" = "$server" ]; then family="$pid $family"; fi
     done 2>/dev/null
     kill -KILL $family
 ) &
@@ -174,9 +174,9 @@ impl Process {
         assert!(are_gone.is_some(), "{:?} survived SIGKILL", self.spec.program);
     }
 
-    /// Sends the parent alone a signal that means something to this server.
+    /// Sends the parent alone a signal that means something to this server, if it runs.
     pub(crate) fn signal(&self, name: &str) {
-        signal(name, &[self.expect_pid("signal")]);
+        signal(name, self.pid().as_slice());
     }
 
     /// Asks the process to end, and waits until it has.
@@ -259,9 +259,10 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
 }
 
-/// A process that has ended but is not collected yet does not count.
+/// A process that has ended but is not collected yet does not count, unless threads of it are still about, and with them its sockets.
 fn exists(pid: u32) -> bool {
-    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X') || threads() > 1)
 }
 
 fn children(parent: u32) -> Vec<u32> {

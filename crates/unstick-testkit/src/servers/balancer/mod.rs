@@ -17,16 +17,15 @@
 //! ```
 
 mod apache;
-#[expect(clippy::module_inception, reason = "the process of a balancer, beside what describes it")]
-mod balancer;
 mod caddy;
 mod haproxy;
 mod nginx;
+mod server;
 mod spec;
 mod stick;
 #[cfg(test)]
 mod tests;
 
-pub use balancer::Balancer;
+pub use server::BalancerServer;
 pub use spec::{BalancerSpec, Health, route_of};
 pub use stick::{Apache, Caddy, HaProxy, Nginx, SESSION_COOKIE, Stick};

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use super::{Stick, balancer::Balancer};
+use super::{Stick, server::BalancerServer};
 use crate::servers::StartError;
 
 /// What a balancer is to do; each product's configuration is made from it.
@@ -28,7 +28,7 @@ impl BalancerSpec {
         Self { nodes: nodes.into_iter().collect(), stick: stick.into(), health: None, retries: false, lines: Vec::new() }
     }
 
-    /// Other nodes, for [`Balancer::reload`].
+    /// Other nodes, for [`BalancerServer::reload`].
     pub fn nodes(mut self, nodes: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.nodes = nodes.into_iter().collect();
         self
@@ -69,8 +69,8 @@ impl BalancerSpec {
     ///
     /// # Errors
     /// When the program or a module that it needs is missing, or it does not start.
-    pub fn start(&self) -> Result<Balancer, StartError> {
-        Balancer::start(self)
+    pub fn start(&self) -> Result<BalancerServer, StartError> {
+        BalancerServer::start(self)
     }
 }
 
