@@ -6,8 +6,8 @@ use unstick_testkit::transcript::Transcript;
 fn the_readme_is_true() {
     Transcript::of(include_str!("../README.md"))
         .program("cargo run -q -p example-own-store", env!("CARGO_BIN_EXE_example-own-store"))
-        .address("127.0.0.1:8080", "UNUSED")
-        .address("127.0.0.1:8081", "UNUSED")
+        .address("127.0.0.1:8080")
+        .address("127.0.0.1:8081")
         .run()
         .unwrap_or_else(|difference| panic!("{difference}"));
 }

@@ -33,6 +33,8 @@ mod redis;
 mod require;
 mod wait;
 
+pub(crate) use ports::free_port;
+
 pub use error::StartError;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use postgres::{PostgresOptions, PostgresServer};

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -18,14 +19,18 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(mut command: Command) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // In a group of its own, with all that a shell starts for it.
+        let mut child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (out, err) = (child.stdout.take().map(|out| read(out, &lines)), child.stderr.take().map(|err| read(err, &lines)));
         Ok(Self { child, lines, readers: out.into_iter().chain(err).collect(), seen: 0 })
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal to it and to all that it started.
+    pub(super) fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        // It may have ended by itself.
+        let _ = Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
     }
 
     /// What it printed since.
@@ -33,23 +38,16 @@ impl Program {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(self.seen..).unwrap_or_default().to_vec()
     }
 
+    /// Whether it has ended and all that it printed was read.
     pub(super) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_some())
-    }
-
-    /// Waits until all that it printed was read. Call when it has ended.
-    pub(super) fn close(&mut self) {
-        for reader in self.readers.drain(..) {
-            // A reader does nothing that could panic.
-            let _ = reader.join();
-        }
+        self.child.try_wait().is_ok_and(|status| status.is_some()) && self.readers.iter().all(JoinHandle::is_finished)
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
+        self.signal("-KILL");
+        // Nobody is left to be told of an error.
         let _ = self.child.wait();
     }
 }

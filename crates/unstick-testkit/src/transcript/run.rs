@@ -2,13 +2,13 @@
 
 use std::{
     fmt,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
 use super::{compare, parse, parse::Step, program::Program};
+use crate::servers::free_port;
 
 /// How long a step may take. Far more than any should.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -65,14 +65,22 @@ impl Transcript {
         self
     }
 
-    /// The README's address `documented` becomes a free one, which programs are told by the variable `name`.
+    /// The README's address `documented` becomes a free one.
     ///
     /// # Panics
     /// When this machine has no free loopback port.
-    pub fn address(self, documented: &str, name: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free loopback port");
-        let free = free.to_string();
-        self.env(name, &free).replace(documented, &free)
+    pub fn address(self, documented: &str) -> Self {
+        let port = free_port();
+        self.replace(documented, &format!("127.0.0.1:{port}"))
+    }
+
+    /// The README's port, as a number that stands alone or after a colon, becomes a free one.
+    ///
+    /// # Panics
+    /// When this machine has no free loopback port.
+    pub fn port(self, documented: &str) -> Self {
+        let port = free_port();
+        self.replace(&format!(" {documented} "), &format!(" {port} ")).replace(&format!(":{documented}"), &format!(":{port}"))
     }
 
     /// Runs all steps, in an empty directory of their own.
@@ -97,12 +105,10 @@ impl Transcript {
         let command = self.actual(&step.command);
         let differs = |printed: &[String], why| Difference { command: command.clone(), said: said.clone(), printed: printed.to_vec(), why };
         if let Some(program) = killed(&command).and_then(|number| background.get_mut(number)) {
-            let pid = program.pid().to_string();
-            let sent = Command::new("kill").args(["-TERM", &pid]).status();
-            if !sent.is_ok_and(|status| status.success()) || !await_that(|| program.has_ended()) {
+            program.signal("-TERM");
+            if !await_that(|| program.has_ended()) {
                 return Err(differs(&program.unseen(), "it did not end"));
             }
-            program.close();
             let printed = program.unseen();
             return if compare::is_all(&said, &printed) { Ok(()) } else { Err(differs(&printed, "it differs")) };
         }
@@ -120,7 +126,6 @@ impl Transcript {
         if !await_that(|| program.has_ended()) {
             return Err(differs(&program.unseen(), "it takes too long"));
         }
-        program.close();
         let printed = program.unseen();
         if compare::is_all(&said, &printed) { Ok(()) } else { Err(differs(&printed, "it differs")) }
     }
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_background_program_goes_on_until_it_is_killed() {
-        let program = "trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.01; done";
+        let program = "trap 'echo bye; exit' TERM; tail -f /dev/null & echo up; wait";
         run(&format!("$ {program} &\nup\n$ echo meanwhile\nmeanwhile\n$ kill %1\nbye")).unwrap();
         assert!(run("$ echo up &\nup\n$ kill %1").is_err(), "it has ended by itself");
     }
