@@ -1,5 +1,7 @@
 //! What a request tells before its handler runs.
 
+use std::fmt;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{ACCEPT, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN, REFERER},
@@ -84,7 +86,6 @@ pub(super) enum Crossing {
 }
 
 /// What a request without the cookie tells. Header values are shared with the request, not copied.
-#[derive(Debug)]
 pub(super) struct Told {
     method: Method,
     uri: Uri,
@@ -234,6 +235,13 @@ impl Told {
     /// What a proxy has cut off the path.
     pub(super) fn cut_prefix(&self) -> Option<&[u8]> {
         self.get(At::Prefix).map(first).map(|prefix| prefix.strip_suffix(b"/").unwrap_or(prefix)).filter(|prefix| prefix.starts_with(b"/"))
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths and pages may hold what a user would not tell.
+        f.debug_struct("Told").field("crossing", &self.crossing).field("has_cookies", &self.has_cookies).finish_non_exhaustive()
     }
 }
 
