@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Report;
+use super::{FindingReport, Report};
 use crate::{Lever, catalogue};
 
 impl fmt::Display for Report {
@@ -26,7 +26,8 @@ impl fmt::Display for Report {
             writeln!(f, "\nSession cookie")?;
         }
         for finding in &self.findings {
-            writeln!(f, "  {} ({} times): {}", finding.kind, finding.count, finding.sentence)?;
+            let FindingReport { kind, count, detail, sentence } = finding;
+            writeln!(f, "  {kind}, {count} times; the first: {detail}\n    {sentence}")?;
         }
         if let Some(drain) = &self.drain {
             writeln!(f, "\nDrain: {}\n  {}", drain.phase, drain.sentence)?;
