@@ -54,22 +54,20 @@ fn a_report_lists_what_is_configured_or_seen_and_says_what_to_do() {
              \n\
              {} (SRV): not seen\n  \
                seen 0, told 16, left out 0, gone 0, kept 0, again 0\n  \
-               {} (SRV): not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
+               not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
              watch (`watch_routes`) tells these two apart. {}: {}.\n\
              \n\
              Cookie EDGE: not seen\n  \
                seen 0, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               Cookie EDGE: not seen in 16 requests. Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this \
+               not seen in 16 requests. Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this \
              report names the setting.\n\
              \n\
              {} (AWSALB, AWSALBCORS): only the balancer can end it\n  \
                seen 4, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               {} (AWSALB, AWSALBCORS): seen in 4 of 16 requests. {}.\n",
-            haproxy.title,
+               seen in 4 of 16 requests. {}.\n",
             haproxy.title,
             haproxy.title,
             haproxy.setting,
-            alb.title,
             alb.title,
             alb.advice(),
         )
