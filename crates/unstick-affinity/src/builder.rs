@@ -37,7 +37,7 @@ pub(crate) struct Watch {
 
 impl Config {
     pub(crate) fn is_on(&self, head: &Head<'_>) -> bool {
-        self.switch.is_on(head)
+        self.sources.is_draining() || self.switch.is_on(head)
     }
 }
 

@@ -46,6 +46,18 @@ impl Sources {
         self.audit.iter().flat_map(Audit::findings).map(told).collect()
     }
 
+    /// Whether pins are ended whatever the switch says.
+    #[cfg(feature = "drain")]
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.as_ref().is_some_and(Drain::has_begun)
+    }
+
+    #[cfg(not(feature = "drain"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    pub(crate) fn is_draining(&self) -> bool {
+        false
+    }
+
     #[cfg(feature = "drain")]
     pub(crate) fn drain(&self) -> Option<DrainReport> {
         let drain = self.drain.as_ref()?;
