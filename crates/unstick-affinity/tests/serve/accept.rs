@@ -14,7 +14,7 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    task::JoinSet,
 };
 use tower::service_fn;
 use unstick_affinity::drain::{
@@ -158,16 +158,16 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
         let service = service_fn(move |request: Request<Incoming>| served.clone().answer(request));
         let serve = unstick_affinity::drain::serve(inner, service, &course.drain).into_future();
         let (closing, connected) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (sender, mut answers) = mpsc::unbounded_channel();
+        let mut clients = JoinSet::new();
         for number in 0..8_usize {
-            let (closing, connected, sender) = (closing.clone(), connected.clone(), sender.clone());
-            tokio::spawn(async move {
-                let Ok(stream) = TcpStream::connect(address).await else { return };
+            let (closing, connected) = (closing.clone(), connected.clone());
+            clients.spawn(async move {
+                let Ok(stream) = TcpStream::connect(address).await else { return None };
                 // Connected before that was set: the system has accepted it before the drain was closing.
                 let must_be_answered = !closing.load(Ordering::SeqCst);
                 connected.fetch_add(1, Ordering::SeqCst);
                 if !must_be_answered {
-                    return;
+                    return None;
                 }
                 let mut client = Raw(stream);
                 if number % 2 == 0 {
@@ -176,10 +176,9 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
                     }
                 }
                 client.send(GET_QUICK).await;
-                sender.send(client.rest().await).unwrap();
+                Some(client.rest().await)
             });
         }
-        drop(sender);
         // Not served at all until it closes, or from the beginning, or some of both.
         let mut serve = Some(serve);
         let mut server = (round % 2 == 0).then(|| tokio::spawn(serve.take().unwrap()));
@@ -190,7 +189,8 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
         if let Some(serve) = serve {
             server = Some(tokio::spawn(serve));
         }
-        while let Some(answer) = soon(answers.recv()).await {
+        while let Some(client) = soon(clients.join_next()).await {
+            let Some(answer) = client.unwrap() else { continue };
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("quick\r\n0\r\n\r\n"), "{answer}");
             before_closing += 1;
         }
