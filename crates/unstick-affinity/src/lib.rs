@@ -59,6 +59,8 @@ pub mod catalogue;
 mod decide;
 #[cfg(feature = "drain")]
 pub mod drain;
+#[cfg(feature = "drain")]
+pub mod elsewhere;
 mod filter;
 mod fly;
 mod form;
