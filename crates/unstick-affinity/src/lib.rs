@@ -11,6 +11,8 @@
 //! * It reports every pinned request as an event with the product's name, and keeps a [`report`] of what it saw, what works and which
 //!   setting of the balancer ends a pin.
 //!
+//! Sessions that disappear although nothing is pinned have other reasons, and [`audit`] names them.
+//!
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response, header::{COOKIE, SET_COOKIE}};

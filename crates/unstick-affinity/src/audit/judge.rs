@@ -51,9 +51,9 @@ impl Verdict {
 /// Judges an exchange. Allocates nothing when the response sets no cookie of the name.
 pub(super) fn judge(exchange: &Exchange<'_>) -> Verdict {
     let mut verdict = Verdict::default();
-    let lines = exchange.response.get_all(SET_COOKIE).into_iter().map(|line| Line::parse(line.as_bytes()));
+    let mut lines = exchange.response.get_all(SET_COOKIE).into_iter().map(|line| Line::parse(line.as_bytes()));
     // Of several lines of one name, browsers keep the last.
-    let Some(line) = lines.filter(|line| line.name == exchange.name.as_bytes()).next_back().filter(|line| !line.is_removal) else {
+    let Some(line) = lines.rfind(|line| line.name == exchange.name.as_bytes()).filter(|line| !line.is_removal) else {
         return verdict;
     };
     if let Some(refusal) = line.refusal() {

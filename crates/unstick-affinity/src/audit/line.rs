@@ -1,7 +1,5 @@
 //! One `Set-Cookie` line, as browsers read it (RFC 6265bis section 5.6).
 
-use crate::decide::trimmed;
-
 /// Longest name and value together, in bytes.
 const MAX_PAIR: usize = 4096;
 /// Longer attributes are ignored one by one.
@@ -122,6 +120,20 @@ impl<'a> Line<'a> {
 /// Whether a cookie of path `cookie` goes to `request` (section 5.1.4).
 pub(super) fn path_matches(request: &[u8], cookie: &[u8]) -> bool {
     request == cookie || request.strip_prefix(cookie).is_some_and(|rest| cookie.ends_with(b"/") || rest.starts_with(b"/"))
+}
+
+/// Without the white space around it.
+pub(super) fn trimmed(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Whether browsers keep a cookie of this name.
+pub(super) fn is_cookie_name(name: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b';' | b',' | b'"');
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(is_fine)
 }
 
 fn halves(pair: &[u8]) -> (&[u8], &[u8]) {

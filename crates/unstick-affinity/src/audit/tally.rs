@@ -2,7 +2,7 @@
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use unstick_core::{Runtime, Timestamp};
@@ -13,43 +13,63 @@ use super::FindingKind;
 const UNRETURNED_MILLIS: u64 = 60_000;
 /// Longer than a store that was emptied once can explain: a minute later, no session from before it is young.
 const MISMATCH_MILLIS: u64 = 90_000;
+/// After so long, what was odd is counted anew, beside what is usual.
+const WINDOW_MILLIS: u64 = 600_000;
+/// What all good requests of former windows count for: enough to outweigh a scanner's visit, and little beside a mistake that stays.
+const MAX_FORMER: u64 = 200;
 
-/// What stands beside the counts: a few odd requests among many good ones are scanners.
+/// What a kind is judged by. A few odd requests among many good ones are scanners.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Volume {
-    /// Requests with the cookie.
-    pub(super) returned: u64,
-    /// New cookies to clients that had none.
-    pub(super) new: u64,
-    /// Sessions found where their credential said.
-    pub(super) found: u64,
-    /// Between the first and the last count of the kind.
+pub(super) struct Counts {
+    pub(super) all: u64,
+    /// In this window.
+    pub(super) recent: u64,
+    /// Between the first and the last of this window.
     pub(super) millis: u64,
+    /// Requests with the cookie since the audit began.
+    pub(super) all_returned: u64,
+    /// Of this window, and some for those before: requests with the cookie,
+    pub(super) returned: u64,
+    /// new cookies to clients that had none,
+    pub(super) new: u64,
+    /// and sessions found where their credential said.
+    pub(super) found: u64,
     pub(super) unreturned: u64,
 }
 
-/// Whether `count` of `kind` are worth telling.
-pub(super) fn is_told(kind: FindingKind, count: u64, volume: &Volume) -> bool {
-    let is_share = |percent: u64, of: u64| count.saturating_mul(100) >= of.saturating_mul(percent);
+/// Whether it is worth telling.
+pub(super) fn is_told(kind: FindingKind, counts: &Counts) -> bool {
+    let Counts { all, recent, .. } = *counts;
+    let is_share = |percent: u64, of: u64| recent.saturating_mul(100) >= of.saturating_mul(percent);
     match kind {
         // These are certain.
-        FindingKind::RefusedByBrowser | FindingKind::ClockSkew | FindingKind::StoreEvicts | FindingKind::StoreDown => count >= 1,
-        FindingKind::SecureOverHttp | FindingKind::DomainMismatch => count >= 3 && is_share(5, volume.new),
-        FindingKind::PathMismatch => count >= 5 && count > volume.returned,
-        FindingKind::SameSiteLost => count >= 3,
-        FindingKind::StoreMismatch => count >= 3 && volume.millis >= MISMATCH_MILLIS,
-        FindingKind::Shadowed => count >= 3 && is_share(1, volume.returned),
-        FindingKind::NameMismatch => count >= 3 && is_share(1, volume.new),
-        FindingKind::KeyMismatch => count >= 3 && is_share(5, volume.found),
-        FindingKind::NeverReturned => count >= volume.unreturned && volume.returned == 0 && volume.millis >= UNRETURNED_MILLIS,
+        FindingKind::RefusedByBrowser | FindingKind::ClockSkew | FindingKind::StoreEvicts | FindingKind::StoreDown => all >= 1,
+        FindingKind::SecureOverHttp | FindingKind::DomainMismatch => recent >= 3 && is_share(5, counts.new),
+        FindingKind::PathMismatch => all >= 10 && all > counts.all_returned,
+        FindingKind::SameSiteLost => all >= 3,
+        FindingKind::StoreMismatch => recent >= 3 && counts.millis >= MISMATCH_MILLIS,
+        FindingKind::Shadowed => recent >= 3 && is_share(1, counts.returned),
+        FindingKind::NameMismatch => recent >= 3 && is_share(1, counts.new),
+        // Not every request asks for its session, and not every audit has its layer.
+        FindingKind::KeyMismatch => recent >= 3 && is_share(5, counts.found.max(counts.returned)),
+        FindingKind::NeverReturned => all >= counts.unreturned && counts.all_returned == 0 && counts.millis >= UNRETURNED_MILLIS,
     }
+}
+
+/// Whether requests that come later can refute it.
+const fn is_refutable(kind: FindingKind) -> bool {
+    matches!(kind, FindingKind::PathMismatch | FindingKind::NeverReturned)
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     count: AtomicU64,
+    recent: AtomicU64,
+    is_told: AtomicBool,
     /// The count at which the next event is due.
     next: AtomicU64,
+    /// First and last of this window.
+    since: AtomicU64,
     last: AtomicU64,
     first: OnceLock<First>,
 }
@@ -58,12 +78,13 @@ struct Slot {
 pub(super) struct First {
     pub(super) at: Timestamp,
     pub(super) detail: String,
-    since: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     slots: [Slot; FindingKind::ALL.len()],
+    window: AtomicU64,
+    all_returned: AtomicU64,
     returned: AtomicU64,
     new: AtomicU64,
     found: AtomicU64,
@@ -74,12 +95,13 @@ fn millis(runtime: &Runtime) -> u64 {
 }
 
 impl Tally {
-    pub(super) fn returned(&self) -> u64 {
-        self.returned.fetch_add(1, Relaxed) + 1
+    pub(super) fn returned(&self) {
+        self.all_returned.fetch_add(1, Relaxed);
+        self.returned.fetch_add(1, Relaxed);
     }
 
     pub(super) fn has_returned(&self) -> bool {
-        self.returned.load(Relaxed) > 0
+        self.all_returned.load(Relaxed) > 0
     }
 
     pub(super) fn new_cookie(&self) {
@@ -100,36 +122,61 @@ impl Tally {
 
     /// Counts one; whether an event is due: at the first that is told, the 10th, the 100th and so on.
     pub(super) fn note(&self, kind: FindingKind, runtime: &Runtime, unreturned: u32, detail: impl FnOnce() -> String) -> bool {
-        let slot = self.slot(kind);
         let now = millis(runtime);
-        slot.first.get_or_init(|| First { at: runtime.wall(), since: now, detail: detail() });
+        self.turn(now);
+        let slot = self.slot(kind);
+        slot.first.get_or_init(|| First { at: runtime.wall(), detail: detail() });
         slot.last.fetch_max(now, Relaxed);
+        if slot.recent.fetch_add(1, Relaxed) == 0 {
+            slot.since.store(now, Relaxed);
+        }
         let count = slot.count.fetch_add(1, Relaxed) + 1;
         let due = slot.next.load(Relaxed);
-        if count < due || !is_told(kind, count, &self.volume(kind, unreturned)) {
+        if count < due || !self.is_told(kind, unreturned) {
             return false;
         }
+        slot.is_told.store(true, Relaxed);
         let after = std::iter::successors(Some(10_u64), |ten| ten.checked_mul(10)).find(|ten| *ten > count).unwrap_or(u64::MAX);
         slot.next.compare_exchange(due, after, Relaxed, Relaxed).is_ok()
     }
 
-    fn volume(&self, kind: FindingKind, unreturned: u32) -> Volume {
-        let slot = self.slot(kind);
-        let since = slot.first.get().map(|first| first.since);
-        Volume {
-            returned: self.returned.load(Relaxed),
-            new: self.new.load(Relaxed),
-            found: self.found.load(Relaxed),
-            millis: since.map_or(0, |since| slot.last.load(Relaxed).saturating_sub(since)),
-            unreturned: u64::from(unreturned),
+    /// Begins a new window when it is time. Only odd requests look at the clock.
+    fn turn(&self, now: u64) {
+        let began = self.window.load(Relaxed);
+        let is_over = now.saturating_sub(began) >= WINDOW_MILLIS;
+        if is_over && self.window.compare_exchange(began, now, Relaxed, Relaxed).is_ok() {
+            self.slots.iter().for_each(|slot| slot.recent.store(0, Relaxed));
+            for usual in [&self.returned, &self.new, &self.found] {
+                usual.fetch_min(MAX_FORMER, Relaxed);
+            }
         }
+    }
+
+    fn is_told(&self, kind: FindingKind, unreturned: u32) -> bool {
+        let slot = self.slot(kind);
+        if slot.is_told.load(Relaxed) && !is_refutable(kind) {
+            return true;
+        }
+        is_told(
+            kind,
+            &Counts {
+                all: slot.count.load(Relaxed),
+                recent: slot.recent.load(Relaxed),
+                millis: slot.last.load(Relaxed).saturating_sub(slot.since.load(Relaxed)),
+                all_returned: self.all_returned.load(Relaxed),
+                returned: self.returned.load(Relaxed),
+                new: self.new.load(Relaxed),
+                found: self.found.load(Relaxed),
+                unreturned: u64::from(unreturned),
+            },
+        )
     }
 
     /// The count and first sight of a kind that is told.
     pub(super) fn told(&self, kind: FindingKind, unreturned: u32) -> Option<(u64, &First)> {
-        let count = self.count(kind);
         let first = self.slot(kind).first.get()?;
-        is_told(kind, count, &self.volume(kind, unreturned)).then_some((count, first))
+        let was_told = self.slot(kind).is_told.load(Relaxed);
+        (was_told && self.is_told(kind, unreturned)).then(|| (self.count(kind), first))
     }
 }
 
@@ -137,11 +184,13 @@ impl Tally {
 mod tests {
     use unstick_core::Runtime;
 
-    use super::{FindingKind, Tally, Volume, is_told};
+    use super::{Counts, FindingKind, Tally, is_told};
 
     #[test]
     fn a_few_odd_requests_among_many_are_nothing() {
-        let busy = Volume { returned: 10_000, new: 1_000, found: 10_000, millis: 600_000, unreturned: 20 };
+        let few =
+            Counts { all: 9, recent: 9, returned: 10_000, all_returned: 10_000, new: 1_000, found: 10_000, millis: 600_000, unreturned: 5 };
+        let alone = Counts { all: 12, recent: 12, millis: 600_000, new: 12, unreturned: 5, ..Counts::default() };
         for kind in [
             FindingKind::SecureOverHttp,
             FindingKind::DomainMismatch,
@@ -151,10 +200,12 @@ mod tests {
             FindingKind::KeyMismatch,
             FindingKind::NeverReturned,
         ] {
-            assert!(!is_told(kind, 5, &busy), "{kind:?}");
-            let all = Volume { returned: 0, new: 5, found: 0, ..busy };
-            assert_eq!(is_told(kind, 5, &all), kind != FindingKind::NeverReturned, "{kind:?}");
-            assert!(!is_told(kind, 2, &all), "{kind:?}");
+            assert!(!is_told(kind, &few), "{kind:?}");
+            assert!(is_told(kind, &alone), "{kind:?}");
+            assert!(!is_told(kind, &Counts { all: 2, recent: 2, ..alone }), "{kind:?}");
+        }
+        for kind in FindingKind::ALL {
+            assert!(!is_told(kind, &Counts { unreturned: 20, ..Counts::default() }), "{kind:?}");
         }
     }
 

@@ -58,7 +58,8 @@
 //!
 //! # What it cannot do
 //! Both servers drop their connections only with the process, so that what is cut goes when `main` returns. Neither do they
-//! tell the drain of connections that never sent a request.
+//! tell the drain of connections that never sent a request. The server of feature `server`, module `serve`, does both, and keeps
+//! what waits in the listener's queue.
 //!
 #![doc = include_str!("../../docs/drain.md")]
 

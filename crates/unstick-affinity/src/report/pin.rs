@@ -101,11 +101,11 @@ impl Pinned<'_> {
             return (format!("{}: {}", product.title, product.setting), product.advice());
         }
         let settings: Vec<String> =
-            catalogue::suspects(self.label).map(|product| format!("if {} sets it, {}", product.title, product.setting)).collect();
+            catalogue::suspects(self.label).map(|product| format!(". If {} sets it: {}", product.title, product.setting)).collect();
         let text = if settings.is_empty() {
             "Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this report names the setting".to_owned()
         } else {
-            format!("Tell the layer what stands in front (`behind`); {}", settings.join("; "))
+            format!("Tell the layer what stands in front (`behind`){}", settings.concat())
         };
         (text.clone(), text)
     }
@@ -116,7 +116,9 @@ impl fmt::Display for PinReport {
         let PinCounts { seen, told, dropped, gone, kept, again } = self.counts;
         writeln!(f, "{}: {}", self.subject, self.verdict.title())?;
         writeln!(f, "  seen {seen}, told {told}, left out {dropped}, gone {gone}, kept {kept}, again {again}")?;
-        writeln!(f, "  {}", self.sentence)
+        // The heading has named it.
+        let sentence = self.sentence.strip_prefix(self.subject.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&self.sentence);
+        writeln!(f, "  {sentence}")
     }
 }
 

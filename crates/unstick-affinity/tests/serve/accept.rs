@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +17,10 @@ use tokio::{
     sync::mpsc,
 };
 use tower::service_fn;
-use unstick_affinity::drain::{Listener, serve::Queue};
+use unstick_affinity::drain::{
+    Listener,
+    serve::{Peer, Queue},
+};
 
 use crate::support::{Course, GET_QUICK, Raw, Running, Shop, listener, running, soon, until};
 
@@ -28,9 +32,10 @@ struct Failing {
 
 impl Listener for Failing {
     type Io = TcpStream;
-    type Queue = Queue<TcpStream>;
+    type Peer = SocketAddr;
+    type Queue = Queue<TcpStream, SocketAddr>;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let failure = self.failures.lock().unwrap().pop_front();
         match failure {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
@@ -38,7 +43,7 @@ impl Listener for Failing {
         }
     }
 
-    fn into_queue(self) -> io::Result<Queue<TcpStream>> {
+    fn into_queue(self) -> io::Result<Self::Queue> {
         self.inner.into_queue()
     }
 }
@@ -201,4 +206,21 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
         .await;
     }
     assert!(before_closing >= 200 && queued == 100, "{before_closing} {queued}");
+}
+
+#[tokio::test]
+async fn handlers_know_the_other_end() {
+    let course = Course::new();
+    let service = service_fn(|request: Request<Incoming>| {
+        let peer = request.extensions().get::<Peer<SocketAddr>>().map(|peer| peer.0.to_string());
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::<bytes::Bytes>::from(
+            peer.unwrap(),
+        ))))
+    });
+    let server = running!(service, &course.drain);
+    let mut client = Raw::connect(server.address).await;
+    let here = client.0.local_addr().unwrap().to_string();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(client.rest().await.ends_with(&format!("\r\n\r\n{here}")));
+    server.task.abort();
 }

@@ -34,6 +34,7 @@ use tower_service::Service;
 use super::{
     counted::Counted,
     link::{CutOnDrop, Link},
+    listener::Peer,
     opening::{self, Protocol, Speaks},
     socket::Socket,
 };
@@ -95,9 +96,10 @@ where
 }
 
 /// Serves until the socket is gone, wherever an upgrade took it. Dropping the future cuts the socket off.
-pub(super) async fn run<I, S, B>(io: I, service: S, settings: Arc<Settings>, place: Option<OwnedSemaphorePermit>)
+pub(super) async fn run<I, P, S, B>(io: I, peer: P, service: S, settings: Arc<Settings>, place: Option<OwnedSemaphorePermit>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: Clone + Send + Sync + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
@@ -116,7 +118,7 @@ where
     let (protocol, prefix) = opened;
     socket.rewind(prefix);
     // The drain's layer is outside, so that what it puts into the request is seen; one of the user's own counts nothing twice.
-    let service = settings.drain.layer().layer(Counted::new(service, Arc::clone(&link), settings.drain.clone()));
+    let service = settings.drain.layer().layer(Counted::new(service, Peer(peer), Arc::clone(&link), settings.drain.clone()));
     let (io, service) = (TokioIo::new(socket), TowerToHyperService::new(service));
     match protocol {
         Protocol::Http1 => {

@@ -13,25 +13,30 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::link::{Link, UnderWay};
+use super::{
+    link::{Link, UnderWay},
+    listener::Peer,
+};
 use crate::drain::{Drain, DrainGuard, guard};
 
 /// A connection's service.
 #[derive(Debug, Clone)]
-pub(super) struct Counted<S> {
+pub(super) struct Counted<S, P> {
     inner: S,
+    peer: Peer<P>,
     link: Arc<Link>,
     drain: Drain,
 }
 
-impl<S> Counted<S> {
-    pub(super) fn new(inner: S, link: Arc<Link>, drain: Drain) -> Self {
-        Self { inner, link, drain }
+impl<S, P> Counted<S, P> {
+    pub(super) fn new(inner: S, peer: Peer<P>, link: Arc<Link>, drain: Drain) -> Self {
+        Self { inner, peer, link, drain }
     }
 }
 
-impl<S, Q, B> Service<Request<Q>> for Counted<S>
+impl<S, P, Q, B> Service<Request<Q>> for Counted<S, P>
 where
+    P: Clone + Send + Sync + 'static,
     S: Service<Request<Q>, Response = Response<B>>,
 {
     type Response = Response<CountedBody<B>>;
@@ -50,6 +55,7 @@ where
             None => MayBecome::Nothing,
         };
         request.extensions_mut().insert(guard::Counted(self.drain.clone()));
+        request.extensions_mut().insert(self.peer.clone());
         CountedFuture { inner: self.inner.call(request), under_way, link: Arc::clone(&self.link), may_become }
     }
 }

@@ -1,7 +1,11 @@
 //! What connections come from.
 
-use std::{fmt, io, time::Duration};
+#[cfg(unix)]
+use std::sync::Arc;
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream, unix};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -18,10 +22,12 @@ use tokio::{
 pub trait Listener: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Who is at the other end; handlers find it as [`Peer`].
+    type Peer: Clone + Send + Sync + 'static;
     /// See [`into_queue`](Self::into_queue).
-    type Queue: Iterator<Item = io::Result<Self::Io>> + Send + 'static;
+    type Queue: Iterator<Item = io::Result<(Self::Io, Self::Peer)>> + Send + 'static;
 
-    /// The next connection.
+    /// The next connection, and where it comes from.
     ///
     /// # Errors
     /// Whatever the system says. Errors of one connection are passed over, after all others (no descriptor left, say) it is asked again
@@ -29,7 +35,7 @@ pub trait Listener: Send + 'static {
     ///
     /// # Cancel safety
     /// Must not lose a connection when dropped.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send;
 
     /// What the system has accepted already, without waiting: ends when there is no more. Dropping it closes the listener.
     /// What is in the system's queue at that moment is reset, and its clients have been told that they are connected.
@@ -40,24 +46,33 @@ pub trait Listener: Send + 'static {
 }
 
 /// Connections that the system had accepted before the listener was closed. See [`Listener::into_queue`].
-pub struct Queue<I>(Box<dyn FnMut() -> io::Result<I> + Send>);
+pub struct Queue<I, P>(Accept<I, P>);
 
-impl<I> fmt::Debug for Queue<I> {
+type Accept<I, P> = Box<dyn FnMut() -> io::Result<(I, P)> + Send>;
+
+impl<I, P> fmt::Debug for Queue<I, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Queue(<fn>)")
     }
 }
 
-impl<I> Iterator for Queue<I> {
-    type Item = io::Result<I>;
+impl<I, P> Iterator for Queue<I, P> {
+    type Item = io::Result<(I, P)>;
 
-    fn next(&mut self) -> Option<io::Result<I>> {
+    fn next(&mut self) -> Option<Self::Item> {
         match (self.0)() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             next => Some(next),
         }
     }
 }
+
+/// The other end of a request's connection: in the extensions of every request, as `Peer<SocketAddr>` behind a `TcpListener`. Behind
+/// a balancer this is the balancer.
+///
+/// axum's `ConnectInfo` is a type of axum's: take `Extension<Peer<SocketAddr>>` instead, or put one in from the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer<P>(pub P);
 
 /// A response's last bytes shall not wait for the client's acknowledgement of those before them.
 fn at_once(stream: TcpStream) -> TcpStream {
@@ -68,38 +83,42 @@ fn at_once(stream: TcpStream) -> TcpStream {
 
 impl Listener for TcpListener {
     type Io = TcpStream;
-    type Queue = Queue<TcpStream>;
+    type Peer = SocketAddr;
+    type Queue = Queue<TcpStream, SocketAddr>;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
-        Ok(at_once(TcpListener::accept(self).await?.0))
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        Ok((at_once(stream), peer))
     }
 
-    fn into_queue(self) -> io::Result<Queue<TcpStream>> {
+    fn into_queue(self) -> io::Result<Self::Queue> {
         // The runtime may not know yet what the system knows: ask the system.
         let listener = self.into_std()?;
         Ok(Queue(Box::new(move || {
-            let (stream, _) = listener.accept()?;
+            let (stream, peer) = listener.accept()?;
             stream.set_nonblocking(true)?;
-            TcpStream::from_std(stream).map(at_once)
+            Ok((at_once(TcpStream::from_std(stream)?), peer))
         })))
     }
 }
 
 #[cfg(unix)]
-impl Listener for tokio::net::UnixListener {
-    type Io = tokio::net::UnixStream;
-    type Queue = Queue<tokio::net::UnixStream>;
+impl Listener for UnixListener {
+    type Io = UnixStream;
+    type Peer = Arc<unix::SocketAddr>;
+    type Queue = Queue<UnixStream, Self::Peer>;
 
-    async fn accept(&mut self) -> io::Result<Self::Io> {
-        Ok(tokio::net::UnixListener::accept(self).await?.0)
+    async fn accept(&mut self) -> io::Result<(UnixStream, Self::Peer)> {
+        let (stream, peer) = UnixListener::accept(self).await?;
+        Ok((stream, Arc::new(peer)))
     }
 
     fn into_queue(self) -> io::Result<Self::Queue> {
         let listener = self.into_std()?;
         Ok(Queue(Box::new(move || {
-            let (stream, _) = listener.accept()?;
+            let (stream, peer) = listener.accept()?;
             stream.set_nonblocking(true)?;
-            tokio::net::UnixStream::from_std(stream)
+            Ok((UnixStream::from_std(stream)?, Arc::new(peer.into())))
         })))
     }
 }

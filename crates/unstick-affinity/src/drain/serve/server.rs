@@ -15,6 +15,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
@@ -168,9 +169,9 @@ where
                 None => None,
             };
             match self.beside(listener.accept()).await {
-                Ok(io) => {
+                Ok(accepted) => {
                     errors = 0;
-                    self.begin(io, place);
+                    self.begin(accepted, place);
                 }
                 Err(error) => self.after(&error, &mut errors).await,
             }
@@ -180,21 +181,21 @@ where
     /// Takes what waits in the listener, and closes it.
     async fn close<L: Listener>(&mut self, listener: L) -> io::Result<()> {
         let mut errors = 0;
-        let mut queue = listener.into_queue()?;
-        while let Some(next) = queue.next() {
+        for next in listener.into_queue()? {
             match next {
-                Ok(io) => self.begin(io, None),
+                Ok(accepted) => self.begin(accepted, None),
                 Err(error) => self.after(&error, &mut errors).await,
             }
         }
         Ok(())
     }
 
-    fn begin<I>(&mut self, io: I, place: Option<OwnedSemaphorePermit>)
+    fn begin<I, P>(&mut self, (io, peer): (I, P), place: Option<OwnedSemaphorePermit>)
     where
-        I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        P: Clone + Send + Sync + 'static,
     {
-        self.tasks.spawn(connection::run(io, self.service.clone(), Arc::clone(&self.settings), place));
+        self.tasks.spawn(connection::run(io, peer, self.service.clone(), Arc::clone(&self.settings), place));
     }
 }
 
