@@ -8,7 +8,10 @@
 //! * It sends `Arr-Disable-Session-Affinity: true`, on which Azure App Service and IIS set no pin. Other balancers ignore it.
 //! * It tells the browser to delete pin cookies of the products in the [`catalogue`] when a request carries them, and of the
 //!   names you [configure](AffinityLayerBuilder::expire) with every response, for balancers that hide their cookie from you.
-//! * It reports every pinned request as an event with the product's name.
+//! * It reports every pinned request as an event with the product's name, and keeps a [`report`] of what it saw, what works and which
+//!   setting of the balancer ends a pin.
+//!
+//! Sessions that disappear although nothing is pinned have other reasons, and [`audit`] names them.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -49,6 +52,8 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the response's extensions, by
 //! which a session layer that sits outside notices.
 
+pub mod audit;
+mod balancer;
 #[doc = include_str!("../docs/balancers.md")]
 pub mod balancers {}
 mod builder;
@@ -56,18 +61,31 @@ pub mod catalogue;
 mod decide;
 #[cfg(feature = "drain")]
 pub mod drain;
+mod fly;
+mod form;
 mod future;
+mod judge;
 mod layer;
+mod marker;
+mod percent;
 mod pin;
+mod plan;
+pub mod report;
 mod service;
 mod switch;
+mod tally;
+mod unpin;
 
 pub use self::{
+    audit::Audit,
+    balancer::Balancer,
     builder::AffinityLayerBuilder,
     catalogue::{Evidence, Lever, Product},
     future::ResponseFuture,
     layer::AffinityLayer,
+    percent::{Head, Percent},
     pin::PinCookie,
+    report::{Report, ReportService},
     service::Affinity,
-    switch::Switch,
+    switch::{PerRequest, Switch, per_request},
 };

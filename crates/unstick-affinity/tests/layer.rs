@@ -13,7 +13,7 @@ use http::{
     header::{CACHE_CONTROL, COOKIE, HOST, SET_COOKIE},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
-use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, PinCookie};
+use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, Balancer, Head, PinCookie, per_request};
 use unstick_core::{AffinityRan, Event, EventKind, Events, HeaderBudget, Observer, Scope};
 
 const ARR: &str = "arr-disable-session-affinity";
@@ -66,7 +66,8 @@ async fn a_seen_pin_is_told_to_expire_and_reported() {
     let lines = set_cookies(&response);
     assert_eq!(lines[0], b"AWSALB=; Path=/; Max-Age=0");
     assert!(lines.contains(&&b"AWSALBCORS=; Path=/; Max-Age=0; Domain=shop.example.com; SameSite=None; Secure"[..]));
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 5);
+    assert!(lines[4].starts_with(b"unstick-pins=1"), "what the client was told");
     assert_eq!(log.take(), [(EventKind::PinSeen, "aws-alb".to_owned()), (EventKind::PinExpired, "aws-alb".to_owned())]);
 
     let response = through(&layer, "x=2", || Response::new(())).await;
@@ -108,9 +109,9 @@ async fn foreign_lines_pass_byte_for_byte_and_ours_come_last() {
     };
     let response = through(&shared(), "GCLB=1", answer).await;
     let lines = set_cookies(&response);
-    assert_eq!(lines.len(), 202);
+    assert_eq!(lines.len(), 203);
     assert!(lines.iter().zip(&theirs).all(|(got, sent)| got == sent));
-    assert!(lines[200..].iter().all(|line| line.starts_with(b"GCLB=;")));
+    assert!(lines[200..202].iter().all(|line| line.starts_with(b"GCLB=;")) && lines[202].starts_with(b"unstick-pins="));
 }
 
 #[tokio::test]
@@ -159,6 +160,7 @@ async fn the_budget_is_shared_and_ours_are_dropped_first() {
     let response = through(&layer, &many.join("; "), || Response::new(())).await;
     let lines = set_cookies(&response);
     assert!(lines.len() == 8 && lines[0].starts_with(b"SRV="), "configured ones go first");
+    assert!(lines[7].starts_with(b"unstick-pins="), "the marker has its room");
     assert!(log.take().contains(&(EventKind::PinDropped, "aws-alb-application".to_owned())));
 }
 
@@ -167,12 +169,15 @@ async fn the_switch_works_while_serving_and_off_means_untouched() {
     let (log, builder) = logged();
     let flag = Arc::new(AtomicBool::new(false));
     let layer = builder.switch(flag.clone()).build().unwrap();
-    assert!(!layer.is_on());
+    let example = request("");
+    let head = Head::new(example.method(), example.uri(), example.headers());
+    assert!(!layer.is_on(&head));
     let response = through(&layer, "GCLB=1", || Response::new(())).await;
     assert!(response.headers().is_empty() && response.extensions().is_empty() && log.take().is_empty());
     flag.store(true, Ordering::Relaxed);
+    assert!(layer.is_on(&head));
     let response = through(&layer, "GCLB=1", || Response::new(())).await;
-    assert_eq!((set_cookies(&response).len(), log.take().len()), (2, 2));
+    assert_eq!((set_cookies(&response).len(), log.take().len()), (3, 2));
 }
 
 #[tokio::test]
@@ -187,6 +192,42 @@ async fn a_switch_is_asked_once_per_request() {
     assert!(through(&layer, "", || Response::new(())).await.headers().contains_key(ARR));
     assert!(!through(&layer, "", || Response::new(())).await.headers().contains_key(ARR));
     assert_eq!(*asked.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_switch_can_look_at_the_request() {
+    let layer = AffinityLayer::builder().without_sessions().switch(per_request(|head| head.uri().path() != "/warmup")).build().unwrap();
+    for (path, is_on) in [("/warmup", false), ("/", true)] {
+        let service = layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) }));
+        let request = Request::get(path).header(COOKIE, "GCLB=1").body(()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!((response.headers().contains_key(ARR), response.headers().contains_key(SET_COOKIE)), (is_on, is_on), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn presets_expire_their_cookies_and_report_by_product() {
+    let (log, builder) = logged();
+    let layer = builder.behind(Balancer::haproxy("SRV").unwrap()).behind(Balancer::aws_alb()).build().unwrap();
+    let response = through(&layer, "SRV=b", || Response::new(())).await;
+    assert_eq!(set_cookies(&response)[..2], [&b"SRV=; Path=/; Max-Age=0"[..], b"SRV=; Path=/; Max-Age=0; Domain=shop.example.com"]);
+    assert_eq!(log.take(), [(EventKind::PinSeen, "haproxy".to_owned()), (EventKind::PinExpired, "haproxy".to_owned())]);
+    let response = through(&layer, "", || Response::new(())).await;
+    assert_eq!(set_cookies(&response).len(), 2, "with every response, and no marker for a client without a pin");
+    let odd = AffinityLayer::new(Scope::Shared, [Balancer::of("ngnix", [])]).unwrap_err().to_string();
+    assert!(odd.contains("`ngnix`") && odd.contains("catalogue::products()"), "{odd}");
+}
+
+#[tokio::test]
+async fn a_mark_for_the_order_of_layers_is_on_the_first_responses_and_where_lines_are() {
+    let layer = shared();
+    let mut marked = 0;
+    for _ in 0..40 {
+        let response = through(&layer, "a=1", || Response::new(())).await;
+        marked += usize::from(response.extensions().get::<AffinityRan>().is_some());
+    }
+    assert_eq!(marked, 16);
+    assert!(through(&layer, "GCLB=1", || Response::new(())).await.extensions().get::<AffinityRan>().is_some());
 }
 
 #[tokio::test]
@@ -222,5 +263,5 @@ fn traits() {
     let layer = shared();
     is_shared(&layer);
     is_shared(&layer.layer(()));
-    assert!(format!("{layer:?}").contains("is_on"));
+    assert!(format!("{layer:?}").contains("expired"));
 }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::{Evidence, Lever, NamePattern, Product, find, page, product, products, suspects};
-use crate::decide::is_cookie_name;
+use crate::form::is_cookie_name;
 
 fn all_names() -> impl Iterator<Item = (&'static Product, NamePattern)> {
     products().iter().flat_map(|product| product.cookies.iter().map(move |cookie| (product, cookie.name)))

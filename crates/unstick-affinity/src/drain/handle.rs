@@ -273,6 +273,12 @@ impl Drain {
         (output, self.finished().await)
     }
 
+    /// How it ended, once it has. Until the server has ended as well, requests may still be added to what finished.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Drained> {
+        (self.phase() == Phase::Ended).then(|| self.conclude())
+    }
+
     async fn idle(&self) {
         loop {
             self.shared.registry.idle().await;

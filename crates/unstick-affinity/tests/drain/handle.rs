@@ -195,6 +195,20 @@ async fn work_that_begins_after_a_clean_end_is_awaited_by_who_asks_again() {
 }
 
 #[tokio::test]
+async fn it_is_awaited_to_the_deadline_and_no_longer() {
+    let node = Node::new();
+    node.drain.close_now();
+    assert!(node.drain.finished().await.is_clean());
+    let _hold = node.drain.hold();
+    let drain = node.drain.clone();
+    let again = tokio::spawn(async move { drain.finished().await });
+    node.pass(19).await;
+    assert!(!again.is_finished());
+    node.pass(1).await;
+    assert_eq!(again.await.unwrap().pending_left, 1);
+}
+
+#[tokio::test]
 async fn dropped_waits_leave_no_timers() {
     let node = Node::new();
     node.drain.begin();
