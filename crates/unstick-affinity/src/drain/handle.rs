@@ -178,6 +178,7 @@ impl Drain {
         self.until(Course::is_over).await;
     }
 
+    #[cfg(feature = "server")]
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }

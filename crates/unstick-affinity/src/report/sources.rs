@@ -36,17 +36,7 @@ impl AffinityLayerBuilder {
 }
 
 impl Sources {
-    pub(crate) fn findings(&self) -> Vec<FindingReport> {
-        let told = |one: Finding| FindingReport {
-            kind: one.kind.as_str().to_owned(),
-            count: one.count,
-            detail: one.detail,
-            sentence: one.sentence,
-        };
-        self.audit.iter().flat_map(Audit::findings).map(told).collect()
-    }
-
-    /// Whether pins are ended whatever the switch says.
+    /// Whether clients must leave this node whatever the switch says.
     #[cfg(feature = "drain")]
     pub(crate) fn is_draining(&self) -> bool {
         self.drain.as_ref().is_some_and(Drain::has_begun)
@@ -56,6 +46,16 @@ impl Sources {
     #[allow(clippy::unused_self, reason = "with the feature it is used")]
     pub(crate) fn is_draining(&self) -> bool {
         false
+    }
+
+    pub(crate) fn findings(&self) -> Vec<FindingReport> {
+        let told = |one: Finding| FindingReport {
+            kind: one.kind.as_str().to_owned(),
+            count: one.count,
+            detail: one.detail,
+            sentence: one.sentence,
+        };
+        self.audit.iter().flat_map(Audit::findings).map(told).collect()
     }
 
     #[cfg(feature = "drain")]
