@@ -70,10 +70,15 @@ impl Board {
         (0..REGULARS).map(moves).sum()
     }
 
-    /// How many new users in a row others than this instance have answered, to now.
-    pub(crate) fn newcomers_elsewhere(&self, instance: &str) -> usize {
+    /// How many answers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// How many new users in a row others than this instance have answered, to now, without the answers before `since`.
+    pub(crate) fn newcomers_elsewhere(&self, instance: &str, since: usize) -> usize {
         let visits = self.0.lock().unwrap();
-        visits.iter().rev().filter(|visit| visit.regular.is_none()).take_while(|visit| visit.node != instance).count()
+        visits.iter().skip(since).rev().filter(|visit| visit.regular.is_none()).take_while(|visit| visit.node != instance).count()
     }
 }
 

@@ -36,8 +36,9 @@ async fn sigterm_begins_a_drain_that_nobody_notices() {
         let (old, new) = (instance(0), instance(at + 1));
         until("it serves", || crowd.board.by(&old) > 0).await;
         node.terminate().unwrap();
+        let told = crowd.board.len();
         // In turns, each node that is not out is given a new user.
-        until("users moved", || !crowd.board.latest().contains(&old) && crowd.board.newcomers_elsewhere(&old) >= 20).await;
+        until("users moved", || !crowd.board.latest().contains(&old) && crowd.board.newcomers_elsewhere(&old, told) >= 20).await;
         assert_continuity(node).await;
         node.tell("close").unwrap();
         let mut ended = None;

@@ -40,7 +40,7 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// How a balancer learns that a node is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learns {
-    /// It asks, and was told so often.
+    /// It asks, and turns away when it was told so often.
     ByChecks(usize),
     /// By nothing but failures: it sends requests to the end, and must not have kept connections then.
     ByFailures,
@@ -107,8 +107,10 @@ impl Site {
         until("users moved", || !board.latest().contains(&node.instance)).await;
         match learns {
             Learns::ByChecks(times) => {
-                until("the balancer was told", || node.site.refused() >= times).await;
-                until("new users go elsewhere", || board.newcomers_elsewhere(&node.instance) >= 20).await;
+                // It asks once more when it has taken note of the answers before.
+                until("the balancer was told", || node.site.refused() > times).await;
+                let told = board.len();
+                until("new users go elsewhere", || board.newcomers_elsewhere(&node.instance, told) >= 20).await;
             }
             Learns::ByFailures => {
                 until("kept connections are used up", || board.by(&node.instance) >= before + KEPT_CONNECTIONS).await;
