@@ -9,7 +9,7 @@
 //! truths, and a logout in one would not be known in the other. Somebody has to decide who may go on, and neither of the two
 //! stores can decide about itself. So there are two modes, and no third that guesses:
 //!
-//! | | `Replicated::new(a, b)` | `.witness(w)` |
+//! | | `Replicated::builder(a, b)` | `.witness(w)` |
 //! |---|---|---|
 //! | one store crashed, or cut off from some or all nodes | read: yes. write: 503 | read and write: yes |
 //! | two stores away (of two, of three) | 503 | 503 |
@@ -90,7 +90,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let (a, b) = (MemoryStore::new(), MemoryStore::new());
-//! let store = Replicated::new(a.clone(), b).witness(MemoryStore::new()).build();
+//! let store = Replicated::builder(a.clone(), b).witness(MemoryStore::new()).build();
 //!
 //! let now = Timestamp::system_now();
 //! let credential = Credential::issue(now, now + Duration::from_secs(3600), now + Duration::from_secs(7200))?;
@@ -102,13 +102,13 @@
 //! assert!(store.apply(op(2), key, presented, &Change::new().set("cart", "[1]")).await?.is_done());
 //!
 //! // All of A is lost; its successor is empty. With B and the witness nobody notices.
-//! let store = Replicated::new(MemoryStore::new(), store.b().clone()).witness(store.w().clone()).build();
+//! let store = Replicated::builder(MemoryStore::new(), store.b().clone()).witness(store.w().clone()).build();
 //! let Loaded::Live(live) = store.load(op(3), key, presented, None).await? else { panic!("lost") };
 //! assert_eq!(live.fields.get("cart").unwrap().value, "[1]");
 //! store.end(op(4), key, Some(presented), now + Duration::from_secs(7200)).await?;
 //!
 //! // Back comes the old A, which has not heard of the logout.
-//! let store = Replicated::new(a, store.b().clone()).witness(store.w().clone()).build();
+//! let store = Replicated::builder(a, store.b().clone()).witness(store.w().clone()).build();
 //! assert!(matches!(store.load(op(5), key, presented, None).await?, Loaded::Ended { .. }));
 //! # Ok::<(), unstick_core::Error>(()) }).unwrap();
 //! ```
