@@ -31,7 +31,7 @@ enum Placed {
 }
 
 impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
-    /// Changes a record in one step, however often that takes: `step` is called anew when others were faster. It must recognise what it has already done.
+    /// Changes a record in one step, however often that takes: `step` is called anew when others were faster.
     pub(crate) async fn change<T>(
         &self,
         op: &OpCtx,
@@ -40,15 +40,22 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         mut known: Option<Agreed>,
         mut step: impl FnMut(&State) -> Step<T>,
     ) -> Result<T, Error> {
-        let mut unsure = false;
+        // The answer to what one store may have taken, in case whoever was faster has completed it.
+        let mut pending = None;
         loop {
             let agreed = match known.take() {
                 Some(agreed) => agreed,
                 None => match self.agree(op, key, clock, false).await {
                     Ok(agreed) => agreed,
-                    Err(unsettled) => return Err(self.given_up(unsure, unsettled.error)),
+                    Err(unsettled) => return Err(self.given_up(pending.is_some(), unsettled.error)),
                 },
             };
+            if let (State::Entry(entry), Some(_)) = (&agreed.state, &pending)
+                && entry.record.applied.iter().any(|(id, _)| *id == op.op_id)
+                && let Some(answer) = pending.take()
+            {
+                return Ok(answer);
+            }
             let (record, answer) = match step(&agreed.state) {
                 Step::Answer(answer) => return Ok(answer),
                 Step::Write(record, answer) => (*record, answer),
@@ -56,18 +63,19 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             let entry = Arc::new(Entry { version: agreed.state.version() + 1, proposal: self.numbers.next(), record });
             match self.propose(op, key, clock, &agreed.answers, &entry).await {
                 Placed::Decided => return Ok(answer),
-                Placed::Overtaken { unsure: now } => unsure |= now,
-                Placed::Failed { unsure: now, error } => return Err(self.given_up(unsure || now, error)),
+                Placed::Overtaken { unsure: true } => pending = Some(answer),
+                Placed::Overtaken { unsure: false } => {}
+                Placed::Failed { unsure, error } => return Err(self.given_up(unsure || pending.is_some(), error)),
             }
             if self.left(clock).is_zero() {
-                return Err(self.given_up(unsure, Error::new(ErrorKind::Contended, "others changed the session again and again")));
+                return Err(self.given_up(pending.is_some(), Error::new(ErrorKind::Contended, "others changed the session again and again")));
             }
             tokio::task::yield_now().await;
         }
     }
 
     #[allow(clippy::unused_self, reason = "reads as what the pair does")]
-    fn given_up(&self, unsure: bool, error: Error) -> Error {
+    pub(crate) fn given_up(&self, unsure: bool, error: Error) -> Error {
         if unsure {
             Error::with_source(ErrorKind::Timeout, "one store of a replicated pair may have taken a change that the other has not", error)
         } else {

@@ -9,7 +9,7 @@ use unstick_core::{
 
 use crate::{
     NoWitness, ReplicatedBuilder,
-    agree::{Agreed, Unsettled},
+    agree::{Agreed, Unsettled, nobody, worse},
     inner::{Clock, Inner},
     propose::Step,
     replica::Held,
@@ -134,27 +134,25 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         self.change(&op, key, self.clock(&op), known, step).await
     }
 
-    /// Ends a session; `before` is told what was there.
+    /// Ends a session.
     pub(crate) async fn finish(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
-        let (clock, mut was_live, mut leaves) = (self.clock(&op), false, None);
+        let (clock, mut leaves) = (self.clock(&op), Leaves::Nothing);
         let step = |state: &State| match state {
-            State::Spent => Step::Answer(Ended::Done { was_live: false }),
-            State::Buried { at } => {
-                leaves = Some((*at, until)); // it may have to stand longer
+            // What the stores are about to sweep cannot be replaced, and a tombstone of their own may have to stand longer.
+            State::Spent | State::Buried { .. } => {
+                let at = if let State::Buried { at } = state { *at } else { op.now };
+                leaves = Leaves::Tombstone { at, until };
                 Step::Answer(Ended::Done { was_live: false })
             }
             State::Nothing => Step::Write(Box::new(Record::tombstone(op.now, until)), Ended::Done { was_live: false }),
             State::Entry(entry) => {
                 let mut record = entry.record.clone();
-                let is_ours = entry.ended().is_some() && record.applied.iter().any(|(id, _)| *id == op.op_id);
-                if is_ours && was_live {
-                    return Step::Answer(Ended::Done { was_live }); // it got there although a store was faster
-                }
                 let ended = end_in_place(&mut record, op.now, presented.as_ref(), until);
-                let Ended::Done { was_live: alive } = ended else { return Step::Answer(ended) };
-                was_live |= alive;
+                if !matches!(ended, Ended::Done { .. }) {
+                    return Step::Answer(ended);
+                }
                 if let (Some(_), Life::Ended { at, until }) = (&entry.record.principal, record.life) {
-                    leaves = Some((at, until));
+                    leaves = Leaves::Place { at, until };
                 }
                 if entry.record.life == record.life {
                     return Step::Answer(ended);
@@ -164,20 +162,44 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             }
         };
         let ended = self.change(&op, key, clock, None, step).await?;
-        if let (Ended::Done { .. }, Some((at, until))) = (ended, leaves) {
-            self.bury_all(&op, key, at, until, clock).await;
+        match (ended, leaves) {
+            (Ended::Done { .. }, Leaves::Tombstone { at, until }) => self.bury_twice(&op, key, at, until, clock).await?,
+            (Ended::Done { .. }, Leaves::Place { at, until }) => self.bury_all(&op, key, at, until, clock).await,
+            _ => {}
         }
         Ok(ended)
     }
 
-    /// Takes an ended session out of the stores' own indexes, and makes it theirs to collect. Not needed for it to be dead.
-    pub(crate) async fn bury_all(&self, op: &OpCtx, key: RecordKey, at: Timestamp, until: Timestamp, clock: Clock) {
-        for slot in Slot::DATA {
-            if self.bury(op, key, slot, at, until, self.limit(clock, true)).await.is_err() {
-                self.missed.add(key, slot);
+    async fn bury_twice(&self, op: &OpCtx, key: RecordKey, at: Timestamp, until: Timestamp, clock: Clock) -> Result<(), Error> {
+        let (mut buried, mut failed) = (0, None);
+        for slot in self.slots() {
+            match self.bury(op, key, *slot, at, until, self.limit(clock, self.witness)).await {
+                Ok(_) => buried += 1,
+                Err(error) => failed = Some(worse(failed.take(), error)),
+            }
+            if buried == 2 {
+                return Ok(());
             }
         }
+        Err(self.given_up(buried > 0, failed.unwrap_or_else(nobody)))
     }
+
+    /// Takes an ended session out of the stores' own indexes. It is dead without that; its place is tidied up when it is next wanted.
+    pub(crate) async fn bury_all(&self, op: &OpCtx, key: RecordKey, at: Timestamp, until: Timestamp, clock: Clock) {
+        for slot in Slot::DATA {
+            // a store that is away has missed the end itself, which is remembered
+            drop(self.bury(op, key, slot, at, until, self.limit(clock, true)).await);
+        }
+    }
+}
+
+/// What an end leaves besides the new version.
+enum Leaves {
+    Nothing,
+    /// A place in the stores' indexes.
+    Place { at: Timestamp, until: Timestamp },
+    /// A tombstone in the stores themselves.
+    Tombstone { at: Timestamp, until: Timestamp },
 }
 
 /// To be written if it was done and is new.
@@ -304,16 +326,17 @@ impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
         ended
     }
 
-    /// Sweeps every store, and returns the larger number: what is kept in both counts once.
+    /// Sweeps every store, and returns the smaller number of A and B: what is gone from one of them only is not gone.
     async fn sweep(&self, op: OpCtx, limit: usize) -> Result<usize, Error> {
-        let (clock, mut most, mut failed) = (self.inner.clock(&op), 0, None);
+        let (clock, mut least, mut failed) = (self.inner.clock(&op), limit, None);
         for slot in self.inner.slots() {
             match self.inner.sweep(&op, *slot, limit, clock).await {
-                Ok(swept) => most = most.max(swept),
+                Ok(swept) if *slot != Slot::Witness => least = least.min(swept),
+                Ok(_) => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        failed.map_or(Ok(most), Err)
+        failed.map_or(Ok(least), Err)
     }
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {

@@ -6,12 +6,12 @@ use common::{Files, Pairs, Trios};
 
 mod two_in_memory {
     use super::*;
-    unstick_testkit::contract_suite!(Pairs::default());
+    unstick_testkit::contract_suite!(Pairs);
 }
 
 mod with_a_witness {
     use super::*;
-    unstick_testkit::contract_suite!(Trios::default());
+    unstick_testkit::contract_suite!(Trios);
 }
 
 mod two_files {

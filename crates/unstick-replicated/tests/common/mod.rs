@@ -12,7 +12,6 @@ use unstick_testkit::contract::StoreFactory;
 pub(crate) const AMPLE: Duration = Duration::from_secs(60);
 
 /// Two stores in memory; another node has its own pair over the same two.
-#[derive(Default)]
 pub(crate) struct Pairs;
 
 impl StoreFactory for Pairs {
@@ -28,7 +27,6 @@ impl StoreFactory for Pairs {
 }
 
 /// The same with a witness.
-#[derive(Default)]
 pub(crate) struct Trios;
 
 impl StoreFactory for Trios {
