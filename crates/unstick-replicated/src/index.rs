@@ -197,7 +197,11 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
 
 impl<A: Store, B: Store, W: Store> PrincipalIndex for Replicated<A, B, W> {
     fn list<'a>(&'a self, op: OpCtx, principal: &'a str) -> BoxFuture<'a, Result<Vec<SessionEntry>, Error>> {
-        Box::pin(self.inner.sessions_of(op, principal))
+        Box::pin(async move {
+            let sessions = self.inner.sessions_of(op, principal).await;
+            self.inner.mend();
+            sessions
+        })
     }
 
     fn end_others<'a>(
@@ -222,6 +226,10 @@ impl<A: Store, B: Store, W: Store> PrincipalIndex for Replicated<A, B, W> {
         max: NonZeroU32,
         until: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, Error>> {
-        Box::pin(self.inner.take(op, principal, key, max, until))
+        Box::pin(async move {
+            let reservation = self.inner.take(op, principal, key, max, until).await;
+            self.inner.mend();
+            reservation
+        })
     }
 }

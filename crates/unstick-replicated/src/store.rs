@@ -258,7 +258,9 @@ impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
         if renewal.is_some() {
             self.inner.refuse_if_late(&op)?;
         }
-        let (state, agreed) = match self.inner.look(&op, key, self.inner.clock(&op)).await {
+        let seen = self.inner.look(&op, key, self.inner.clock(&op)).await;
+        self.inner.mend();
+        let (state, agreed) = match seen {
             Ok(seen) => seen,
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) => {
                 return Ok(Loaded::Unreadable(error.kind()));
@@ -275,8 +277,8 @@ impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
                 Ok(Applied::Superseded { at }) => seen = Loaded::Superseded { at },
                 Ok(_) | Err(_) => {}
             }
+            self.inner.mend();
         }
-        self.inner.mend();
         Ok(seen)
     }
 

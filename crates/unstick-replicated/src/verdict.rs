@@ -125,6 +125,9 @@ pub(crate) fn verdict(answers: &Answers, witness: bool, now: Timestamp) -> Verdi
             None => Verdict::Short,
         };
     };
+    if answers.count() < 2 {
+        return answers.not_asked(witness).map_or(Verdict::Short, Verdict::Ask); // another store may have a newer one
+    }
     let at_newest = |slot| answers.entry(slot).filter(|entry| entry.version == newest);
     let entry = match (at_newest(Slot::A), at_newest(Slot::B), at_newest(Slot::Witness)) {
         (_, _, Some(decided)) => decided,
