@@ -150,7 +150,12 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             match self.take_one(op, principal, key, max, until, slot, clock).await {
                 Ok(Reservation::Granted) => granted += 1,
                 Ok(full) => return Ok(full), // what was taken before lapses by itself
-                Err(error) => failed = Some(worse(failed.take(), error)),
+                Err(error) => {
+                    failed = Some(worse(failed.take(), error));
+                    if !self.witness {
+                        break; // the other place alone is of no use
+                    }
+                }
             }
             if granted == 2 {
                 return Ok(Reservation::Granted);

@@ -128,8 +128,8 @@ mod store;
 mod verdict;
 mod witness;
 
+pub use builder::ReplicatedBuilder;
 #[cfg(feature = "mutants")]
 pub use mutants::Defect;
-pub use builder::ReplicatedBuilder;
 pub use store::Replicated;
 pub use witness::NoWitness;

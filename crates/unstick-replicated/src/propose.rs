@@ -68,7 +68,9 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
                 Placed::Failed { unsure, error } => return Err(self.given_up(unsure || pending.is_some(), error)),
             }
             if self.left(clock).is_zero() {
-                return Err(self.given_up(pending.is_some(), Error::new(ErrorKind::Contended, "others changed the session again and again")));
+                return Err(
+                    self.given_up(pending.is_some(), Error::new(ErrorKind::Contended, "others changed the session again and again"))
+                );
             }
             tokio::task::yield_now().await;
         }

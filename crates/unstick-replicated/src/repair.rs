@@ -23,9 +23,10 @@ pub(crate) struct Missed(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    keys: HashMap<RecordKey, Slot>,
+    /// By which stores.
+    keys: HashMap<RecordKey, [bool; 2]>,
     /// Copied since the queue was last empty, by store.
-    copied: [u64; 3],
+    copied: [u64; 2],
     is_mending: bool,
 }
 
@@ -38,12 +39,12 @@ impl Missed {
     pub(crate) fn add(&self, key: RecordKey, slot: Slot) {
         let mut state = self.state();
         if slot != Slot::Witness && (state.keys.len() < MOST || state.keys.contains_key(&key)) {
-            state.keys.insert(key, slot);
+            state.keys.entry(key).or_default()[slot as usize] = true;
         }
     }
 
-    pub(crate) fn has(&self, key: RecordKey) -> bool {
-        self.state().keys.contains_key(&key)
+    pub(crate) fn has(&self, key: RecordKey, slot: Slot) -> bool {
+        slot != Slot::Witness && self.state().keys.get(&key).is_some_and(|by| by[slot as usize])
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -56,8 +57,9 @@ impl Missed {
 
     fn is_mended(&self, key: RecordKey) {
         let mut state = self.state();
-        if let Some(slot) = state.keys.remove(&key) {
-            state.copied[slot as usize] += 1;
+        let by = state.keys.remove(&key).unwrap_or_default();
+        for (copied, missed) in std::iter::zip(&mut state.copied, by) {
+            *copied += u64::from(missed);
         }
     }
 
@@ -70,7 +72,7 @@ impl Missed {
     }
 
     /// What was copied, once there is nothing left to do.
-    fn ends(&self) -> Option<[u64; 3]> {
+    fn ends(&self) -> Option<[u64; 2]> {
         let mut state = self.state();
         if !state.keys.is_empty() {
             return None;

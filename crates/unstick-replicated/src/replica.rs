@@ -117,8 +117,13 @@ pub(crate) async fn accept(
             let applied = if principal == kept.principal {
                 store.apply(op, key, presented(&op), &change).await?
             } else {
-                let rotation =
-                    Rotation { secret: SECRET, grace_until: None, principal: principal.clone(), idle_deadline: keep, overlap_since: op.now };
+                let rotation = Rotation {
+                    secret: SECRET,
+                    grace_until: None,
+                    principal: principal.clone(),
+                    idle_deadline: keep,
+                    overlap_since: op.now,
+                };
                 match store.rotate(op, key, presented(&op), &rotation, &change).await? {
                     Rotated::Done { idle_deadline, .. } => Applied::Done { proof: unstick_core::Proof::Current, idle_deadline },
                     Rotated::Refused(refused) => refused,

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use unstick_core::{
-    Applied, Change, Created, Ended, Error, ErrorKind, Events, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record, RecordKey,
-    Renewal, Rotated, Rotation, Runtime, Scope, Store, Timestamp, end_in_place,
+    Applied, Change, Created, Ended, Error, ErrorKind, Events, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
+    RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Store, Timestamp, end_in_place,
 };
 
 use crate::{
@@ -84,10 +84,14 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
 
     /// What one store says while the other is away, where that may be believed: two stores have all that was acknowledged.
     fn alone(&self, key: RecordKey, unsettled: &Unsettled) -> Option<State> {
-        if self.witness || self.missed.has(key) || matches!(unsettled.error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) {
+        if self.witness || matches!(unsettled.error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) {
             return None;
         }
-        match Slot::DATA.into_iter().find_map(|slot| unsettled.answers.held(slot))? {
+        let (slot, held) = Slot::DATA.into_iter().find_map(|slot| Some((slot, unsettled.answers.held(slot)?)))?;
+        if self.missed.has(key, slot) {
+            return None; // it lacks what the other one has
+        }
+        match held {
             Held::Kept(kept) => Some(State::Entry(kept.entry.clone())),
             Held::Buried { at } => Some(State::Buried { at: *at }),
             Held::Spent => Some(State::Spent),
@@ -186,9 +190,13 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
 
     /// Takes an ended session out of the stores' own indexes. It is dead without that; its place is tidied up when it is next wanted.
     pub(crate) async fn bury_all(&self, op: &OpCtx, key: RecordKey, at: Timestamp, until: Timestamp, clock: Clock) {
-        for slot in Slot::DATA {
-            // a store that is away has missed the end itself, which is remembered
-            drop(self.bury(op, key, slot, at, until, self.limit(clock, true)).await);
+        let mut buried = 0;
+        for slot in self.slots() {
+            if buried == 2 {
+                break; // the witness knows of it only when one of the others is away
+            }
+            // A store that is away has missed the end itself, which is remembered.
+            buried += u32::from(self.bury(op, key, *slot, at, until, self.limit(clock, true)).await.is_ok());
         }
     }
 }
@@ -197,9 +205,15 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
 enum Leaves {
     Nothing,
     /// A place in the stores' indexes.
-    Place { at: Timestamp, until: Timestamp },
+    Place {
+        at: Timestamp,
+        until: Timestamp,
+    },
     /// A tombstone in the stores themselves.
-    Tombstone { at: Timestamp, until: Timestamp },
+    Tombstone {
+        at: Timestamp,
+        until: Timestamp,
+    },
 }
 
 /// To be written if it was done and is new.

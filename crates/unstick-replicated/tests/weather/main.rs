@@ -81,8 +81,9 @@ fn a_store_loses_everything_without_one() {
 #[test]
 fn every_defect_is_caught() {
     for defect in Defect::ALL {
-        let plans = [true, false].into_iter().flat_map(|witness| Sky::ALL.map(|sky| Plan { sky, witness, defect: Some(*defect) }));
-        let caught = plans.flat_map(|plan| (1..=1000).map(move |seed| (seed, plan))).find_map(|(seed, plan)| {
+        let plans = |seed| [true, false].into_iter().flat_map(move |witness| Sky::ALL.map(|sky| (seed, sky, witness)));
+        let caught = (1..=1000).flat_map(plans).find_map(|(seed, sky, witness)| {
+            let plan = Plan { sky, witness, defect: Some(*defect) };
             let failure = std::panic::catch_unwind(|| play(seed, plan)).unwrap_or_else(|_| Err("it panicked".to_owned())).err()?;
             Some((seed, plan, failure))
         });

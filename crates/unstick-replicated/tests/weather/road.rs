@@ -133,7 +133,14 @@ impl Store for Road {
         self.travel(move |store| async move { store.apply(op, key, presented, &change).await }).await
     }
 
-    async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, change: &Change) -> Result<Rotated, Error> {
+    async fn rotate(
+        &self,
+        op: OpCtx,
+        key: RecordKey,
+        presented: Presented,
+        rotation: &Rotation,
+        change: &Change,
+    ) -> Result<Rotated, Error> {
         let (rotation, change) = (rotation.clone(), change.clone());
         self.travel(move |store| async move { store.rotate(op, key, presented, &rotation, &change).await }).await
     }

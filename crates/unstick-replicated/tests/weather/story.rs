@@ -252,10 +252,8 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
         let mut created = false;
         for _ in 0..50 {
             let op = first.op();
-            created |= matches!(
-                on!(&first.node, store => store.create(op, subject.key, &record).await),
-                Ok(Created::Done | Created::Exists)
-            );
+            created |=
+                matches!(on!(&first.node, store => store.create(op, subject.key, &record).await), Ok(Created::Done | Created::Exists));
             if created {
                 break;
             }
