@@ -1,5 +1,7 @@
 //! Finding out what is decided, and completing what is half done.
 
+use std::time::Duration;
+
 use unstick_core::{Error, ErrorKind, OpCtx, RecordKey, Store};
 
 use crate::{
@@ -26,7 +28,7 @@ pub(crate) struct Unsettled {
 pub(crate) fn worse(before: Option<Error>, error: Error) -> Error {
     let tells = |error: &Error| matches!(error.kind(), ErrorKind::UnknownFormat | ErrorKind::Corrupt | ErrorKind::Late | ErrorKind::Full);
     match before {
-        Some(before) if tells(&before) || !tells(&error) => before,
+        Some(before) if tells(&before) || !tells(&error) && !error.is_outcome_unknown() => before,
         _ => error,
     }
 }
@@ -47,16 +49,15 @@ pub(crate) fn harmless(error: &Error) -> Error {
 
 impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
     /// Asks two stores, and a third one if one of them fails.
-    async fn gather(&self, op: &OpCtx, key: RecordKey, clock: Clock, [one, two]: [Slot; 2], hurry: bool) -> (Answers, Option<Error>) {
+    async fn gather(&self, op: &OpCtx, key: RecordKey, clock: Clock, [one, two]: [Slot; 2], limit: Duration) -> (Answers, Option<Error>) {
         let (mut answers, mut error) = (Answers::default(), None);
-        let limit = self.limit(clock, hurry || self.witness);
         let (of_one, of_two) = tokio::join!(self.read(op, key, one, limit), self.read(op, key, two, limit));
         for (slot, answer) in [(one, of_one), (two, of_two)] {
             note(&mut answers, &mut error, slot, answer);
         }
         let rest = self.slots().iter().find(|slot| ![one, two].contains(slot));
         if let (Some(slot), true) = (rest, answers.count() == 1) {
-            let answer = self.read(op, key, *slot, self.limit(clock, true)).await;
+            let answer = self.read(op, key, *slot, self.left(clock)).await;
             note(&mut answers, &mut error, *slot, answer);
         }
         (answers, error)
@@ -76,8 +77,10 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         first: [Slot; 2],
         hurry: bool,
     ) -> Result<Agreed, Unsettled> {
+        let mut limit = self.limit(clock, hurry || self.witness);
+        let mut asks_again = self.witness;
         loop {
-            let (mut answers, mut error) = self.gather(op, key, clock, first, hurry).await;
+            let (mut answers, mut error) = self.gather(op, key, clock, first, limit).await;
             let overtaken = loop {
                 match self.judge(&answers, op) {
                     Verdict::Agreed(state) => return Ok(Agreed { state, answers }),
@@ -103,6 +106,11 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
                     Verdict::Short => break false,
                 }
             };
+            if !overtaken && asks_again && error.as_ref().is_some_and(Error::is_outcome_unknown) {
+                // One is away, and another one was slow, or its connection had not noticed a restart: that one is asked once more.
+                (asks_again, limit) = (false, self.left(clock) / 3);
+                continue;
+            }
             if !overtaken || self.left(clock).is_zero() {
                 let error = harmless(&error.unwrap_or_else(nobody));
                 return Err(Unsettled { answers, error });

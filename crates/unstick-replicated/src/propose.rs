@@ -1,6 +1,6 @@
 //! Changing what is decided.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use unstick_core::{Error, ErrorKind, OpCtx, Record, RecordKey, Store};
 
@@ -9,7 +9,7 @@ use crate::{
     entry::Entry,
     inner::{Clock, Inner},
     replica::Held,
-    verdict::{Answers, Slot, State},
+    verdict::{Answer, Answers, Slot, State},
 };
 
 /// What a step makes of a state.
@@ -28,6 +28,19 @@ enum Placed {
     Overtaken { unsure: bool },
     /// Too few stores took it.
     Failed { unsure: bool, error: Error },
+}
+
+/// First A, then B, so that writers who reach both meet in A; one that rested only if it is needed. The witness only when one of
+/// them has confirmed.
+fn next_place(tried: [bool; 3], placed: u8, answers: &Answers, witness: bool) -> Option<Slot> {
+    let untried = |slot: &Slot| !tried[*slot as usize];
+    let asked = |slot: &Slot| !matches!(answers.get(*slot), Answer::NotAsked);
+    let mut data = Slot::DATA.into_iter().filter(untried);
+    data.clone().find(asked).or_else(|| Some(Slot::Witness).filter(|slot| witness && placed > 0 && untried(slot))).or_else(|| data.next())
+}
+
+fn away() -> Error {
+    Error::new(ErrorKind::Unavailable, "one store of a replicated pair is away")
 }
 
 impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
@@ -85,17 +98,15 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         }
     }
 
-    /// First A, then B, so that writers who reach both meet in A. The witness only when one of them has confirmed.
     async fn propose(&self, op: &OpCtx, key: RecordKey, clock: Clock, answers: &Answers, entry: &Arc<Entry>) -> Placed {
-        let (mut placed, mut unsure, mut error) = (0_u8, false, None);
-        for slot in Slot::DATA {
-            let answer = match answers.held(slot).filter(|held| held.is_open()) {
-                Some(base) => self.accept(op, key, slot, base, entry, self.limit(clock, self.witness)).await,
-                None => Err(Error::new(ErrorKind::Unavailable, "one store of a replicated pair is away")),
-            };
-            match answer {
-                Ok(Some(_)) => placed += 1,
-                Ok(None) => return Placed::Overtaken { unsure: unsure || placed > 0 },
+        let (mut tried, mut placed, mut unsure, mut error) = ([false; 3], 0_u8, false, None);
+        while let Some(slot) = next_place(tried, placed, answers, self.witness) {
+            tried[slot as usize] = true;
+            // With one store away the others are needed, and get the time.
+            let limit = if error.is_some() { self.left(clock) / 2 } else { self.limit(clock, self.witness) };
+            match self.place(op, key, slot, limit, answers, entry).await {
+                Ok(true) => placed += 1,
+                Ok(false) => return Placed::Overtaken { unsure: unsure || placed > 0 },
                 Err(failed) => {
                     unsure |= failed.is_outcome_unknown();
                     error = Some(worse(error, failed));
@@ -106,36 +117,39 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
                 }
             }
             if placed > 0 && self.is_satisfied(placed, entry) {
+                Slot::DATA.into_iter().filter(|slot| !tried[*slot as usize]).for_each(|slot| self.missed.add(key, slot));
                 return Placed::Decided;
             }
         }
-        if placed == 1 && self.witness {
-            match self.tell_witness(op, key, clock, answers, entry).await {
-                Ok(true) => placed += 1,
-                Ok(false) => return Placed::Overtaken { unsure: true },
-                Err(failed) => error = Some(worse(error, failed)),
-            }
-        }
-        if self.is_satisfied(placed, entry) {
-            return Placed::Decided;
-        }
-        let error = error.unwrap_or_else(nobody);
-        Placed::Failed { unsure: unsure || placed > 0, error }
+        Placed::Failed { unsure: unsure || placed > 0, error: error.unwrap_or_else(nobody) }
     }
 
-    async fn tell_witness(&self, op: &OpCtx, key: RecordKey, clock: Clock, answers: &Answers, entry: &Arc<Entry>) -> Result<bool, Error> {
+    /// Puts the entry into one store, which is read first if it was not asked; whether it has it now.
+    async fn place(
+        &self,
+        op: &OpCtx,
+        key: RecordKey,
+        slot: Slot,
+        limit: Duration,
+        answers: &Answers,
+        entry: &Arc<Entry>,
+    ) -> Result<bool, Error> {
         let read: Held;
-        let base = match answers.held(Slot::Witness) {
-            Some(held) => held,
-            None => {
-                read = self.read(op, key, Slot::Witness, self.left(clock)).await?;
+        let base = match answers.get(slot) {
+            Answer::Holds(held) => held,
+            Answer::Failed if slot != Slot::Witness => return Err(away()),
+            Answer::Failed | Answer::NotAsked => {
+                read = self.read(op, key, slot, limit).await.map_err(|error| harmless(&error))?;
                 &read
             }
         };
         if let Some(held) = base.entry().filter(|held| held.version >= entry.version) {
             return Ok(held.is_same(entry)); // perhaps somebody has completed it
         }
-        Ok(self.accept(op, key, Slot::Witness, base, entry, self.left(clock)).await?.is_some())
+        if !base.is_open() {
+            return Err(away());
+        }
+        Ok(self.accept(op, key, slot, base, entry, limit).await?.is_some())
     }
 
     #[cfg(not(feature = "mutants"))]

@@ -150,3 +150,9 @@ pub(crate) async fn bury(store: &impl Store, op: OpCtx, key: RecordKey, at: Time
         _ => Err(foreign()),
     }
 }
+
+/// As if read from a store.
+#[cfg(test)]
+pub(crate) fn kept(entry: Arc<Entry>) -> Held {
+    Held::Kept(Kept { entry, version: FieldVersion::ABSENT, principal: None })
+}

@@ -157,3 +157,74 @@ pub(crate) fn verdict(answers: &Answers, witness: bool, now: Timestamp) -> Verdi
     }
     answers.not_asked(witness).map_or(Verdict::Short, Verdict::Ask)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use unstick_core::Record;
+
+    use super::*;
+    use crate::replica::kept;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn entry(version: u64, proposal: u128) -> Arc<Entry> {
+        let record = Record::tombstone(NOW, NOW + SLACK);
+        Arc::new(Entry { version, proposal, record })
+    }
+
+    fn answer() -> impl Strategy<Value = Answer> {
+        prop_oneof![
+            Just(Answer::NotAsked),
+            Just(Answer::Failed),
+            Just(Answer::Holds(Held::Nothing)),
+            Just(Answer::Holds(Held::Spent)),
+            (1_u64..4, 0_u128..3).prop_map(|(version, proposal)| Answer::Holds(kept(entry(version, proposal)))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_agreed_is_the_newest_and_on_two_stores(a in answer(), b in answer(), w in answer(), witness in any::<bool>()) {
+            let w = if witness { w } else { Answer::NotAsked };
+            let answers = Answers([a, b, w]);
+            match verdict(&answers, witness, NOW) {
+                Verdict::Agreed(state) => {
+                    prop_assert!(answers.count() >= 2);
+                    let newest = Slot::ALL.into_iter().filter_map(|slot| answers.entry(slot)).map(|entry| entry.version).max();
+                    prop_assert_eq!(state.version(), newest.unwrap_or(0));
+                    if let State::Entry(agreed) = state {
+                        let held = Slot::ALL.into_iter().filter(|slot| answers.entry(*slot).is_some_and(|entry| entry.is_same(&agreed)));
+                        prop_assert!(held.count() >= 2 || answers.entry(Slot::Witness).is_some_and(|entry| entry.is_same(&agreed)));
+                    }
+                }
+                Verdict::Copy { to, entry } => {
+                    // Never over something newer, and to the witness only what A or B has.
+                    prop_assert!(answers.entry(to).is_none_or(|held| held.version <= entry.version && !held.is_same(&entry)));
+                    let has_it = |slot: Slot| answers.entry(slot).is_some_and(|held| held.is_same(&entry));
+                    prop_assert!(to != Slot::Witness || Slot::DATA.into_iter().any(has_it));
+                    prop_assert!(answers.held(to).is_some_and(Held::is_open));
+                }
+                Verdict::Ask(slot) => {
+                    prop_assert!(matches!(answers.get(slot), Answer::NotAsked) && (witness || slot != Slot::Witness));
+                }
+                Verdict::Bury { .. } => prop_assert!(false, "nothing is buried"),
+                Verdict::Short => {}
+            }
+        }
+
+        #[test]
+        fn a_tombstone_of_a_store_is_final(other in answer(), version in 1_u64..4) {
+            let live = Arc::new(Entry { record: Record { life: unstick_core::Life::Live, ..entry(version, 1).record.clone() }, ..(*entry(version, 1)).clone() });
+            for held in [Held::Nothing, Held::Spent, kept(entry(version, 1)), kept(live)] {
+                let ended = held.entry().is_none_or(|entry| entry.ended().is_some());
+                let answers = Answers([Answer::Holds(Held::Buried { at: NOW }), Answer::Holds(held), other.clone()]);
+                match verdict(&answers, true, NOW) {
+                    Verdict::Agreed(State::Buried { at }) => prop_assert!(ended && at == NOW),
+                    Verdict::Bury { to, at, .. } => prop_assert!(!ended && to == Slot::B && at == NOW),
+                    other => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+    }
+}
