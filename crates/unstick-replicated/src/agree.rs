@@ -106,8 +106,8 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
                     Verdict::Short => break false,
                 }
             };
-            if !overtaken && asks_again && error.as_ref().is_some_and(Error::is_outcome_unknown) {
-                // One is away, and another one was slow, or its connection had not noticed a restart: that one is asked once more.
+            if !overtaken && asks_again && !self.left(clock).is_zero() {
+                // One is away, and another one was slow, or its connection had not noticed a restart: they are asked once more.
                 (asks_again, limit) = (false, self.left(clock) / 3);
                 continue;
             }

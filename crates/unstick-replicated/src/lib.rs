@@ -26,7 +26,7 @@
 //!
 //! | operation | away, no witness | away, with a witness | slow or no answer | back with old data | test |
 //! |---|---|---|---|---|---|
-//! | `load` | answered by the other one; "missing" is no answer but 503; no renewal | as ever | the others are asked after the patience | the newest version counts, and is copied | `reads`, `returns` |
+//! | `load` | answered by the other one, without renewal; 503 for "missing", and for a session of which it is known to have missed a change | as ever | the others are asked after the patience | the newest version counts, and is copied | `reads`, `returns` |
 //! | `create` | 503, nothing is done | as ever | in, or `Timeout`: unknown | no effect on a session that is newer elsewhere | `creates`, `returns` |
 //! | `apply` | 503, nothing is done | as ever, each change once | in, or `Timeout`: unknown; never on one store only and acknowledged | merged into the newest version only | `writes`, `returns` |
 //! | `rotate` | 503, nothing is done | as ever | as `apply` | the newest secret counts | `writes`, `returns` |
@@ -62,11 +62,19 @@
 //! * Without a witness, a change that was answered `Timeout` may be seen by a request that reaches only one store, and not by the next one that reaches only the other.
 //! * A limit on sessions per principal is exact while the same two stores answer; logins that overlap the loss or return of a store may exceed it.
 //!
+//! * There is no lock to hand out ([`Store::update_locked`](unstick_core::Store::update_locked) is none): an `update` that loses its race is tried again.
+//!
+//! # What is told
+//! [`BackendDown`](unstick_core::EventKind::BackendDown) and [`BackendHealed`](unstick_core::EventKind::BackendHealed) name the store
+//! (`replicated, a (redis): timeout`), once per loss and return as a node sees it; `BackendHealed` with a count when all that this node
+//! knew to be missed is copied. [`Replicated::missed`] is what is left. The stores tell their own events besides.
+//!
 //! # Setting up
 //! All nodes name the same stores in the same order, and the same witness or none. The stores are used by nothing else: not
 //! the table or key prefix of sessions that were kept without this crate (use `unstick::store::migrate` to go there).
 //! Adding or removing a witness changes what a decision is: stop writing, or roll it out while both stores are well.
-//! Give each store an own deadline well above the patience.
+//! Give each store a deadline of its own above the patience, and the session layer one of at least four times the patience.
+//! Look after the sweeping of all three as if they stood alone; what the witness got in an outage stays there until the session's absolute deadline.
 //!
 //! # Costs
 //! | statements | on A | on B | on the witness |
@@ -77,9 +85,11 @@
 //! | read, then write | 3 | 3 | 0 |
 //! | logout | 2 (3 with a principal) | the same | 0 |
 //! | list of n sessions | 1 + n | 1 + n | 0 |
+//! | end of n others | 2 + 4 n | 2 + 4 n | 0 |
+//! | reserve | 1 | 1 | 0 |
 //! | while A is away: as above on B and the witness; the first request of each session costs one write more | | | |
 //!
-//! Reads ask both at the same time; a write goes first to A, then to B. Each write sends the whole record. Writers that meet on one session cost one round more each.
+//! Counted in `tests/faults/returns.rs`. Reads ask both at the same time; a write goes first to A, then to B. Each write sends the whole record. Writers that meet on one session cost one round more each.
 //!
 //! # Example
 //! ```

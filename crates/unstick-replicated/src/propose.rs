@@ -30,13 +30,13 @@ enum Placed {
     Failed { unsure: bool, error: Error },
 }
 
-/// First A, then B, so that writers who reach both meet in A; one that rested only if it is needed. The witness only when one of
-/// them has confirmed.
+/// First A, then B, so that writers who reach both meet in A; one that rested, or failed just now, only if it is needed. The witness
+/// only when one of them has confirmed.
 fn next_place(tried: [bool; 3], placed: u8, answers: &Answers, witness: bool) -> Option<Slot> {
     let untried = |slot: &Slot| !tried[*slot as usize];
-    let asked = |slot: &Slot| !matches!(answers.get(*slot), Answer::NotAsked);
+    let holds = |slot: &Slot| answers.held(*slot).is_some();
     let mut data = Slot::DATA.into_iter().filter(untried);
-    data.clone().find(asked).or_else(|| Some(Slot::Witness).filter(|slot| witness && placed > 0 && untried(slot))).or_else(|| data.next())
+    data.clone().find(holds).or_else(|| Some(Slot::Witness).filter(|slot| witness && placed > 0 && untried(slot))).or_else(|| data.next())
 }
 
 fn away() -> Error {
@@ -137,7 +137,6 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         let read: Held;
         let base = match answers.get(slot) {
             Answer::Holds(held) => held,
-            Answer::Failed if slot != Slot::Witness => return Err(away()),
             Answer::Failed | Answer::NotAsked => {
                 read = self.read(op, key, slot, limit).await.map_err(|error| harmless(&error))?;
                 &read

@@ -1,6 +1,6 @@
 //! Stores that come back with old data or none, nodes that see different stores, and what is told about it.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use unstick_core::{Applied, Change, Credential, ErrorKind, EventKind, Events, Fields, Loaded, OpCtx, OpId, Store, Timestamp};
 use unstick_memory::MemoryStore;
@@ -191,5 +191,30 @@ async fn costs() {
     calls(Request::Create, [2, 2, 0]).await;
     calls(Request::Apply, [2, 2, 0]).await;
     calls(Request::RenewId, [2, 2, 0]).await;
+
+    let index = async |expected: [u64; 3], call: &dyn Fn(Any) -> unstick_core::BoxFuture<'static, ()>| {
+        world.stores.iter().for_each(|store| store.forget_calls());
+        call(world.node()).await;
+        assert_eq!(world.stores.each_ref().map(|store| store.all_calls()), expected);
+    };
+    let (op, key) = (world.op(), world.created.key);
+    index([1, 1, 0], &|node| {
+        let until = op.now + IDLE;
+        Box::pin(async move {
+            let reserved = on!(&node, node => node.principal_index().unwrap().reserve(op, "ann", key, NonZeroU32::MAX, until).await);
+            assert_eq!(reserved.unwrap(), unstick_core::Reservation::Granted);
+        })
+    })
+    .await;
+    index([2, 2, 0], &|node| {
+        Box::pin(async move { assert_eq!(on!(&node, node => node.principal_index().unwrap().list(op, "ann").await).unwrap().len(), 1) })
+    })
+    .await;
     calls(Request::End, [3, 3, 0]).await; // with a principal
+
+    // The end of one other session.
+    let world = World::new(true).await;
+    world.stores.iter().for_each(|store| store.forget_calls());
+    let ended = on!(world.node(), node => node.principal_index().unwrap().end_others(world.op(), "ann", None, IDLE).await);
+    assert_eq!((ended.unwrap(), world.stores.each_ref().map(|store| store.all_calls())), (1, [6, 6, 0]));
 }
