@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use tower_layer::Layer;
+use unstick_core::{ConfigError, Scope};
 
-use crate::{Affinity, AffinityLayerBuilder, builder::Config};
+use crate::{Affinity, AffinityLayerBuilder, Balancer, Head, builder::Config};
 
-/// Ends sticky sessions. See the [crate docs](crate).
+/// Ends sticky sessions. See the [crate docs](crate). Clones share the counters.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AffinityLayer {
@@ -17,10 +18,18 @@ impl AffinityLayer {
         AffinityLayerBuilder::new()
     }
 
-    /// Whether a request arriving now would be un-pinned.
+    /// The layer for sessions of this scope, behind these balancers; none, if what stands in front is not known.
+    ///
+    /// # Errors
+    /// As [`AffinityLayerBuilder::build`].
+    pub fn new(sessions: Scope, balancers: impl IntoIterator<Item = Balancer>) -> Result<Self, ConfigError> {
+        balancers.into_iter().fold(Self::builder().sessions(sessions), AffinityLayerBuilder::behind).build()
+    }
+
+    /// Whether a request like this one, arriving now, would be un-pinned.
     #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.config.switch.is_on()
+    pub fn is_on(&self, head: &Head<'_>) -> bool {
+        self.config.is_on(head)
     }
 }
 

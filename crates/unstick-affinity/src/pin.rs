@@ -2,7 +2,7 @@
 
 use unstick_core::ConfigError;
 
-use crate::decide::is_cookie_name;
+use crate::form::{is_cookie_name, is_host_prefixed};
 
 /// A pin cookie whose name was chosen in the balancer's configuration.
 ///
@@ -13,12 +13,11 @@ use crate::decide::is_cookie_name;
 /// use unstick_affinity::{AffinityLayer, PinCookie};
 /// use unstick_core::Scope;
 ///
-/// let layer = AffinityLayer::builder()
+/// let _layer = AffinityLayer::builder()
 ///     .sessions(Scope::Shared)
 ///     .expire(PinCookie::new("SRV")?)
 ///     .expire(PinCookie::new("ROUTE")?.domain("example.com")?.path("/shop")?)
 ///     .build()?;
-/// assert!(layer.is_on());
 /// assert!(PinCookie::new("a;b").is_err());
 /// # Ok::<_, unstick_core::ConfigError>(())
 /// ```
@@ -57,7 +56,7 @@ impl PinCookie {
                 "`{domain}` is no domain: write it as in the balancer's Set-Cookie, such as `example.com`"
             )));
         }
-        if self.is_host_prefixed() {
+        if is_host_prefixed(&self.name) {
             return Err(ConfigError::new(format!("`{}` cannot have a Domain: browsers refuse it for names with `__Host-`", self.name)));
         }
         self.domains.push(domain.to_owned());
@@ -72,7 +71,7 @@ impl PinCookie {
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
             return Err(ConfigError::new(format!("`{path}` is no cookie path: start with `/` and leave out spaces and `;`")));
         }
-        if self.is_host_prefixed() && path != "/" {
+        if is_host_prefixed(&self.name) && path != "/" {
             return Err(ConfigError::new(format!(
                 "`{}` cannot have a Path but `/`: browsers refuse it for names with `__Host-`",
                 self.name
@@ -88,14 +87,10 @@ impl PinCookie {
         self
     }
 
-    /// The balancer sets it with `Partitioned`.
+    /// The balancer sets it with `Partitioned`, which makes it another cookie than one of the same name without.
     pub fn partitioned(mut self) -> Self {
         self.is_partitioned = true;
         self
-    }
-
-    fn is_host_prefixed(&self) -> bool {
-        self.name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("__Host-"))
     }
 }
 

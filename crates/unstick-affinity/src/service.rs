@@ -6,7 +6,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{ResponseFuture, builder::Config, future::Unpinning};
+use crate::{Head, ResponseFuture, builder::Config, unpin::Unpinning};
 
 /// The service of [`AffinityLayer`](crate::AffinityLayer). Any bodies, any error.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let unpinning = self.config.switch.is_on().then(|| Unpinning::of(&self.config, request.uri(), request.headers()));
+        let unpinning = Unpinning::of(&self.config, &Head::new(request.method(), request.uri(), request.headers()));
         ResponseFuture { inner: self.inner.call(request), unpinning }
     }
 }

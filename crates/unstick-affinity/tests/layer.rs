@@ -13,7 +13,7 @@ use http::{
     header::{CACHE_CONTROL, COOKIE, HOST, SET_COOKIE},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
-use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, PinCookie};
+use unstick_affinity::{AffinityLayer, AffinityLayerBuilder, Balancer, Head, PinCookie, per_request};
 use unstick_core::{AffinityRan, Event, EventKind, Events, HeaderBudget, Observer, Scope};
 
 const ARR: &str = "arr-disable-session-affinity";
@@ -66,7 +66,8 @@ async fn a_seen_pin_is_told_to_expire_and_reported() {
     let lines = set_cookies(&response);
     assert_eq!(lines[0], b"AWSALB=; Path=/; Max-Age=0");
     assert!(lines.contains(&&b"AWSALBCORS=; Path=/; Max-Age=0; Domain=shop.example.com; SameSite=None; Secure"[..]));
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 5);
+    assert!(lines[4].starts_with(b"unstick-pins=1"), "what the client was told");
     assert_eq!(log.take(), [(EventKind::PinSeen, "aws-alb".to_owned()), (EventKind::PinExpired, "aws-alb".to_owned())]);
 
     let response = through(&layer, "x=2", || Response::new(())).await;
@@ -108,9 +109,9 @@ async fn foreign_lines_pass_byte_for_byte_and_ours_come_last() {
     };
     let response = through(&shared(), "GCLB=1", answer).await;
     let lines = set_cookies(&response);
-    assert_eq!(lines.len(), 202);
+    assert_eq!(lines.len(), 203);
     assert!(lines.iter().zip(&theirs).all(|(got, sent)| got == sent));
-    assert!(lines[200..].iter().all(|line| line.starts_with(b"GCLB=;")));
+    assert!(lines[200..202].iter().all(|line| line.starts_with(b"GCLB=;")) && lines[202].starts_with(b"unstick-pins="));
 }
 
 #[tokio::test]
@@ -159,6 +160,7 @@ async fn the_budget_is_shared_and_ours_are_dropped_first() {
     let response = through(&layer, &many.join("; "), || Response::new(())).await;
     let lines = set_cookies(&response);
     assert!(lines.len() == 8 && lines[0].starts_with(b"SRV="), "configured ones go first");
+    assert!(lines[7].starts_with(b"unstick-pins="), "the marker has its room");
     assert!(log.take().contains(&(EventKind::PinDropped, "aws-alb-application".to_owned())));
 }
 
@@ -167,12 +169,15 @@ async fn the_switch_works_while_serving_and_off_means_untouched() {
     let (log, builder) = logged();
     let flag = Arc::new(AtomicBool::new(false));
     let layer = builder.switch(flag.clone()).build().unwrap();
-    assert!(!layer.is_on());
+    let example = request("");
+    let head = Head::new(example.method(), example.uri(), example.headers());
+    assert!(!layer.is_on(&head));
     let response = through(&layer, "GCLB=1", || Response::new(())).await;
     assert!(response.headers().is_empty() && response.extensions().is_empty() && log.take().is_empty());
     flag.store(true, Ordering::Relaxed);
+    assert!(layer.is_on(&head));
     let response = through(&layer, "GCLB=1", || Response::new(())).await;
-    assert_eq!((set_cookies(&response).len(), log.take().len()), (2, 2));
+    assert_eq!((set_cookies(&response).len(), log.take().len()), (3, 2));
 }
 
 #[tokio::test]
@@ -187,6 +192,42 @@ async fn a_switch_is_asked_once_per_request() {
     assert!(through(&layer, "", || Response::new(())).await.headers().contains_key(ARR));
     assert!(!through(&layer, "", || Response::new(())).await.headers().contains_key(ARR));
     assert_eq!(*asked.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_switch_can_look_at_the_request() {
+    let layer = AffinityLayer::builder().without_sessions().switch(per_request(|head| head.uri().path() != "/warmup")).build().unwrap();
+    for (path, is_on) in [("/warmup", false), ("/", true)] {
+        let service = layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) }));
+        let request = Request::get(path).header(COOKIE, "GCLB=1").body(()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!((response.headers().contains_key(ARR), response.headers().contains_key(SET_COOKIE)), (is_on, is_on), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn presets_expire_their_cookies_and_report_by_product() {
+    let (log, builder) = logged();
+    let layer = builder.behind(Balancer::haproxy("SRV").unwrap()).behind(Balancer::aws_alb()).build().unwrap();
+    let response = through(&layer, "SRV=b", || Response::new(())).await;
+    assert_eq!(set_cookies(&response)[..2], [&b"SRV=; Path=/; Max-Age=0"[..], b"SRV=; Path=/; Max-Age=0; Domain=shop.example.com"]);
+    assert_eq!(log.take(), [(EventKind::PinSeen, "haproxy".to_owned()), (EventKind::PinExpired, "haproxy".to_owned())]);
+    let response = through(&layer, "", || Response::new(())).await;
+    assert_eq!(set_cookies(&response).len(), 2, "with every response, and no marker for a client without a pin");
+    let odd = AffinityLayer::new(Scope::Shared, [Balancer::of("ngnix", [])]).unwrap_err().to_string();
+    assert!(odd.contains("`ngnix`") && odd.contains("catalogue::products()"), "{odd}");
+}
+
+#[tokio::test]
+async fn a_mark_for_the_order_of_layers_is_on_the_first_responses_and_where_lines_are() {
+    let layer = shared();
+    let mut marked = 0;
+    for _ in 0..40 {
+        let response = through(&layer, "a=1", || Response::new(())).await;
+        marked += usize::from(response.extensions().get::<AffinityRan>().is_some());
+    }
+    assert_eq!(marked, 16);
+    assert!(through(&layer, "GCLB=1", || Response::new(())).await.extensions().get::<AffinityRan>().is_some());
 }
 
 #[tokio::test]
@@ -222,5 +263,48 @@ fn traits() {
     let layer = shared();
     is_shared(&layer);
     is_shared(&layer.layer(()));
-    assert!(format!("{layer:?}").contains("is_on"));
+    assert!(format!("{layer:?}").contains("expired"));
+}
+
+/// Lines of other parts of the application, of any bytes that a header can hold, with our names in them.
+fn any_line() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let text = "(GCLB|GCLB=|xGCLB|unstick-pins|SRV|same|=|;|\"|,| |\t|Path=/|Max-Age=0|[!-~]{0,12}){0,8}";
+    prop_oneof![
+        Just(Vec::new()),
+        text.prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..200),
+        (1usize..6000).prop_map(|length| vec![b'x'; length]),
+    ]
+    .prop_filter("a header's value", |bytes| HeaderValue::from_bytes(bytes).is_ok())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+    #[test]
+    fn two_hundred_lines_of_others_pass_whatever_they_are(
+        theirs in proptest::collection::vec(any_line(), 200),
+        cookies in proptest::prop_oneof!["", "GCLB=1", "SRV=a; GCLB=2; unstick-pins=1", "unstick-pins=[0-9A-Za-z.]{0,40}"],
+    ) {
+        let lines = theirs.clone();
+        let answer = move || {
+            let mut response = Response::new(());
+            for line in &lines {
+                response.headers_mut().append(SET_COOKIE, HeaderValue::from_bytes(line).unwrap());
+            }
+            response
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let layer = AffinityLayer::new(Scope::Shared, [Balancer::haproxy("SRV").unwrap()]).unwrap();
+        let response = runtime.block_on(through(&layer, &cookies, answer));
+        let lines = set_cookies(&response);
+        proptest::prop_assert!(lines.len() >= 200 && lines.len() <= 208);
+        proptest::prop_assert!(lines.iter().zip(&theirs).all(|(got, sent)| got == sent));
+        for ours in &lines[200..] {
+            let name = ours.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is_theirs = |line: &Vec<u8>| line.split(|byte| matches!(byte, b'=' | b';')).next().map(<[u8]>::trim_ascii) == Some(name);
+            proptest::prop_assert!([&b"SRV"[..], b"GCLB", b"unstick-pins"].contains(&name));
+            proptest::prop_assert!(!theirs.iter().any(is_theirs), "a cookie of the handler is the handler's");
+        }
+    }
 }

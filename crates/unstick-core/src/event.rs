@@ -35,7 +35,8 @@ pub enum EventKind {
     SessionCreated,
     /// A session was found where its credential said.
     SessionFound,
-    /// A credential was authentic and in time, but there is neither record nor tombstone: the backend lost it.
+    /// A credential was authentic and in time, but there is neither record nor tombstone: the backend lost it. The detail is
+    /// [`Event::JUST_ISSUED`] when some node's backend had it within the last minute.
     SessionLost,
     /// A deadline has passed.
     SessionExpired,
@@ -244,6 +245,11 @@ pub struct Event<'a> {
     pub session: Option<SessionTag>,
     /// A word or sentence of detail: an error kind, a balancer product. Bounded, without secrets.
     pub detail: &'a str,
+}
+
+impl Event<'_> {
+    /// Detail of [`EventKind::SessionLost`]: the credential is younger than a minute, by the clocks of the two nodes.
+    pub const JUST_ISSUED: &'static str = "within a minute of its issue";
 }
 
 /// Receives events, on the request path: return quickly and never block. One that panics harms nobody but itself.

@@ -21,7 +21,7 @@
 //!     fn scope(&self) -> Scope { Scope::Process }
 //!     fn name(&self) -> &'static str { "tiny" }
 //!     async fn create(&self, op: OpCtx, key: RecordKey, new: &NewRecord) -> Result<Created, Error> {
-//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         op.refuse_if_late(op.now.max(Timestamp::system_now()))?;
 //!         let mut all = self.0.lock().unwrap();
 //!         match all.get(&key) {
 //!             Some(Record { life: Life::Ended { at, .. }, .. }) => Ok(Created::Ended { at: *at }),
@@ -36,17 +36,17 @@
 //!         Ok(Loaded::judge(record, &presented, op.now))
 //!     }
 //!     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, change: &Change) -> Result<Applied, Error> {
-//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         op.refuse_if_late(op.now.max(Timestamp::system_now()))?;
 //!         let mut all = self.0.lock().unwrap();
 //!         Ok(all.get_mut(&key).map_or(Applied::Missing, |record| record.apply(&op, &presented, change)))
 //!     }
 //!     async fn rotate(&self, op: OpCtx, key: RecordKey, presented: Presented, rotation: &Rotation, change: &Change) -> Result<Rotated, Error> {
-//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         op.refuse_if_late(op.now.max(Timestamp::system_now()))?;
 //!         let mut all = self.0.lock().unwrap();
 //!         Ok(all.get_mut(&key).map_or(Rotated::Refused(Applied::Missing), |record| record.rotate(&op, &presented, rotation, change)))
 //!     }
 //!     async fn end(&self, op: OpCtx, key: RecordKey, presented: Option<Presented>, until: Timestamp) -> Result<Ended, Error> {
-//!         op.refuse_if_late(Timestamp::system_now())?;
+//!         op.refuse_if_late(op.now.max(Timestamp::system_now()))?;
 //!         let mut all = self.0.lock().unwrap();
 //!         Ok(end_in_place(all.entry(key).or_insert_with(|| Record::tombstone(op.now, until)), op.now, presented.as_ref(), until))
 //!     }

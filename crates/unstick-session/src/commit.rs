@@ -3,10 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use unstick_core::{
-    Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket, Timestamp,
+    Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, Event, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket,
+    Timestamp,
 };
 
 use crate::{SessionError, Status, deadline::within, env::Env};
+
+/// See [`Event::JUST_ISSUED`].
+const JUST_ISSUED: Duration = Duration::from_secs(60);
 
 /// One attempt to commit.
 #[derive(Debug)]
@@ -214,7 +218,9 @@ pub(crate) fn gone(env: &Env, ticket: Option<&Ticket>, status: Status) {
     let kind = match status {
         Status::Lost => {
             env.counters.lost();
-            EventKind::SessionLost
+            // A session that is gone at once was hardly evicted: more likely the nodes' stores are two.
+            let is_young = ticket.is_some_and(|ticket| env.now().since(ticket.credential.issued()) < JUST_ISSUED);
+            return env.emit(EventKind::SessionLost, ticket, if is_young { Event::JUST_ISSUED } else { "" });
         }
         Status::Expired => EventKind::SessionExpired,
         Status::Ended => EventKind::SessionAfterEnd,

@@ -9,13 +9,14 @@
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store, a cache level and a bus that fail, hang and answer late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
-//! | [`client`] | a cookie jar as browsers keep one, and calls with it |
+//! | [`client`] | a cookie jar as browsers keep one, calls with it, a browser over real sockets (feature `servers`), and which nodes answered |
 //! | [`observe`] | collected events |
 //! | [`schedules`] | seeded schedules in which caches are invalidated while they load, and a checker |
 //! | [`sim`] | an executor whose order of steps and time are a function of a seed |
 //! | [`staleness`] | what clients of several nodes wrote and read, and a checker for who was served something too old |
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
-//! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers for tests, and a proxy that breaks connections |
+//! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers and load balancers for tests, and a proxy that breaks connections |
+//! | `transcript` (feature `servers`) | runs the commands of a README and compares what they print |
 
 pub mod bus;
 pub mod client;
@@ -34,3 +35,5 @@ pub mod schedules;
 pub mod servers;
 pub mod sim;
 pub mod staleness;
+#[cfg(feature = "servers")]
+pub mod transcript;

@@ -2,6 +2,7 @@
 //!
 //! | guide | question |
 //! |---|---|
+//! | [`affinity`] | how to turn sticky sessions off, step by step |
 //! | `one_truth` (feature `cache`) | how to get from a cache in each process to one truth on every node |
 //! | [`outages`] | what happens when the store hangs, dies, forgets or cannot be reached |
 //!
@@ -16,6 +17,9 @@
 //! assert!(layer.is_ok());
 //! # }
 //! ```
+
+#[doc = include_str!("../docs/affinity.md")]
+pub mod affinity {}
 
 #[doc = include_str!("../docs/outages.md")]
 pub mod outages {}

@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, process::Command, time::Duration};
 
 use serde::Deserialize;
 use unstick::{
-    Key, KeyRing, Lifetimes, Scope,
-    affinity::{AffinityLayer, PinCookie},
+    Events, Key, KeyRing, Lifetimes, Scope,
+    affinity::{AffinityLayer, Balancer, Head, Percent, PinCookie},
     config::{AffinityConfig, SessionConfig},
     memory::MemoryStore,
     session::{
@@ -97,15 +97,136 @@ fn every_setting_reaches_its_builder() {
         format!("{by_hand:?}"),
         "as in an environment"
     );
+}
 
-    let affinity: AffinityConfig = toml::from_str(
-        "enabled = \"false\"\nallow_sessions_lost_on_other_nodes = true\n[[expire]]\nname = \"SRV\"\ndomain = \"a.example\"\npath = \"/a\"\ncross_site = true\npartitioned = true\n",
-    )
-    .unwrap();
-    let pin = PinCookie::new("SRV").unwrap().domain("a.example").unwrap().path("/a").unwrap().cross_site().partitioned();
-    let by_hand = AffinityLayer::builder().sessions(Scope::Process).expire(pin).switch(false).allow_sessions_lost_on_other_nodes();
-    assert_eq!(format!("{:?}", affinity.builder(Scope::Process).unwrap()), format!("{by_hand:?}"));
-    assert!(!affinity.build(Scope::Process).unwrap().is_on());
+#[test]
+fn every_setting_of_the_affinity_layer_reaches_its_builder() {
+    let text = r#"
+        percent = 5
+        watch_routes = 2
+        allow_sessions_lost_on_other_nodes = true
+        balancers = [
+            "azure-app-service",
+            { product = "haproxy", cookie = "SRV", domain = "a.example", path = "/a", cross_site = true, partitioned = true },
+            { product = "haproxy", cookie = "SRV2" },
+        ]
+        [[expire]]
+        name = "EDGE"
+        domain = "a.example"
+        path = "/a"
+        cross_site = true
+        partitioned = true
+    "#;
+    let pin = |name: &str| PinCookie::new(name).unwrap().domain("a.example").unwrap().path("/a").unwrap().cross_site().partitioned();
+    let by_hand = AffinityLayer::builder()
+        .sessions(Scope::Process)
+        .behind(Balancer::azure_app_service())
+        .behind(Balancer::of("haproxy", vec![pin("SRV"), PinCookie::new("SRV2").unwrap()]))
+        .expire(pin("EDGE"))
+        .switch(Percent::of_clients(5))
+        .watch_routes(Percent::of_clients(2))
+        .events(Events::new("n1"))
+        .allow_sessions_lost_on_other_nodes();
+    let as_texts = text.replace("= 5", "= \"5\"").replace("= 2", "= \" 2 \"").replace("= true", "= \"true\"");
+    assert_ne!(as_texts, text);
+    let (by_hand_text, by_hand) = (format!("{by_hand:?}"), format!("{:?}", by_hand.build().unwrap()));
+    for text in [text, &as_texts] {
+        let config = toml::from_str::<AffinityConfig>(text).unwrap().events(Events::new("n1"));
+        assert_eq!(format!("{:?}", config.builder(Scope::Process).unwrap()), by_hand_text, "{text}");
+        let layer = config.build(Scope::Process).unwrap();
+        assert_eq!(format!("{layer:?}"), by_hand, "{text}");
+        assert!(is_on_for(&layer, 4) && !is_on_for(&layer, 5), "{text}");
+    }
+    let config = toml::from_str::<AffinityConfig>(text).unwrap();
+    let refusal = config.build(Scope::Process).unwrap_err().to_string();
+    assert!(refusal.contains("`watch_routes(..)`") && refusal.contains("events"), "{refusal}");
+    let report = config.events(Events::new("n1")).build(Scope::Process).unwrap().report();
+    let subjects: Vec<_> = report.pins.iter().map(|pin| pin.subject.as_str()).collect();
+    assert!(
+        subjects.iter().any(|subject| subject.ends_with("(SRV, SRV2)")) && subjects.contains(&"Cookie EDGE") && subjects.len() == 3,
+        "{subjects:?}"
+    );
+
+    for (text, is_on) in [("", true), ("enabled = \"false\"", false), ("percent = 0", false), ("enabled = true\npercent = 100", true)] {
+        let config: AffinityConfig = toml::from_str(text).unwrap();
+        assert_eq!(is_on_for(&config.build(Scope::Shared).unwrap(), 0), is_on, "{text}");
+    }
+}
+
+/// Whether the client with this bucket would be un-pinned.
+fn is_on_for(layer: &AffinityLayer, bucket: u8) -> bool {
+    let request = http::Request::get("/").header("cookie", format!("unstick-bucket={bucket}")).body(()).unwrap();
+    layer.is_on(&Head::new(request.method(), request.uri(), request.headers()))
+}
+
+#[test]
+fn every_refusal_of_the_affinity_layer_names_its_settings() {
+    for (text, named) in [
+        ("persent = 5", vec!["unknown field `persent`"]),
+        ("percent = 101", vec!["`percent`", "0 to 100"]),
+        ("percent = \"few\"", vec!["a small whole number"]),
+        ("watch_routes = 200", vec!["`watch_routes`", "0 to 100"]),
+        ("enabled = false\npercent = 5", vec!["`enabled`", "`percent`"]),
+        ("balancers = [\"haproksi\"]", vec!["haproksi"]),
+        ("balancers = [{ cookie = \"SRV\" }]", vec!["missing field `product`"]),
+        ("balancers = [{ product = \"haproxy\", cookie = \"a b\" }]", vec!["`a b`"]),
+        ("balancers = [{ product = \"haproxy\", coookie = \"SRV\" }]", vec!["unknown field `coookie`"]),
+        ("balancers = [{ product = \"haproxy\", path = \"/\" }]", vec!["`path`", "`haproxy`", "`cookie`"]),
+        ("balancers = [7]", vec!["the name of a balancer product"]),
+        (
+            "balancers = [{ product = \"haproxy\", cookie = \"SRV\" }]\nexpire = [{ name = \"SRV\" }]",
+            vec!["`SRV`", "`balancers`", "`expire`"],
+        ),
+        ("expire = [{ name = \"SRV\", pth = \"/\" }]", vec!["unknown field `pth`"]),
+    ] {
+        let refusal = match toml::from_str::<AffinityConfig>(text) {
+            Err(refusal) => refusal.message().to_owned(),
+            Ok(config) => config.build(Scope::Shared).unwrap_err().to_string(),
+        };
+        assert!(named.iter().all(|named| refusal.contains(named)), "{text}: {refusal}");
+    }
+}
+
+#[cfg(feature = "drain")]
+mod drain {
+    use std::time::Duration;
+
+    use unstick::{affinity::drain::Drain, config::DrainConfig};
+
+    #[test]
+    fn every_setting_reaches_its_builder() {
+        let text = "readiness_window = \"1500ms\"\ndeadline = 40\ngrace_period = \"1m\"\nnot_ready_status = 404\n";
+        let by_hand = Drain::builder()
+            .readiness_window(Duration::from_millis(1500))
+            .deadline(Duration::from_secs(40))
+            .grace_period(Duration::from_secs(60))
+            .not_ready_status(404.try_into().unwrap());
+        for text in [text.to_owned(), text.replace("40\n", "\"40\"\n").replace("404", "\"404\"")] {
+            let config: DrainConfig = toml::from_str(&text).unwrap();
+            assert_eq!(format!("{:?}", config.builder().unwrap()), format!("{by_hand:?}"), "{text}");
+            assert!(config.build().is_ok());
+        }
+        assert_eq!(format!("{:?}", DrainConfig::default().builder().unwrap()), format!("{:?}", Drain::builder()));
+    }
+
+    #[test]
+    fn every_refusal_names_its_settings() {
+        for (text, named) in [
+            ("window = 5", vec!["unknown field `window`"]),
+            ("deadline = 0", vec!["`deadline`"]),
+            ("deadline = \"soon\"", vec!["1h 30m"]),
+            ("deadline = \"1m\"", vec!["`readiness_window`", "`deadline`", "`grace_period`"]),
+            ("not_ready_status = 99", vec!["`not_ready_status`"]),
+            ("not_ready_status = 200", vec!["`not_ready_status`"]),
+            ("not_ready_status = 70000", vec!["a whole number below 65536"]),
+        ] {
+            let refusal = match toml::from_str::<DrainConfig>(text) {
+                Err(refusal) => refusal.message().to_owned(),
+                Ok(config) => config.build().unwrap_err().to_string(),
+            };
+            assert!(named.iter().all(|named| refusal.contains(named)), "{text}: {refusal}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -26,10 +26,23 @@ pub(crate) const NEEDS: &[Need] = &[
     Need { program: "mariadb", package: "mariadb-client-core", why: "makes databases in MariaDB" },
     Need { program: "openssl", package: "openssl", why: "certificates for Redis over TLS" },
     Need { program: "/usr/lib/python3/dist-packages/jwcrypto", package: "python3-jwcrypto", why: "reads tokens as others do" },
+    Need { program: "haproxy", package: "haproxy", why: "a load balancer with sticky sessions" },
+    Need { program: "nginx", package: "nginx", why: "a load balancer with sticky sessions, and a small buffer for headers" },
+    Need {
+        program: "/usr/lib/nginx/modules/ngx_http_lua_module.so",
+        package: "libnginx-mod-http-lua",
+        why: "nginx sets cookies as ingress-nginx does",
+    },
+    // Not `apache2`, which is the service and its settings.
+    Need { program: "apache2", package: "apache2-bin", why: "a load balancer with sticky sessions" },
+    Need { program: "caddy", package: "caddy", why: "a load balancer with sticky sessions" },
 ];
 
 /// Packages that bring a service of the same name, which is to start neither now nor with the machine.
-const SERVICES: [&str; 2] = ["redis-server", "postgresql"];
+const SERVICES: [&str; 5] = ["redis-server", "postgresql", "haproxy", "nginx", "caddy"];
+
+/// What forgets such a service: the first those with scripts, the second those that only systemd knows.
+const FORGET: [&str; 2] = ["update-rc.d", "systemctl"];
 
 /// Runs a command without letting packages start services.
 const QUIETLY: &str = include_str!("install.sh");
@@ -88,8 +101,10 @@ fn install(packages: &[&str]) -> bool {
     // The settings for new clusters come with a package of their own, before the one that makes a cluster.
     let is_installed = (!packages.contains(&"postgresql") || install(&["postgresql-common"])) && install(packages);
     for service in SERVICES.iter().filter(|service| packages.contains(service)) {
-        let mut command = Command::new("update-rc.d");
-        let _ = command.args([service, "disable"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        for program in FORGET {
+            let args = if program == "systemctl" { ["disable", service] } else { [service, "disable"] };
+            let _ = Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
     }
     is_installed
 }
@@ -146,7 +161,8 @@ mod tests {
     fn only_root_on_debian_installs_and_only_what_is_missing() {
         assert_eq!(plan(&[], true, true), Plan::Nothing);
         assert_eq!(plan(&NEEDS[1..2], true, true), Plan::Install(vec!["chromium-driver"]));
-        let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core openssl python3-jwcrypto";
+        let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core openssl python3-jwcrypto \
+                   haproxy nginx libnginx-mod-http-lua apache2-bin caddy";
         assert_eq!(plan(NEEDS, true, true), Plan::Install(all.split(' ').collect()));
         assert!(SERVICES.iter().all(|service| NEEDS.iter().any(|need| need.package == *service)));
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use unstick_core::{Bus, ConfigError, Events, Level, Runtime};
+use unstick_core::{Bus, ConfigError, Events, Level, Pending, Runtime};
 
 use super::{
     Namespace, listener, retry,
@@ -178,6 +178,7 @@ impl NamespaceBuilder {
             applied: Applied::default(),
             wakes: Wakes::default(),
             retries: Retries::default(),
+            pending: Pending::default(),
             counters: NamespaceCounters::default(),
             caches: Mutex::new(HashSet::new()),
             hooks: RwLock::new(Vec::new()),

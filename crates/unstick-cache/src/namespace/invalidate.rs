@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use unstick_core::{OpCtx, OpId, Published, Target};
+use unstick_core::{OpCtx, OpId, PendingGuard, Published, Target};
 
 use super::{
     hook::Reached,
@@ -78,9 +78,9 @@ async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>,
 
     let (done, told) = oneshot::channel();
     let task = {
-        let shared = shared.clone();
+        let (shared, own) = (shared.clone(), shared.pending.enter());
         async move {
-            _ = done.send(spread(&shared, id, op_id, targets).await);
+            _ = done.send(spread(&shared, id, op_id, targets, own).await);
         }
     };
     shared.runtime.spawn(Box::pin(task));
@@ -95,7 +95,7 @@ async fn invalidate_as(shared: &Arc<Shared>, id: MarkId, targets: Arc<[Target]>,
     Invalidated { level, bus, client }
 }
 
-async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Target]>) -> (Confirmation, Confirmation) {
+async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Target]>, own: PendingGuard) -> (Confirmation, Confirmation) {
     let level = match &shared.level {
         None => Confirmation::Absent,
         Some(side) => Confirmation::of(side.invalidate(op_id, &targets).await),
@@ -121,7 +121,7 @@ async fn spread(shared: &Arc<Shared>, id: MarkId, op_id: OpId, targets: Arc<[Tar
         count(&shared.counters.bus_pending);
     }
     if needs_level || needs_bus {
-        shared.retries.push(shared, Job { id, targets, needs_level, needs_bus });
+        shared.retries.push(shared, Job { id, targets, needs_level, needs_bus, _own: Some(own) });
     }
     (level, bus)
 }

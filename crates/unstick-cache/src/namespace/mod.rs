@@ -33,7 +33,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use unstick_core::{ConfigError, TagKey, Target};
+use unstick_core::{ConfigError, Pending, TagKey, Target};
 
 pub(crate) use self::invalidate::{invalidate, publish};
 use self::shared::Shared;
@@ -126,6 +126,14 @@ impl Namespace {
     #[must_use]
     pub fn stats(&self) -> NamespaceStats {
         self.shared.counters.snapshot()
+    }
+
+    /// This node's own invalidations that neither level nor bus has confirmed yet, those on their way included. A process that ends before
+    /// leaves others with old values, until their clamp or the values' end: wait for [`Pending::idle`] after the last request, for as
+    /// long as the process may still take. While level or bus are down it does not complete.
+    #[must_use]
+    pub fn pending(&self) -> Pending {
+        self.shared.pending.clone()
     }
 
     /// Its name.

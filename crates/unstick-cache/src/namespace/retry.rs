@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::future::select;
 use tokio::sync::{Notify, watch};
-use unstick_core::{EventKind, Target};
+use unstick_core::{EventKind, PendingGuard, Target};
 
 use super::{
     invalidate::publish,
@@ -26,12 +26,14 @@ use crate::{
 const MOST: usize = 4096;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) id: MarkId,
     pub(crate) targets: Arc<[Target]>,
     pub(crate) needs_level: bool,
     pub(crate) needs_bus: bool,
+    /// Of this node's own: a notice of another node is repeated by all that heard it.
+    pub(crate) _own: Option<PendingGuard>,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +47,13 @@ impl Retries {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if jobs.len() >= MOST {
             jobs.clear();
-            let everything =
-                Job { id: shared.next_id(), targets: [Target::All].into(), needs_level: shared.level.is_some(), needs_bus: true };
+            let everything = Job {
+                id: shared.next_id(),
+                targets: [Target::All].into(),
+                needs_level: shared.level.is_some(),
+                needs_bus: true,
+                _own: Some(shared.pending.enter()),
+            };
             shared.invalidate_here(Print::All, Some(Unheard::New(op_of(everything.id))));
             jobs.push_back(everything);
             drop(jobs);

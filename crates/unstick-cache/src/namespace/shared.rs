@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use unstick_core::{EventKind, Events, OpId, Runtime, Target, bus::read_plain};
+use unstick_core::{EventKind, Events, OpId, Pending, Runtime, Target, bus::read_plain};
 
 use super::{
     hook::{Invalidation, Reached},
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) applied: Applied,
     pub(crate) wakes: Wakes,
     pub(crate) retries: Retries,
+    /// This node's own invalidations that are not confirmed.
+    pub(crate) pending: Pending,
     pub(crate) counters: NamespaceCounters,
     pub(crate) caches: Mutex<HashSet<Box<str>>>,
     pub(crate) hooks: RwLock<Vec<Hook>>,
@@ -165,7 +167,7 @@ impl Shared {
         self.call_hooks(&targets, Reached::Remote);
         if is_pending {
             // whoever sent it may be gone by now
-            self.retries.push(self, Job { id, targets, needs_level: true, needs_bus: false });
+            self.retries.push(self, Job { id, targets, needs_level: true, needs_bus: false, _own: None });
         }
     }
 

@@ -4,7 +4,7 @@ use unstick_cache::Confirmation;
 use unstick_core::{ErrorKind, EventKind, Level, OpCtx, OpId, Target, Timestamp};
 use unstick_testkit::faults::{BusOp, Fault, LevelOp};
 
-use super::world::{Cache, HOUR, Mood, Node, SECOND, World, all, callers, ms, play};
+use super::world::{Cache, HOUR, Mood, Node, SECOND, World, all, callers, ms, play, play_once};
 
 const FAULTS: [Fault; 6] = [
     Fault::FailBefore(ErrorKind::Unavailable),
@@ -193,11 +193,6 @@ fn too_many_become_everything() {
             assert_eq!(cache.get_or_load(8, source.load()).await.unwrap(), 2);
         }
     });
-}
-
-fn play_once<T: Future<Output = ()>>(test: impl Fn(unstick_testkit::sim::Handle) -> T) {
-    let sim = unstick_testkit::sim::Sim::new(1);
-    sim.run(test(sim.handle()));
 }
 
 #[test]

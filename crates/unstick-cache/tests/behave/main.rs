@@ -6,6 +6,7 @@ mod flights;
 mod leases;
 mod level_faults;
 mod odd_buses;
+mod pending;
 #[cfg(feature = "quick-cache")]
 mod quick;
 mod refusals;

@@ -37,6 +37,11 @@ pub(crate) fn play<T: Future<Output = ()>>(test: impl Fn(Handle) -> T) {
     }
 }
 
+pub(crate) fn play_once<T: Future<Output = ()>>(test: impl Fn(Handle) -> T) {
+    let sim = Sim::new(1);
+    sim.run(test(sim.handle()));
+}
+
 pub(crate) struct World {
     pub(crate) at: Handle,
     pub(crate) level: MemoryLevel,

@@ -19,11 +19,17 @@
 //! # });
 //! ```
 
+#[cfg(feature = "servers")]
+mod browser;
 mod call;
 mod date;
 mod jar;
 mod line;
+mod spread;
 
+#[cfg(feature = "servers")]
+pub use browser::{Browser, Page};
 pub use call::call;
 pub use jar::{Cookie, Jar, Refusal};
 pub use line::SameSite;
+pub use spread::Spread;

@@ -47,7 +47,10 @@ impl MariaDbOptions {
         let args =
             ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"].map(str::to_owned);
         let args = args.into_iter().chain([data.clone(), temporary.clone()]).chain(user.clone()).map(Into::into).collect();
-        run(&Spec { program: install, args, account: None, dir: home.to_owned(), terminate: "TERM" }, "mariadb-install-db")?;
+        run(
+            &Spec { program: install, args, account: None, env: Vec::new(), dir: home.to_owned(), terminate: "TERM" },
+            "mariadb-install-db",
+        )?;
         let setup = "CREATE DATABASE IF NOT EXISTS app;\nCREATE USER IF NOT EXISTS app@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO app@'127.0.0.1';\n";
         fs::write(home.join("setup.sql"), setup).map_err(StartError::io("writing the first statements"))?;
         let fixed =
@@ -58,7 +61,14 @@ impl MariaDbOptions {
             fixed.map(str::to_owned).into_iter().chain([data, temporary]).chain(paths).chain(user).chain(self.args.clone()).collect();
         let (process, port) = with_free_ports(|[port]| {
             let args = args.iter().cloned().chain([format!("--port={port}")]).map(Into::into).collect();
-            let process = Process::new(Spec { program: mariadbd.clone(), args, account: None, dir: home.to_owned(), terminate: "TERM" });
+            let process = Process::new(Spec {
+                program: mariadbd.clone(),
+                args,
+                account: None,
+                env: Vec::new(),
+                dir: home.to_owned(),
+                terminate: "TERM",
+            });
             launch(&process, || sql(&client, &dir, port, "", "SELECT 1").ok())?;
             Ok((process, port))
         })?;
@@ -140,7 +150,7 @@ fn sql(client: &std::path::Path, dir: &Dir, port: u16, database: &str, statement
     let args =
         ["--no-defaults", "--protocol=TCP", "--host=127.0.0.1", &port, "--user=root", "--batch", "--skip-column-names", "-e", statement];
     let args = args.into_iter().chain(Some(database).filter(|database| !database.is_empty())).map(Into::into).collect();
-    let spec = Spec { program: client.to_owned(), args, account: None, dir: dir.path().to_owned(), terminate: "TERM" };
+    let spec = Spec { program: client.to_owned(), args, account: None, env: Vec::new(), dir: dir.path().to_owned(), terminate: "TERM" };
     run(&spec, "mariadb").map_err(io::Error::other)
 }
 

@@ -1,4 +1,4 @@
-//! Real servers for tests, on free loopback ports with throwaway data, and a proxy that breaks connections.
+//! Real servers for tests (and load balancers: [`balancer`]), on free loopback ports with throwaway data, and a proxy that breaks connections.
 //!
 //! Everything here blocks the thread, so that it can be called where nothing can be awaited: in the initialiser of a `static`, for one.
 //! In asynchronous tests on one thread use `spawn_blocking` where other tasks must go on.
@@ -19,6 +19,7 @@
 //! a_crash_loses_what_was_not_written();
 //! ```
 
+pub mod balancer;
 mod control;
 mod dir;
 mod error;
@@ -31,6 +32,8 @@ mod proxy;
 mod redis;
 mod require;
 mod wait;
+
+pub(crate) use ports::free_port;
 
 pub use error::StartError;
 pub use mariadb::{MariaDbOptions, MariaDbServer};

@@ -29,6 +29,12 @@ pub(crate) fn free<const N: usize>() -> io::Result<[u16; N]> {
     ports.try_into().map_err(|_| io::Error::other("too few free ports"))
 }
 
+/// One port that is free now.
+pub(crate) fn free_port() -> u16 {
+    let [port] = free().expect("a free loopback port");
+    port
+}
+
 /// Below the ports that the system hands out to clients: a client that keeps dialling a server that is down would otherwise, now and then, be
 /// given the server's own port, connect to itself, and keep the server from coming back.
 fn quiet_range() -> Range<u16> {

@@ -49,7 +49,7 @@ impl PostgresOptions {
         let data = dir.path().join("data");
         let args = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"];
         let args = args.into_iter().map(Into::into).chain([data.clone().into_os_string()]).collect();
-        run(&Spec { program: initdb, args, account, dir: dir.path().to_owned(), terminate: "INT" }, "initdb")?;
+        run(&Spec { program: initdb, args, account, env: Vec::new(), dir: dir.path().to_owned(), terminate: "INT" }, "initdb")?;
         let access = "local all all trust\nhost all app 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
         fs::write(data.join("pg_hba.conf"), access).map_err(StartError::io("writing pg_hba.conf"))?;
         let dir = Arc::new(dir);
@@ -79,7 +79,7 @@ impl PostgresOptions {
             args.extend(["-c".into(), format!("{name}={value}").into()]);
         }
         // SIGTERM would wait for clients to leave.
-        Spec { program, args, account, dir: home.to_owned(), terminate: "INT" }
+        Spec { program, args, account, env: Vec::new(), dir: home.to_owned(), terminate: "INT" }
     }
 }
 
@@ -145,7 +145,8 @@ impl PostgresServer {
         let port = self.port.to_string();
         let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
         let args = args.into_iter().chain(["-c", statement]).map(Into::into).collect();
-        let spec = Spec { program: self.psql.clone(), args, account: None, dir: self.dir.path().to_owned(), terminate: "TERM" };
+        let spec =
+            Spec { program: self.psql.clone(), args, account: None, env: Vec::new(), dir: self.dir.path().to_owned(), terminate: "TERM" };
         run(&spec, "psql").map_err(io::Error::other)
     }
 

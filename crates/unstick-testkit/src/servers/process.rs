@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Runs the server, ends when it ends, and kills it with its children once standard input ends: that happens when the process
-/// that started it is gone, even if it was killed itself. The kernel hangs up on the group of a stopped server then: that is ignored. The first argument is the log; the server's process id is printed.
+/// that started it is gone, even if it was killed itself. The server is the last of its family to be killed: its end is the watcher's. The kernel hangs up on the group of a stopped server then: that is ignored. The first argument is the log; the server's process id is printed.
 const KEEPER: &str = r#"trap '' HUP
 exec 3<&0 4>&1 </dev/null >>"$1" 2>&1
 shift
@@ -31,7 +31,7 @@ server=$!
     family=$server
     for stat in /proc/[0-9]*/stat; do
         read -r pid name state parent rest <"$stat" || continue
-        if [ "$parent" = "$server" ]; then family="$family $pid"; fi
+        if [ "$parent" = "$server" ]; then family="$pid $family"; fi
     done 2>/dev/null
     kill -KILL $family
 ) &
@@ -50,6 +50,8 @@ pub(crate) struct Spec {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) account: Option<Account>,
+    /// Variables added to the environment.
+    pub(crate) env: Vec<(&'static str, OsString)>,
     /// Working directory; the log is written here, too.
     pub(crate) dir: PathBuf,
     /// The signal that asks the server to end at once and in order.
@@ -91,6 +93,7 @@ impl Process {
         let mut keeper = Command::new("sh");
         // In a group of its own: a Ctrl-C for the tests is not for the keeper.
         keeper.args(["-c", KEEPER, "sh"]).arg(self.log()).args(command_line(&self.spec)?).current_dir(&self.spec.dir).process_group(0);
+        keeper.envs(self.spec.env.iter().cloned());
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut keeper = keeper.spawn().map_err(StartError::io("running sh"))?;
         let mut line = String::new();
@@ -171,6 +174,11 @@ impl Process {
         assert!(are_gone.is_some(), "{:?} survived SIGKILL", self.spec.program);
     }
 
+    /// Sends the parent alone a signal that means something to this server, if it runs.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, self.pid().as_slice());
+    }
+
     /// Asks the process to end, and waits until it has.
     pub(crate) fn terminate(&self) {
         let Some(pid) = self.pid() else { return };
@@ -222,7 +230,8 @@ fn command_line(spec: &Spec) -> Result<Vec<OsString>, StartError> {
 /// Runs a program to its end, as the server would be run.
 pub(crate) fn run(spec: &Spec, what: &str) -> Result<String, StartError> {
     let line = command_line(spec)?;
-    let output = Command::new(&line[0]).args(&line[1..]).current_dir(&spec.dir).stdin(Stdio::null()).output();
+    let output =
+        Command::new(&line[0]).args(&line[1..]).envs(spec.env.iter().cloned()).current_dir(&spec.dir).stdin(Stdio::null()).output();
     let output = output.map_err(StartError::io("running a program of the server"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
@@ -250,9 +259,10 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
 }
 
-/// A process that has ended but is not collected yet does not count.
+/// A process that has ended but is not collected yet does not count, unless threads of it are still about, and with them its sockets.
 fn exists(pid: u32) -> bool {
-    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X') || threads() > 1)
 }
 
 fn children(parent: u32) -> Vec<u32> {

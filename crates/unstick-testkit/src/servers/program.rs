@@ -22,6 +22,11 @@ pub(crate) fn need(program: &str) -> Result<PathBuf, StartError> {
     find(program).ok_or_else(|| StartError::missing(program))
 }
 
+/// As [`need`], for a part that a server loads.
+pub(crate) fn need_file(path: &str) -> Result<(), StartError> {
+    if Path::new(path).exists() { Ok(()) } else { Err(StartError::missing(path)) }
+}
+
 fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -39,6 +39,32 @@
 //! # }
 //! ```
 //!
+//! # Affinity
+//! [`AffinityConfig`], whose settings mean what the methods of [`AffinityLayerBuilder`](unstick_affinity::AffinityLayerBuilder) mean:
+//!
+//! | setting | what | default |
+//! |---|---|---|
+//! | `balancers` | a list of what stands in front: names of the [catalogue](unstick_affinity::catalogue), or tables `{ product, cookie }` where the operator named the cookie, with `domain`, `path`, `cross_site` and `partitioned` as it is set | none |
+//! | `expire` | a list of other pin cookies to delete with every response: `{ name, domain, path, cross_site, partitioned }` | none |
+//! | `enabled` | whether to un-pin | yes |
+//! | `percent` | for how many of 100 clients | 100 |
+//! | `watch_routes` | of how many of 100 clients to notice that they stay on one node with no pin in sight; needs `events` with the node's name | 0 |
+//! | `allow_sessions_lost_on_other_nodes` | a risk: un-pins over sessions in one process's memory | no |
+//!
+//! With feature `drain`, `DrainConfig` has the settings of a [drain](unstick_affinity): the [times](#times) `readiness_window`, `deadline` and
+//! `grace_period`, and the number `not_ready_status`.
+//!
+//! ```toml
+//! [affinity]
+//! percent = 5
+//! watch_routes = 1
+//! balancers = ["azure-app-service", { product = "haproxy", cookie = "SRV" }]
+//!
+//! [drain]
+//! readiness_window = "10s"
+//! deadline = "15s"
+//! ```
+//!
 //! # Caches
 //! With feature `cache`, [`NamespaceConfig`] has `name`, `level` and `bus` (URLs of [`level`](crate::level) and [`bus`](crate::bus), or
 //! [secrets](#secrets)), the [times](#times) `level_deadline`, `level_pause`, `bus_deadline`, `alive_for` and `clamp`, and the number `stripes`;
@@ -92,6 +118,8 @@ mod affinity;
 #[cfg(feature = "cache")]
 mod cache;
 mod cookie;
+#[cfg(feature = "drain")]
+mod drain;
 mod keys;
 mod secret;
 mod session;
@@ -100,6 +128,8 @@ mod value;
 #[cfg(feature = "cache")]
 mod writes;
 
+#[cfg(feature = "drain")]
+pub use self::drain::DrainConfig;
 pub use self::{affinity::AffinityConfig, session::SessionConfig};
 #[cfg(feature = "cache")]
 pub use self::{

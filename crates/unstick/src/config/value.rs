@@ -53,6 +53,11 @@ impl Word for u8 {
     const EXPECTED: &'static str = "a small whole number";
 }
 
+#[cfg(feature = "drain")]
+impl Word for u16 {
+    const EXPECTED: &'static str = "a whole number below 65536";
+}
+
 #[cfg(feature = "cache")]
 impl Word for u32 {
     const EXPECTED: &'static str = "a whole number";

@@ -73,7 +73,7 @@ impl RedisServer {
         dir: Arc<Dir>,
     ) -> Result<Self, StartError> {
         let program = program::need("redis-server")?;
-        let process = Process::new(Spec { program, args, account: None, dir: home, terminate: "TERM" });
+        let process = Process::new(Spec { program, args, account: None, env: Vec::new(), dir: home, terminate: "TERM" });
         Ok(Self { process, port, tls_port: None, login, ca: None, _dir: dir })
     }
 

@@ -19,7 +19,7 @@ impl Certificates {
     pub(crate) fn make(dir: &Dir) -> Result<Self, StartError> {
         let openssl = |line: &str| {
             let (program, args) = (program::need("openssl")?, line.split(' ').map(Into::into).collect());
-            run(&Spec { program, args, account: None, dir: dir.path().to_owned(), terminate: "TERM" }, "openssl")
+            run(&Spec { program, args, account: None, env: Vec::new(), dir: dir.path().to_owned(), terminate: "TERM" }, "openssl")
         };
         let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
         openssl(&format!("req -x509 {new_key} -keyout ca.key -out ca.crt -days 30 -subj /CN=unstick-tests"))?;

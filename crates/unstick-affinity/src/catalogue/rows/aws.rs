@@ -1,0 +1,103 @@
+//! Amazon Web Services.
+
+use super::{cookie, cross_site, only_seen, prefixed};
+use crate::catalogue::product::{Evidence, Lever, Product};
+
+pub(super) const ROWS: &[Product] = &[
+    Product {
+        name: "aws-alb",
+        title: "AWS ALB target group",
+        pins_by: "its own cookie for each target group, off by default",
+        based_on: None,
+        // Deleted all the same: two short lines, which end the pin if the balancer's come first, and show whether they did.
+        cookies: &[cookie("AWSALB"), cross_site("AWSALBCORS")],
+        idioms: &[],
+        attributes: "Expires after 7 days, set again with every response; the CORS twin has SameSite=None; Secure",
+        lever: Lever::ConfigurationOnly,
+        application: "nothing is documented: the cookie is set again with every response, so a deletion ends the pin only if the \
+                      balancer's line comes before the application's, which is not verified. A target that is unhealthy or deregistered \
+                      loses its users",
+        setting: "set stickiness.enabled=false",
+        detection: "its cookies in the request; the values are encrypted",
+        evidence: Evidence::Documented,
+        sources: &["Elastic Load Balancing user guide: sticky sessions"],
+    },
+    Product {
+        name: "aws-alb-application",
+        title: "AWS ALB target group with an application cookie",
+        pins_by: "a cookie of its own beside the application's; both are needed",
+        based_on: None,
+        cookies: &[prefixed("AWSALBAPP-")],
+        idioms: &[],
+        attributes: "7 days; numbered AWSALBAPP-0 to AWSALBAPP-3",
+        lever: Lever::RenameSessionCookie,
+        application: "the balancer sets its cookie only when a response carries the configured cookie, whatever its value: give the \
+                      session cookie another name. Deleting AWSALBAPP-* when seen helped too against an emulation",
+        setting: "set stickiness.enabled=false, or make stickiness.app_cookie.cookie_name one that the application does not set",
+        detection: "both cookies in the request",
+        evidence: Evidence::Documented,
+        sources: &["Elastic Load Balancing user guide: sticky sessions"],
+    },
+    Product {
+        name: "aws-alb-target-groups",
+        title: "AWS ALB weighted target groups",
+        pins_by: "its own cookie, to a target group and not to a node",
+        based_on: None,
+        // A canary release may want its users to stay in their group.
+        cookies: &[only_seen(cookie("AWSALBTG")), only_seen(cross_site("AWSALBTGCORS"))],
+        idioms: &[],
+        attributes: "not known; the CORS twin has SameSite=None; Secure",
+        lever: Lever::ConfigurationOnly,
+        application: "nothing is known; it is reported only, as a release to a part of the users may want it",
+        setting: "set TargetGroupStickinessConfig.Enabled=false in the listener rule",
+        detection: "its cookies in the request",
+        evidence: Evidence::Unverified,
+        sources: &["CloudFormation: TargetGroupStickinessConfig"],
+    },
+    Product {
+        name: "aws-classic-elb",
+        title: "AWS Classic Load Balancer",
+        pins_by: "its own cookie for a time, off by default",
+        based_on: None,
+        cookies: &[cookie("AWSELB"), cross_site("AWSELBCORS")],
+        idioms: &[],
+        attributes: "no Secure, no HttpOnly; not set again while it lasts; the CORS twin has SameSite=None; Secure",
+        lever: Lever::Expire,
+        application: "nothing is documented; deleting the cookie when seen is not verified",
+        setting: "remove the stickiness policy from the listener",
+        detection: "its cookies in the request",
+        evidence: Evidence::Unverified,
+        sources: &["Classic Load Balancers guide: sticky sessions"],
+    },
+    Product {
+        name: "aws-classic-elb-application",
+        title: "AWS Classic Load Balancer with an application cookie",
+        pins_by: "its own cookie, which follows the application's",
+        based_on: Some("aws-classic-elb"),
+        cookies: &[],
+        idioms: &[],
+        attributes: "as the Classic Load Balancer",
+        lever: Lever::RenameSessionCookie,
+        application: "the balancer sets its cookie only with a new application cookie, and stops pinning when that is removed or expires: \
+                      give the session cookie another name",
+        setting: "remove the application-controlled stickiness policy from the listener",
+        detection: "AWSELB in the request",
+        evidence: Evidence::Documented,
+        sources: &["Classic Load Balancers guide: sticky sessions"],
+    },
+    Product {
+        name: "aws-elastic-beanstalk",
+        title: "AWS Elastic Beanstalk",
+        pins_by: "the load balancer it sets up, an ALB or a Classic one",
+        based_on: Some("aws-alb"),
+        cookies: &[],
+        idioms: &[],
+        attributes: "as that load balancer",
+        lever: Lever::ConfigurationOnly,
+        application: "as for that load balancer",
+        setting: "set StickinessEnabled=false in aws:elasticbeanstalk:environment:process:default",
+        detection: "AWSALB or AWSELB in the request",
+        evidence: Evidence::Unverified,
+        sources: &[],
+    },
+];

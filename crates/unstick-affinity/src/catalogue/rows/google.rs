@@ -1,0 +1,86 @@
+//! Google Cloud.
+
+use super::cookie;
+use crate::catalogue::product::{Evidence, Lever, Product};
+
+const REFERENCE: &[&str] = &["Compute Engine reference: backendServices"];
+
+pub(super) const ROWS: &[Product] = &[
+    Product {
+        name: "gcp-load-balancing",
+        title: "Google Cloud Application Load Balancer",
+        pins_by: "its own cookie (GENERATED_COOKIE), off by default",
+        based_on: None,
+        cookies: &[cookie("GCLB"), cookie("GCILB")],
+        idioms: &[],
+        attributes: "lives affinityCookieTtlSec, 0 for the session",
+        lever: Lever::Expire,
+        application: "deleting the cookie when seen is not verified; the regional and internal ones are built on Envoy, which sets its \
+                      cookie after the application's lines",
+        setting: "set sessionAffinity=NONE in the backend service",
+        detection: "its cookie in the request",
+        evidence: Evidence::Unverified,
+        sources: REFERENCE,
+    },
+    Product {
+        name: "gcp-http-cookie",
+        title: "Google Cloud Application Load Balancer, HTTP_COOKIE",
+        pins_by: "a hash of a cookie that the operator names, which the balancer makes if it is missing",
+        based_on: None,
+        cookies: &[],
+        idioms: &[],
+        attributes: "the operator's path and ttl (consistentHash.httpCookie)",
+        lever: Lever::Expire,
+        application: "not verified; Envoy, on which it is built, sets its cookie after the application's lines and often picks the same \
+                      node again",
+        setting: "set sessionAffinity=NONE in the backend service",
+        detection: "the cookie in the request, if you name it",
+        evidence: Evidence::Unverified,
+        sources: REFERENCE,
+    },
+    Product {
+        name: "gcp-stateful",
+        title: "Google Cloud stateful session affinity",
+        pins_by: "its own cookie, for gRPC in a service mesh as well",
+        based_on: None,
+        cookies: &[cookie("GSSA")],
+        idioms: &[],
+        attributes: "lives 0 to 86400 s",
+        lever: Lever::Expire,
+        application: "deleting the cookie when seen is not verified",
+        setting: "set sessionAffinity=NONE in the backend service",
+        detection: "its cookie in the request",
+        evidence: Evidence::Unverified,
+        sources: REFERENCE,
+    },
+    Product {
+        name: "gcp-client-address",
+        title: "Google Cloud load balancer, CLIENT_IP or HEADER_FIELD",
+        pins_by: "a hash of the client's address or of a request header",
+        based_on: None,
+        cookies: &[],
+        idioms: &[],
+        attributes: "",
+        lever: Lever::ConfigurationOnly,
+        application: "nothing: no response changes the client's address or its headers",
+        setting: "set sessionAffinity=NONE in the backend service",
+        detection: "only by one client reaching one node again and again",
+        evidence: Evidence::Documented,
+        sources: REFERENCE,
+    },
+    Product {
+        name: "gcp-cloud-run",
+        title: "Google Cloud Run and App Engine flexible",
+        pins_by: "its own cookie, as well as it can, off by default",
+        based_on: None,
+        cookies: &[cookie("GAESA")],
+        idioms: &[],
+        attributes: "lives 30 days",
+        lever: Lever::Expire,
+        application: "deleting the cookie when seen is not verified; the pin breaks anyway at an instance's concurrency or CPU limit",
+        setting: "deploy the revision with --no-session-affinity",
+        detection: "its cookie in the request",
+        evidence: Evidence::Unverified,
+        sources: &["Cloud Run documentation: session affinity"],
+    },
+];

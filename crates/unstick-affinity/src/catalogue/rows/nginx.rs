@@ -1,0 +1,103 @@
+//! nginx and what is built on it.
+
+use super::cookie;
+use crate::catalogue::product::{Evidence, Lever, Product};
+
+pub(super) const ROWS: &[Product] = &[
+    Product {
+        name: "nginx",
+        title: "nginx 1.29.6 and later, `sticky cookie`",
+        pins_by: "a cookie that the operator names; it holds a digest of the server",
+        based_on: None,
+        cookies: &[],
+        // Words that any application may use.
+        idioms: &["route", "srv_id"],
+        attributes: "expires, domain and path as the operator gives them; without `path=` the browser takes the request's directory",
+        lever: Lever::ExpireAlways,
+        application: "nginx writes its cookie before the application's lines, so a deletion with every response leaves nobody pinned, and \
+                      one on sight pins every second request. It must repeat the operator's domain and path",
+        setting: "remove `sticky cookie` from the upstream",
+        detection: "the cookie in the request, if you name it",
+        evidence: Evidence::Tested,
+        sources: &["nginx 1.31.3", "nginx changes", "ngx_http_upstream_sticky_module"],
+    },
+    Product {
+        name: "nginx-session-cookie",
+        title: "nginx, `sticky learn`, `sticky route` or `hash $cookie_…`",
+        pins_by: "the application's session cookie, such as JSESSIONID",
+        based_on: None,
+        cookies: &[],
+        idioms: &[],
+        attributes: "the application's own",
+        lever: Lever::RenameSessionCookie,
+        application: "give the session cookie another name: requests spread evenly. A new session id moves the user only where the id \
+                      itself is hashed",
+        setting: "remove `sticky learn`, `sticky route` or `hash $cookie_…` from the upstream",
+        detection: "only by one client reaching one node again and again",
+        evidence: Evidence::Tested,
+        sources: &["nginx 1.31.3", "nginx changes", "ngx_http_upstream_sticky_module"],
+    },
+    Product {
+        name: "nginx-address",
+        title: "nginx, `ip_hash` or `hash $remote_addr`",
+        pins_by: "the client's address",
+        based_on: None,
+        cookies: &[],
+        idioms: &[],
+        attributes: "",
+        lever: Lever::ConfigurationOnly,
+        application: "nothing: no header has any effect",
+        setting: "remove `ip_hash` or `hash $remote_addr` from the upstream",
+        detection: "only by one client reaching one node again and again",
+        evidence: Evidence::Tested,
+        sources: &["nginx 1.22.1 and 1.31.3", "ngx_http_upstream_module"],
+    },
+    Product {
+        name: "nginx-plus",
+        title: "NGINX Plus, `sticky cookie`",
+        pins_by: "a cookie that the operator names, by the directive that nginx has now too",
+        based_on: None,
+        cookies: &[],
+        idioms: &["route", "srv_id"],
+        attributes: "expires, domain and path as the operator gives them",
+        lever: Lever::ExpireAlways,
+        application: "as for nginx, which was tested; NGINX Plus was not. Deleting the cookie while draining by API is what lets users go",
+        setting: "remove `sticky cookie` from the upstream",
+        detection: "the cookie in the request, if you name it",
+        evidence: Evidence::Unverified,
+        sources: &["ngx_http_upstream_sticky_module"],
+    },
+    Product {
+        name: "nginx-lua",
+        title: "nginx with Lua, cookie set while balancing",
+        pins_by: "a cookie that the operator names",
+        based_on: None,
+        cookies: &[],
+        idioms: &["route"],
+        attributes: "what the script writes",
+        lever: Lever::ExpireAlways,
+        application: "the cookie is written before the application's lines, so a deletion with every response leaves nobody pinned, and \
+                      one on sight pins every second request",
+        setting: "take the cookie out of the `balancer_by_lua` script",
+        detection: "the cookie in the request, if you name it",
+        evidence: Evidence::Tested,
+        sources: &["nginx 1.22.1 with lua-nginx-module"],
+    },
+    Product {
+        name: "ingress-nginx",
+        title: "ingress-nginx",
+        pins_by: "a cookie (`affinity: cookie`) that the operator may name, off by default",
+        based_on: None,
+        cookies: &[cookie("INGRESSCOOKIE")],
+        // The code's fallback, and a word that any application may use.
+        idioms: &["route"],
+        attributes: "HttpOnly; Secure with https; Path is the location's that matched",
+        lever: Lever::ExpireAlways,
+        application: "it writes its cookie in the phase in which nginx with Lua was tested: a deletion with every response and the right \
+                      Path leaves nobody pinned there. ingress-nginx itself was not tested",
+        setting: "remove the annotation nginx.ingress.kubernetes.io/affinity",
+        detection: "the cookie in the request; name it if it is not INGRESSCOOKIE",
+        evidence: Evidence::Unverified,
+        sources: &["ingress-nginx annotations", "ingress-nginx balancer/sticky.lua"],
+    },
+];

@@ -1,0 +1,192 @@
+//! What the layer has counted since it was built.
+//!
+//! Counting is a relaxed addition; with feature `metrics`, each count is also one of `unstick_affinity_total`.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    catalogue::{self, Product},
+    report::{PinCounts, Pinned},
+};
+
+/// The product, in metrics, of what is counted for all of them.
+const ANY: &str = "any";
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    count: AtomicU64,
+    /// Registered at its first count, so that there are no series without a value.
+    #[cfg(feature = "metrics")]
+    handle: std::sync::OnceLock<Handle>,
+}
+
+#[cfg(feature = "metrics")]
+struct Handle(metrics::Counter);
+
+#[cfg(feature = "metrics")]
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl Count {
+    fn get(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn add(&self, product: &str, what: &'static str, instance: &Arc<str>) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let handle = self.handle.get_or_init(|| {
+            let (product, instance) = (product.to_owned(), instance.to_string());
+            Handle(metrics::counter!("unstick_affinity_total", "product" => product, "what" => what, "instance" => instance))
+        });
+        handle.0.increment(1);
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn add(&self, _: &str, _: &'static str, _: &Arc<str>) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// One pin that is told apart from others: a product of the catalogue, or a cookie that the operator named without a product.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// The product's name, or the cookie's.
+    pub(crate) label: String,
+    pub(crate) product: Option<&'static Product>,
+    /// The operator said that it stands in front, or named its cookie.
+    pub(crate) is_configured: bool,
+    /// The names that the operator gave.
+    pub(crate) cookies: Vec<String>,
+    instance: Arc<str>,
+    counts: Counts,
+}
+
+/// Requests and responses of one row.
+#[derive(Debug, Default)]
+struct Counts {
+    seen: Count,
+    told: Count,
+    dropped: Count,
+    gone: Count,
+    kept: Count,
+    again: Count,
+}
+
+impl Row {
+    pub(crate) fn new(label: &str, product: Option<&'static Product>) -> Self {
+        let (instance, counts) = (Arc::default(), Counts::default());
+        Self { label: label.to_owned(), product, is_configured: false, cookies: Vec::new(), instance, counts }
+    }
+
+    fn add(&self, count: &Count, what: &'static str) {
+        count.add(&self.label, what, &self.instance);
+    }
+
+    /// A request carried the pin.
+    pub(crate) fn seen(&self) {
+        self.add(&self.counts.seen, "seen");
+    }
+
+    /// A response told the client to delete it.
+    pub(crate) fn told(&self) {
+        self.add(&self.counts.told, "told");
+    }
+
+    /// Some line for it had no room in a response.
+    pub(crate) fn dropped(&self) {
+        self.add(&self.counts.dropped, "dropped");
+    }
+
+    /// A client that was told came without it.
+    pub(crate) fn gone(&self) {
+        self.add(&self.counts.gone, "gone");
+    }
+
+    /// A client that was told came with it, and was never seen without.
+    pub(crate) fn kept(&self) {
+        self.add(&self.counts.kept, "kept");
+    }
+
+    /// A client that had lost it came with it: it was set anew.
+    pub(crate) fn again(&self) {
+        self.add(&self.counts.again, "again");
+    }
+
+    /// What a report says of it is made from this.
+    pub(crate) fn pinned(&self) -> Pinned<'_> {
+        let Counts { seen, told, dropped, gone, kept, again } = &self.counts;
+        let counts = PinCounts {
+            seen: seen.get(),
+            told: told.get(),
+            dropped: dropped.get(),
+            gone: gone.get(),
+            kept: kept.get(),
+            again: again.get(),
+        };
+        Pinned { label: &self.label, product: self.product, is_configured: self.is_configured, cookies: &self.cookies, counts }
+    }
+}
+
+/// All counters of a layer. Rows are those of the catalogue, in its order, and then the operator's own cookies.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    requests: Count,
+    pinned: Count,
+    route_runs: Count,
+    pub(crate) rows: Vec<Row>,
+    instance: Arc<str>,
+}
+
+impl Tally {
+    /// Rows for the catalogue alone.
+    pub(crate) fn of_catalogue() -> Self {
+        let rows = catalogue::products().iter().map(|product| Row::new(product.name, Some(product))).collect();
+        Self { requests: Count::default(), pinned: Count::default(), route_runs: Count::default(), rows, instance: Arc::default() }
+    }
+
+    /// The node's name, a label of the metrics. Call it once the rows are complete.
+    pub(crate) fn name(&mut self, instance: &str) {
+        self.instance = instance.into();
+        self.rows.iter_mut().for_each(|row| row.instance = self.instance.clone());
+    }
+
+    fn add(&self, count: &Count, what: &'static str) {
+        count.add(ANY, what, &self.instance);
+    }
+
+    /// A request that was looked at.
+    pub(crate) fn request(&self) {
+        self.add(&self.requests, "requests");
+    }
+
+    /// One that carried any pin.
+    pub(crate) fn pinned(&self) {
+        self.add(&self.pinned, "pinned");
+    }
+
+    /// A client stayed on this node for so long that chance is no explanation, without a pin that is seen.
+    pub(crate) fn route_run(&self) {
+        self.add(&self.route_runs, "route_runs");
+    }
+
+    /// Requests looked at, those of them with a pin, and clients that stayed.
+    pub(crate) fn totals(&self) -> [u64; 3] {
+        [self.requests.get(), self.pinned.get(), self.route_runs.get()]
+    }
+
+    /// The row at `index`.
+    pub(crate) fn row(&self, index: usize) -> Option<&Row> {
+        self.rows.get(index)
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests;

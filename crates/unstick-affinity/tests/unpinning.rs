@@ -1,0 +1,159 @@
+//! Sixty requests of one cookie-keeping client over three nodes, behind balancers that pin in the ways known of real ones.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use http::{HeaderValue, Request, Response, header::SET_COOKIE};
+use tower::{Layer, ServiceExt, service_fn};
+use unstick_affinity::{AffinityLayer, Balancer, PinCookie};
+use unstick_core::{Event, EventKind, Events, Observer, Scope};
+use unstick_testkit::client::Jar;
+
+const NODES: usize = 3;
+
+#[derive(Debug, Default)]
+struct Log(Mutex<Vec<EventKind>>);
+
+impl Observer for Log {
+    fn on_event(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(event.kind);
+    }
+}
+
+impl Log {
+    fn count(&self, kind: EventKind) -> usize {
+        self.0.lock().unwrap().iter().filter(|one| **one == kind).count()
+    }
+}
+
+/// When a balancer writes its cookie, and where in the response.
+#[derive(Clone, Copy)]
+enum Writes {
+    /// Unless the request had a pin, before the application's lines.
+    Before,
+    /// Unless the request had a pin, after the application's lines.
+    After,
+    /// With every response, after the application's lines.
+    Always,
+}
+
+struct Story {
+    nodes: Vec<AffinityLayer>,
+    log: Arc<Log>,
+    jar: Jar,
+    turn: usize,
+    /// The nodes that answered.
+    answered: Vec<usize>,
+    lines: Vec<usize>,
+}
+
+impl Story {
+    fn new(balancers: &[Balancer]) -> Self {
+        let log = Arc::new(Log::default());
+        let node = |name: usize| {
+            let events = Events::new(&format!("node-{name}")).observer(log.clone());
+            let builder = AffinityLayer::builder().sessions(Scope::Shared).events(events);
+            balancers.iter().cloned().fold(builder, unstick_affinity::AffinityLayerBuilder::behind).build().unwrap()
+        };
+        Self { nodes: (0..NODES).map(node).collect(), log: log.clone(), jar: Jar::new(), turn: 0, answered: Vec::new(), lines: Vec::new() }
+    }
+
+    /// One request through a balancer that pins by the cookie `pin`, written as `attributes` say.
+    async fn request(&mut self, url: &str, pin: &str, attributes: &str, writes: Writes) {
+        let mut request = Request::get(url).body(()).unwrap();
+        self.jar.attach(&mut request);
+        let carried =
+            unstick_core::cookie::candidates(request.headers(), pin).next().map(|value| String::from_utf8_lossy(value).into_owned());
+        let pinned = carried.as_ref().and_then(|node| node.parse::<usize>().ok()).filter(|node| *node < NODES);
+        let node = pinned.unwrap_or_else(|| {
+            self.turn += 1;
+            self.turn % NODES
+        });
+        let uri = request.uri().clone();
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+        let response = self.nodes[node].layer(handler).oneshot(request).await.unwrap();
+        let mut lines: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
+        self.lines.push(lines.len());
+        let own = HeaderValue::try_from(format!("{pin}={node}{attributes}")).unwrap();
+        match writes {
+            Writes::Before if pinned.is_none() => lines.insert(0, own),
+            Writes::After if pinned.is_none() => lines.push(own),
+            Writes::Always => lines.push(own),
+            Writes::Before | Writes::After => {}
+        }
+        for line in &lines {
+            self.jar.set(&uri, line).unwrap();
+        }
+        self.answered.push(node);
+    }
+
+    async fn sixty(&mut self, pin: &str, attributes: &str, writes: Writes) {
+        for _ in 0..60 {
+            self.request("https://a.shop.example.com/x/cart", pin, attributes, writes).await;
+        }
+        assert!(self.lines.iter().all(|lines| *lines <= 8));
+    }
+
+    fn longest_run(&self) -> usize {
+        self.answered.chunk_by(|one, other| one == other).map(<[usize]>::len).max().unwrap_or_default()
+    }
+
+    fn count(&self, kind: EventKind) -> usize {
+        self.log.count(kind)
+    }
+}
+
+#[tokio::test]
+async fn a_named_cookie_written_before_ours_never_arrives() {
+    for attributes in ["; Path=/", "; Path=/; Domain=a.shop.example.com"] {
+        let mut story = Story::new(&[Balancer::nginx("route").unwrap()]);
+        story.sixty("route", attributes, Writes::Before).await;
+        assert_eq!((story.longest_run(), story.count(EventKind::PinSeen)), (1, 0), "{attributes}");
+        assert!(story.jar.is_empty(), "not even a marker");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_written_after_ours_pins_every_second_request_and_is_known_to_come_back() {
+    let mut story = Story::new(&[Balancer::apache("ROUTEID").unwrap()]);
+    story.sixty("ROUTEID", "; Path=/", Writes::After).await;
+    assert_eq!((story.longest_run(), story.count(EventKind::PinSeen)), (2, 30));
+    assert_eq!((story.count(EventKind::PinGone), story.count(EventKind::PinCameBack)), (29, 29));
+}
+
+#[tokio::test]
+async fn a_cookie_of_a_parent_domain_or_of_a_path_is_found_by_trying() {
+    for attributes in
+        ["; Path=/; Domain=shop.example.com", "; Path=/; Domain=.example.com", "; Path=/x", "; Path=/x/", "; Path=/x; Domain=example.com"]
+    {
+        let mut story = Story::new(&[]);
+        story.sixty("GCLB", attributes, Writes::Before).await;
+        let last = &story.answered[20..];
+        let longest = last.chunk_by(|one, other| one == other).map(<[usize]>::len).max();
+        assert_eq!(longest, Some(2), "{attributes}: {:?}", story.answered);
+        assert!(story.count(EventKind::PinGone) > 15, "{attributes}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_written_with_every_response_is_tried_and_then_left() {
+    let mut story = Story::new(&[]);
+    story.sixty("AWSALB", "; Path=/", Writes::Always).await;
+    assert_eq!((story.longest_run(), story.count(EventKind::PinGone)), (60, 0));
+    assert_eq!(story.count(EventKind::PinCameBack), 58, "all but the first two requests");
+    assert_eq!(story.lines[59], 0, "nothing is told any more: {:?}", story.lines);
+    assert!(story.lines.iter().filter(|lines| **lines > 0).count() < 20);
+}
+
+#[tokio::test]
+async fn a_cookie_of_one_path_is_not_taken_for_gone_elsewhere() {
+    let mut story = Story::new(&[Balancer::of("nginx", [PinCookie::new("route").unwrap()])]);
+    for _ in 0..4 {
+        story.request("https://example.com/shop/cart", "route", "; Path=/shop", Writes::Always).await;
+        story.request("https://example.com/help", "other", "; Path=/help", Writes::Before).await;
+    }
+    assert_eq!(story.count(EventKind::PinGone), 0);
+    assert!(story.count(EventKind::PinCameBack) > 0);
+}

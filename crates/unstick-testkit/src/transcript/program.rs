@@ -1,0 +1,66 @@
+//! A program in the background, whose lines are read as they come.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+#[derive(Debug)]
+pub(super) struct Program {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+    /// Lines that were compared already.
+    pub(super) seen: usize,
+}
+
+impl Program {
+    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+        // In a group of its own, with all that a shell starts for it.
+        let mut child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (out, err) = (child.stdout.take().map(|out| read(out, &lines)), child.stderr.take().map(|err| read(err, &lines)));
+        Ok(Self { child, lines, readers: out.into_iter().chain(err).collect(), seen: 0 })
+    }
+
+    /// Sends a signal to it and to all that it started.
+    pub(super) fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        // It may have ended by itself.
+        let _ = Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
+    }
+
+    /// What it printed since.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(self.seen..).unwrap_or_default().to_vec()
+    }
+
+    /// Whether it has ended and all that it printed was read.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some()) && self.readers.iter().all(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.signal("-KILL");
+        // Nobody is left to be told of an error.
+        let _ = self.child.wait();
+    }
+}
+
+fn read(from: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let lines = Arc::clone(lines);
+    thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+            line.clear();
+        }
+    })
+}
