@@ -27,10 +27,10 @@
 //! | operation | away, no witness | away, with a witness | slow or no answer | back with old data | test |
 //! |---|---|---|---|---|---|
 //! | `load` | answered by the other one, without renewal; 503 for "missing", and for a session of which it is known to have missed a change | as ever | the others are asked after the patience | the newest version counts, and is copied | `reads`, `returns` |
-//! | `create` | 503, nothing is done | as ever | in, or `Timeout`: unknown | no effect on a session that is newer elsewhere | `creates`, `returns` |
-//! | `apply` | 503, nothing is done | as ever, each change once | in, or `Timeout`: unknown; never on one store only and acknowledged | merged into the newest version only | `writes`, `returns` |
-//! | `rotate` | 503, nothing is done | as ever | as `apply` | the newest secret counts | `writes`, `returns` |
-//! | `end` | 503, or `Timeout`: unknown | on two stores, then acknowledged | on two stores, or `Timeout`: unknown | the tombstone counts, whatever is in the other | `ends`, `returns` |
+//! | `create` | 503: nothing is done; lost half way, `Timeout`: unknown | as ever | in, or `Timeout`: unknown | no effect on a session that is newer elsewhere | `creates`, `returns` |
+//! | `apply` | as `create` | as ever, each change once | in, or `Timeout`: unknown; never on one store only and acknowledged | merged into the newest version only | `writes`, `returns` |
+//! | `rotate` | as `create` | as ever | as `apply` | the newest secret counts | `writes`, `returns` |
+//! | `end` | as `create`; never done on one store only and acknowledged | on two stores, then acknowledged | on two stores, or `Timeout`: unknown | the tombstone counts, whatever is in the other | `ends`, `returns` |
 //! | `sweep` | the other one is swept, then the error | what answers is swept, then the error | as away | what is dead is not copied | `sweeps` |
 //! | index: `list` | from the other one | as ever | the others are asked after the patience | stale entries are judged by the newest version | `lists` |
 //! | index: `end_others` | 503, those ended before stay ended | as ever | unknown | as `end` | `lists` |
@@ -52,7 +52,9 @@
 //! * A tombstone is a version like any other: nothing that was read before it can be written after it.
 //! * An operation's id is in the record, so an operation that is tried again, by whoever, takes effect once.
 //!
-//! No epoch, lease or clock is involved; nodes agree through the stores alone.
+//! No epoch, lease or clock is involved; nodes agree through the stores alone. `tests/weather/` plays thousands of seeds in which
+//! stores are lost, forget everything and come back, nodes see different stores, and calls and answers are lost or late; the same seeds
+//! catch seven pairs that are broken on purpose (feature `mutants`). `tests/outages.rs` does it to real servers.
 //!
 //! # What it cannot do
 //! * Two losses without a repair in between. A store that lost data counts as one loss until it has the data again. Sessions are copied
@@ -61,7 +63,6 @@
 //! * While A and B differ about one version and the witness is away, that session is answered 503. This takes two failures within one request.
 //! * Without a witness, a change that was answered `Timeout` may be seen by a request that reaches only one store, and not by the next one that reaches only the other.
 //! * A limit on sessions per principal is exact while the same two stores answer; logins that overlap the loss or return of a store may exceed it.
-//!
 //! * There is no lock to hand out ([`Store::update_locked`](unstick_core::Store::update_locked) is none): an `update` that loses its race is tried again.
 //!
 //! # What is told
