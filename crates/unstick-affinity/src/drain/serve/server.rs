@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
 };
 use tower_service::Service;
 use unstick_core::BoxFuture;
@@ -28,6 +28,11 @@ use super::{
     opening::Speaks,
 };
 use crate::drain::{Drain, Drained};
+
+/// No system's queue is longer: whoever comes after so many came when the listener was to be closed already.
+const LONGEST_QUEUE: usize = 65_536;
+/// A queue waits for nothing. After each so many of it others have their turn, and the deadline its say.
+const TURN: usize = 32;
 
 /// A server that takes part in a drain; made by [`serve`], and awaited. See the [module docs](super).
 ///
@@ -181,10 +186,13 @@ where
     /// Takes what waits in the listener, and closes it.
     async fn close<L: Listener>(&mut self, listener: L) -> io::Result<()> {
         let mut errors = 0;
-        for next in listener.into_queue()? {
+        for (number, next) in listener.into_queue()?.take(LONGEST_QUEUE).enumerate() {
             match next {
                 Ok(accepted) => self.begin(accepted, None),
                 Err(error) => self.after(&error, &mut errors).await,
+            }
+            if number % TURN == TURN - 1 {
+                self.beside(yield_now()).await;
             }
         }
         Ok(())
