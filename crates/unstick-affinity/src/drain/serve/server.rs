@@ -54,6 +54,8 @@ pub struct Serve<L, S> {
 }
 
 /// Serves `service` on `listener` until `drain` is over. See the [module docs](super).
+///
+/// Several servers may take part in one drain: run each in a task of its own, or join them. None of them returns before all have let their clients go.
 pub fn serve<L: Listener, S>(listener: L, service: S, drain: &Drain) -> Serve<L, S> {
     let settings = Settings {
         drain: drain.clone(),
@@ -222,6 +224,7 @@ where
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let drain = settings.drain.clone();
+    let running = drain.server();
     let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings) };
     let places = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
     select(pin!(drain.closing()), pin!(connections.accept(&mut listener, places.as_ref()))).await;
@@ -235,6 +238,7 @@ where
         Either::Left((closed, _)) => closed,
         Either::Right(_) => Ok(()),
     };
+    drop(running);
     // Says what is in flight before `connections` is dropped, which cuts that.
     let drained = drain.finished().await;
     drop(connections);
