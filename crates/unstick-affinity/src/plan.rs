@@ -148,7 +148,7 @@ fn key(rows: &[Row], pin: &SeenPin) -> Key {
 
 fn wishes<'a>(case: Case<'a>, response: &HeaderMap) -> Vec<Wish<'a>> {
     let pin_of = |index| case.carried.pins.iter().find(|pin| pin.origin == Origin::Configured(index));
-    let own = case.own.iter().enumerate().map(|(index, own)| {
+    let own = case.own.iter().enumerate().filter(|(_, own)| !own.is_theirs()).map(|(index, own)| {
         let likely = form::configured(&own.pin, case.host);
         (own.row, own.pin.name.as_str(), likely, pin_of(index), true)
     });
