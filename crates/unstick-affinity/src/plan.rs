@@ -95,7 +95,10 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     let before = case.carried.marker.as_ref();
     let unseen = absent(case, &mut plan.verdicts);
     let seen = case.carried.pins.iter();
-    plan.verdicts.extend(seen.map(|pin| (pin.row, judge::present(before.and_then(|marker| marker.entry(key(case.rows, pin)))))));
+    plan.verdicts.extend(seen.map(|pin| {
+        let entry = before.and_then(|marker| marker.entry(key(case.rows, pin)));
+        (pin.row, judge::present(entry, matches!(pin.origin, Origin::Configured(_))))
+    }));
 
     let bucket =
         case.bucket.filter(|_| !is_set_by_handler(response, BUCKET)).and_then(|bucket| line(BUCKET, &bucket.to_string(), BUCKET_KEPT));
