@@ -61,6 +61,7 @@ pub mod catalogue;
 mod decide;
 #[cfg(feature = "drain")]
 pub mod drain;
+mod filter;
 mod fly;
 mod form;
 mod future;

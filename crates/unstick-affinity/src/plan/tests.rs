@@ -9,6 +9,7 @@ use super::{Case, MAX_BYTES, MAX_LINES, Plan, plan};
 use crate::{
     catalogue,
     decide::{Own, carried},
+    filter::Filter,
     judge::Verdict,
     marker::{self, Marker, Run, tests::any_marker},
     pin::PinCookie,
@@ -40,7 +41,10 @@ impl Bench {
     }
 
     fn plan(&mut self, cookies: &str, host: Option<&str>, path: &str) -> Plan {
-        let carried = carried(&headers(&COOKIE, &[cookies.to_owned()]), &self.own);
+        let carried =
+            carried(&headers(&COOKIE, &[cookies.to_owned()]), &Filter::new(self.own.iter().map(|own| own.pin.name.as_str())), &self.own)
+                .map(|carried| *carried)
+                .unwrap_or_default();
         let case = Case { own: &self.own, rows: &self.rows, carried: &carried, host, path, run: self.run, bucket: self.bucket };
         plan(case, &self.response, &mut self.budget)
     }
