@@ -107,7 +107,7 @@ impl Carried {
 }
 
 #[inline]
-pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
+fn trimmed(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

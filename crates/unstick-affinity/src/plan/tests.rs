@@ -256,7 +256,7 @@ proptest! {
         let marker = added.iter().filter_map(|line| line.strip_prefix("unstick-pins=")).map(|line| line.split(';').next().unwrap_or_default());
         let marker: Vec<_> = marker.collect();
         prop_assert!(marker.len() <= 1 && marker.iter().all(|value| value.is_empty() || Marker::parse(value.as_bytes()).is_some()));
-        let may_mark = run || !markers.is_empty() || plan.told.len() > 0;
+        let may_mark = run || !markers.is_empty() || !plan.told.is_empty();
         prop_assert!(marker.is_empty() || may_mark, "{:?}", added);
     }
 }

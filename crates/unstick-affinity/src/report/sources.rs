@@ -6,7 +6,10 @@ use super::{
 };
 #[cfg(feature = "drain")]
 use crate::drain::{CutRequest, Drain, Drained, InFlight, Phase};
-use crate::{AffinityLayerBuilder, audit::Audit};
+use crate::{
+    AffinityLayerBuilder,
+    audit::{Audit, Finding},
+};
 
 /// Given to the builder, read for every report.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +49,13 @@ impl Sources {
     }
 
     pub(crate) fn findings(&self) -> Vec<FindingReport> {
-        let findings = self.audit.iter().flat_map(Audit::findings);
-        findings.map(|one| FindingReport { kind: one.kind.as_str().to_owned(), count: one.count, sentence: one.sentence }).collect()
+        let told = |one: Finding| FindingReport {
+            kind: one.kind.as_str().to_owned(),
+            count: one.count,
+            detail: one.detail,
+            sentence: one.sentence,
+        };
+        self.audit.iter().flat_map(Audit::findings).map(told).collect()
     }
 
     #[cfg(feature = "drain")]
