@@ -68,12 +68,12 @@ impl Unpinning {
     }
 
     #[inline]
-    pub(crate) fn finish<R>(self, response: &mut Response<R>) {
+    pub(crate) fn finish<R>(&self, response: &mut Response<R>) {
         match self {
             Self::Nothing => {}
             Self::Header { is_marked } => {
                 disable_arr(response.headers_mut());
-                if is_marked {
+                if *is_marked {
                     response.extensions_mut().insert(AffinityRan);
                 }
             }
@@ -85,7 +85,12 @@ impl Unpinning {
 /// A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
 #[inline]
 fn disable_arr(headers: &mut HeaderMap) {
-    headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    if headers.len() != headers.keys_len() {
+        headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    } else if let Some(theirs) = headers.insert(ARR_HEADER, ARR_VALUE) {
+        // Looking first, which is for nothing as a rule, would double the cost.
+        headers.insert(ARR_HEADER, theirs);
+    }
 }
 
 #[inline(never)]
@@ -124,7 +129,7 @@ impl Work {
         Self { config, is_on, carried: Carried::default(), host: None, path: String::new(), run: None, bucket, is_replay_cached: false }
     }
 
-    fn finish<R>(self, response: &mut Response<R>) {
+    fn finish<R>(&self, response: &mut Response<R>) {
         let config = &*self.config;
         if self.is_on {
             disable_arr(response.headers_mut());

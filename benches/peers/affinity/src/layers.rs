@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::extract::Request;
@@ -77,8 +77,10 @@ impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for HeaderFuture<F
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = ready!(self.project().inner.poll(cx))?;
-        response.headers_mut().insert(HEADER, VALUE);
-        Poll::Ready(Ok(response))
+        let mut polled = self.project().inner.poll(cx);
+        if let Poll::Ready(Ok(response)) = &mut polled {
+            response.headers_mut().insert(HEADER, VALUE);
+        }
+        polled
     }
 }
