@@ -215,3 +215,27 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let host = uri.host().or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))?;
     form::domain_of(host).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::VARY};
+
+    use super::{ARR_HEADER, disable_arr};
+
+    #[test]
+    fn the_handlers_own_header_stays() {
+        let after = |theirs: &[&'static str], other: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            theirs.iter().for_each(|value| _ = headers.append(ARR_HEADER, HeaderValue::from_static(value)));
+            other.iter().for_each(|value| _ = headers.append(VARY, HeaderValue::from_static(value)));
+            disable_arr(&mut headers);
+            assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), other);
+            headers.get_all(ARR_HEADER).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for other in [&[][..], &["cookie"], &["cookie", "origin"]] {
+            assert_eq!(after(&[], other), ["true"]);
+            assert_eq!(after(&["false"], other), ["false"]);
+            assert_eq!(after(&["false", "x"], other), ["false", "x"]);
+        }
+    }
+}

@@ -21,8 +21,8 @@ pub(crate) struct Case {
     pub(crate) bar: Option<Bar>,
 }
 
-/// "Nothing" is less than what it costs to put one header into the response.
-const NOTHING: Option<Bar> = Some(Bar::OverIdentity(100));
+/// "Nothing" is what a layer with a future of its own costs: about 3 % of an empty answer by axum.
+const NOTHING: Option<Bar> = Some(Bar::OverIdentity(200));
 const LITTLE: Option<Bar> = Some(Bar::OverHeader(400));
 
 const fn case(what: &'static str, subject: Subject, carried: Carried, bar: Option<Bar>) -> Case {
