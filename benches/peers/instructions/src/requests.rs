@@ -84,9 +84,12 @@ pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) 
         let mut cookies = Vec::with_capacity(sessions);
         for _ in 0..sessions {
             let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
-            // The same bytes on the wire for subjects without sessions of their own.
-            let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
-            cookies.push(if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up });
+            // Subjects without sessions of their own are sent one all the same.
+            let made_up = || HeaderValue::from_str("id=AAAAAAAAAAAAAAAAAAAAAA").ok();
+            let cookie = if subject.has_sessions() { cookie_of(&created) } else { made_up() }.ok_or("no session was created")?;
+            // The first copy of a value allocates what its copies share: paid here, and not by the first request that sends it.
+            drop(cookie.clone());
+            cookies.push(cookie);
         }
         Ok::<_, String>((app, cookies))
     })?;
