@@ -6,7 +6,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded, Opening};
 
-use super::{Session, turn::Turn};
+use super::{
+    Session,
+    state::State,
+    turn::{Trip, Turn},
+};
 use crate::{SessionError, Status, commit, engine::Shared};
 
 impl Session {
@@ -41,15 +45,21 @@ impl Session {
     /// # Cancel safety
     /// As [`load`](Self::load).
     pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
-        {
-            let mut state = self.state();
-            state.touched = true;
-            if let Some(known) = state.peek(key) {
-                return Ok(known);
-            }
+        if let Some(known) = self.known(key) {
+            return Ok(known);
         }
         self.ensure_loaded().await?;
         Ok(self.state().peek(key).flatten())
+    }
+
+    /// The bytes under `key`, if they are known without waiting.
+    fn known(&self, key: &str) -> Option<Option<Bytes>> {
+        let mut state = self.state();
+        state.touched = true;
+        if state.change.is_empty() {
+            self.load_now(&mut state);
+        }
+        state.peek(key)
     }
 
     /// The keys that have a value, in order.
@@ -111,16 +121,34 @@ impl Session {
     fn to_load(&self) -> ToLoad<'_> {
         let mut state = self.state();
         state.touched = true;
-        let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return ToLoad::Known(Ok(())) };
+        if state.ticket.is_none() || state.live.is_some() {
+            return ToLoad::Known(Ok(()));
+        }
         if let Some(error) = &state.failed {
             return ToLoad::Known(Err(error.clone()));
         }
+        if self.load_now(&mut state) {
+            return ToLoad::Known(Ok(()));
+        }
+        let Some(ticket) = &state.ticket else { return ToLoad::Known(Ok(())) };
         let Shared { env, engine } = self.shared();
         let load = engine.load(env, self.0.carriage, ticket.clone());
         match state.take_turn() {
             None => ToLoad::Load(load),
             Some(end) => ToLoad::Wait(Box::pin(self.wait(end))), // in a box, because it is rare and large
         }
+    }
+
+    /// Loads without waiting, where that can be; whether it could.
+    fn load_now(&self, state: &mut State) -> bool {
+        // While a trip is under way, its answer is waited for.
+        if state.live.is_some() || state.failed.is_some() || !matches!(state.trip, Trip::None) {
+            return false;
+        }
+        let Shared { env, engine } = self.shared();
+        let Some(loaded) = state.ticket.as_ref().and_then(|ticket| engine.load_now(env, ticket)) else { return false };
+        self.understand(state, loaded, Carrier::Unchanged);
+        true
     }
 
     /// Whether reading needs no trip any more.
@@ -130,27 +158,32 @@ impl Session {
     }
 
     fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {
-        let env = &self.shared().env;
         let mut state = self.state();
-        let (loaded, carrier) = match answer {
-            Ok(answer) => answer,
+        match answer {
+            Ok((loaded, carrier)) => {
+                self.understand(&mut state, loaded, carrier);
+                Ok(())
+            }
             Err(error) => {
                 let error = SessionError::from(error);
                 state.status = Status::Unknown;
                 state.failed = Some(error.clone());
-                return Err(error);
+                Err(error)
             }
-        };
-        let ticket = state.ticket.clone();
-        let ticket = ticket.as_ref();
+        }
+    }
+
+    /// Takes in what was loaded.
+    fn understand(&self, state: &mut State, loaded: Loaded, carrier: Carrier) {
+        let env = &self.shared().env;
         state.status = match loaded {
             Loaded::Live(live) => {
                 if !std::mem::replace(&mut state.seen_live, true) {
                     env.counters.found();
-                    env.emit(EventKind::SessionFound, ticket, "");
+                    env.emit(EventKind::SessionFound, state.ticket.as_ref(), "");
                 }
                 if let Carrier::Set { text, .. } = &carrier {
-                    env.emit(EventKind::SessionRenewed, ticket, "");
+                    env.emit(EventKind::SessionRenewed, state.ticket.as_ref(), "");
                     // What follows in this request must use what the client is given: the id may be another one.
                     if let Opening::Authentic(renewed) = self.shared().engine.open(self.0.carriage, text.as_bytes()) {
                         state.ticket = Some(renewed);
@@ -177,10 +210,9 @@ impl Session {
             _ => Status::Unknown,
         };
         if state.status != Status::Live {
-            commit::gone(env, ticket, state.status);
+            commit::gone(env, state.ticket.as_ref(), state.status);
             state.ticket = None;
         }
-        Ok(())
     }
 }
 
