@@ -195,7 +195,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// What a store in this process answers without waiting. See [`Store::at_hand`].
 pub trait AtHand {
     /// As [`Store::load`] without a renewal, at the time `now`. Never blocks for longer than a look-up takes.
-    fn load(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Loaded;
+    fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Loaded;
 }
 
 impl<S: Store> Store for Arc<S> {

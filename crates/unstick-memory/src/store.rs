@@ -244,7 +244,7 @@ impl Store for MemoryStore {
 }
 
 impl AtHand for MemoryStore {
-    fn load(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Loaded {
+    fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Loaded {
         let Some(slot) = self.inner.slots.get(key) else { return Loaded::Missing };
         slot.lock().map_or(Loaded::Missing, |state| Loaded::judge(&state.record, presented, now))
     }

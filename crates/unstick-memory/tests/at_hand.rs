@@ -15,7 +15,7 @@ fn op(id: u128) -> OpCtx {
 async fn both(store: &MemoryStore, now: Timestamp, credential: &Credential) -> Loaded {
     let (key, presented) = (credential.lineage().record_key(), Presented::from(credential));
     let waited = store.load(OpCtx { now, ..op(99) }, key, presented, None).await.unwrap();
-    let at_hand = store.at_hand().unwrap().load(now, &key, &presented);
+    let at_hand = store.at_hand().unwrap().read(now, &key, &presented);
     assert_eq!(at_hand, waited);
     at_hand
 }
