@@ -1,5 +1,6 @@
 //! The same small application on each subject.
 
+#[cfg(feature = "axum-session")]
 mod axum_session;
 mod peer;
 mod unstick;
@@ -34,12 +35,21 @@ pub(crate) enum Subject {
     /// The same with signed cookies.
     TowerSessionsSigned,
     /// axum_session, in its memory. Not signed, which is its default: its signatures are made on other threads, where they are not counted.
+    #[cfg(feature = "axum-session")]
     AxumSession,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Bare, Self::Identity, Self::Extension, Self::Unstick, Self::TowerSessions, Self::TowerSessionsSigned, Self::AxumSession];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Bare,
+        Self::Identity,
+        Self::Extension,
+        Self::Unstick,
+        Self::TowerSessions,
+        Self::TowerSessionsSigned,
+        #[cfg(feature = "axum-session")]
+        Self::AxumSession,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -49,12 +59,13 @@ impl Subject {
             Self::Unstick => "unstick",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
+            #[cfg(feature = "axum-session")]
             Self::AxumSession => "axum_session",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|subject| subject.name() == name)
+        Self::ALL.iter().copied().find(|subject| subject.name() == name)
     }
 
     pub(crate) fn has_sessions(self) -> bool {
@@ -66,23 +77,25 @@ impl Subject {
     }
 
     pub(crate) fn sets_cookie_on_write(self) -> bool {
-        matches!(self, Self::TowerSessions | Self::TowerSessionsSigned | Self::AxumSession)
+        matches!(self, Self::TowerSessions | Self::TowerSessionsSigned)
     }
 
     /// Every answer sets the cookies again.
     pub(crate) fn sets_cookie_always(self) -> bool {
-        self == Self::AxumSession
+        !matches!(self, Self::Bare | Self::Identity | Self::Extension | Self::Unstick | Self::TowerSessions | Self::TowerSessionsSigned)
     }
 
-    pub(crate) async fn app(self) -> Result<Router, String> {
+    /// The application; with `meetings`, also the routes on which requests meet, which would make the router dearer.
+    pub(crate) async fn app(self, meetings: bool) -> Result<Router, String> {
         Ok(match self {
             Self::Bare => sessionless(),
             Self::Identity => sessionless().layer(Pass { extension: false, inner: () }),
             Self::Extension => sessionless().layer(Pass { extension: true, inner: () }),
-            Self::Unstick => unstick::app(),
-            Self::TowerSessions => peer::app().layer(peer::layer()),
-            Self::TowerSessionsSigned => peer::app().layer(peer::layer().with_signed(Key::from(&[7; 64]))),
-            Self::AxumSession => axum_session::app().await?,
+            Self::Unstick => unstick::app(meetings),
+            Self::TowerSessions => peer::app(meetings).layer(peer::layer()),
+            Self::TowerSessionsSigned => peer::app(meetings).layer(peer::layer().with_signed(Key::from(&[7; 64]))),
+            #[cfg(feature = "axum-session")]
+            Self::AxumSession => axum_session::app(meetings).await?,
         })
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Seen {
 pub(crate) fn look(subject: Subject) -> Result<Seen, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let app = subject.app().await?;
+        let app = subject.app(true).await?;
         let created = answer(&app, "/new", None, None).await?;
         let cookie = cookie_of(&created).ok_or("no session was created")?;
         let cookie_bytes = created.headers().get_all(header::SET_COOKIE).iter().map(HeaderValue::len).sum();

@@ -39,7 +39,7 @@ pub(crate) fn report(requests: u64) -> Result<Vec<String>, String> {
     let mut rows: Vec<Row> = Vec::new();
     for case in Case::ALL {
         let mut bare = 0;
-        for subject in Subject::ALL {
+        for &subject in Subject::ALL {
             eprintln!("measuring {} {} ...", subject.name(), case.name());
             let once = cost(subject, case, requests, 2 * requests)?;
             let twice = cost(subject, case, 2 * requests, 2 * requests)?;
@@ -70,7 +70,7 @@ pub(crate) fn correctness() -> Result<(String, Vec<String>), String> {
          bytes of Set-Cookie | Set-Cookie headers per read |\n|---|---:|---:|---:|---:|---:|\n"
     );
     let mut wrong = Vec::new();
-    for subject in Subject::ALL.into_iter().filter(|subject| subject.has_sessions()) {
+    for &subject in Subject::ALL.iter().filter(|subject| subject.has_sessions()) {
         let Seen { own_keys, counter, revived, cookie_bytes, cookies_of_a_read } = look(subject)?;
         let name = subject.name();
         let _ = writeln!(text, "| {name} | {own_keys} | {counter} | {revived} | {cookie_bytes} | {cookies_of_a_read} |");

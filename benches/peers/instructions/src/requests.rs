@@ -82,7 +82,7 @@ pub(crate) fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> 
 pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     let (mut app, cookies) = runtime.block_on(async {
-        let mut app = subject.app().await?;
+        let mut app = subject.app(false).await?;
         let mut cookies = Vec::with_capacity(sessions);
         for _ in 0..sessions {
             let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{AT_A_TIME, Meeting, STRINGS, next, own_key, untouched};
 
-pub(crate) async fn app() -> Result<Router, String> {
+pub(crate) async fn app(with_meetings: bool) -> Result<Router, String> {
     async fn read(session: Session) -> Result<&'static str, StatusCode> {
         session.get::<String>("name").map(|_| "ok").ok_or(StatusCode::NOT_FOUND)
     }
@@ -22,8 +22,11 @@ pub(crate) async fn app() -> Result<Router, String> {
         "ok"
     }
     let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default()).await.map_err(|error| error.to_string())?;
-    let router =
-        meetings().route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new));
+    let router = if with_meetings { meetings() } else { Router::new() }
+        .route("/untouched", get(untouched))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/new", get(new));
     Ok(router.layer(SessionLayer::new(store)))
 }
 

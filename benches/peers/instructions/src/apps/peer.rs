@@ -10,7 +10,7 @@ pub(crate) fn layer() -> SessionManagerLayer<MemoryStore> {
     SessionManagerLayer::new(MemoryStore::default()).with_expiry(Expiry::OnInactivity(time::Duration::days(1)))
 }
 
-pub(crate) fn app() -> Router {
+pub(crate) fn app(with_meetings: bool) -> Router {
     async fn read(session: Session) -> Result<&'static str, StatusCode> {
         let found = session.get::<String>("name").await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
         found.map(|_| "ok").ok_or(StatusCode::NOT_FOUND)
@@ -26,7 +26,8 @@ pub(crate) fn app() -> Router {
         session.insert("counter", next()).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
         Ok("ok")
     }
-    meetings().route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new))
+    let router = if with_meetings { meetings() } else { Router::new() };
+    router.route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new))
 }
 
 /// Requests that meet others in the same session.

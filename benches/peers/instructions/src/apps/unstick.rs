@@ -7,7 +7,7 @@ use unstick_session::{Session, SessionError, SessionLayer};
 
 use super::{AT_A_TIME, Meeting, STRINGS, next, own_key, untouched};
 
-pub(crate) fn app() -> Router {
+pub(crate) fn app(with_meetings: bool) -> Router {
     async fn read(session: Session) -> Result<&'static str, SessionError> {
         let found = session.get::<String>("name").await?;
         Ok(found.map_or("none", |_| "ok"))
@@ -23,8 +23,11 @@ pub(crate) fn app() -> Router {
         session.insert("counter", &next())?;
         Ok("ok")
     }
-    let router =
-        meetings().route("/untouched", get(untouched)).route("/read", get(read)).route("/write", get(write)).route("/new", get(new));
+    let router = if with_meetings { meetings() } else { Router::new() }
+        .route("/untouched", get(untouched))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/new", get(new));
     let key = Key::from_bytes([7; 32]).expect("a key");
     let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(key)).build().expect("the defaults");
     router.layer(layer)
@@ -66,7 +69,7 @@ fn meetings() -> Router {
         Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
     }
     async fn any(session: Session) -> Result<String, SessionError> {
-        let found = session.get::<String>("name").await?.is_some() || session.get::<u64>(&own_key(0)).await?.is_some();
+        let found = session.get_bytes("name").await?.is_some() || session.get::<u64>(&own_key(0)).await?.is_some();
         Ok(u64::from(found).to_string())
     }
     Router::new()
