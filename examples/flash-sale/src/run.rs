@@ -1,0 +1,120 @@
+//! One run: fleet, balancer, shoppers, and what happens to them.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use unstick::memory::MemoryHub;
+
+use crate::{
+    Failure,
+    app::{Setup, Shared},
+    cli::{Mode, Options},
+    fleet::Fleet,
+    front::Front,
+    journal::{Journal, Mark, What},
+    notes::Database,
+    scenario::{self, CLICKS, Change},
+    shopper::Shopper,
+    unpinned::Unpinned,
+};
+
+/// A run that is going on, or over.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) mode: Mode,
+    pub(crate) journal: Arc<Journal>,
+    /// Clicks of the whole script.
+    pub(crate) clicks: usize,
+}
+
+impl Run {
+    /// About to be held.
+    pub(crate) fn new(mode: Mode, options: &Options) -> Self {
+        Self { mode, journal: Journal::open(), clicks: options.shoppers * CLICKS }
+    }
+
+    /// Holds the sale. `say` is told what happens.
+    pub(crate) async fn hold(&self, options: &Options, say: &(dyn Fn(&Mark) + Send + Sync)) -> Result<Unpinned, Failure> {
+        let scratch = tempfile::Builder::new().prefix("flash-sale-").tempdir()?;
+        let database = Database::start().await?;
+        let is_unstick = self.mode == Mode::Unstick;
+        let sessions = match &options.sessions {
+            _ if !is_unstick => "memory:".to_owned(),
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", scratch.path().join("sessions.sqlite").display()),
+        };
+        let bus = options.bus.clone().filter(|_| is_unstick);
+        let key = fresh_key()?;
+        let setup = Setup::new(self.mode, options.balancer, sessions, bus, key, database.addr);
+        let is_here = options.processes.is_none();
+        let shared = Shared { hub: (is_here && is_unstick && options.bus.is_none()).then(MemoryHub::new), ..Shared::default() };
+        let window = Front::window(options.balancer);
+        let mut fleet = Fleet::open(setup, shared, window, options.processes.unwrap_or(0)).await?;
+        let first = fleet.add(options.nodes[0]).await?;
+        let front = Front::start(options.balancer, self.mode, fleet.routes()).await?;
+
+        self.journal.begin();
+        let opened = Mark::new(What::Opened, &self.journal, first);
+        self.mark(opened, &fleet, None, say);
+        let mut shoppers = JoinSet::new();
+        for (number, journey) in scenario::journeys(options).into_iter().enumerate() {
+            let shopper = Shopper::new(number, front.addr(), options.balancer.pin(), Arc::clone(&self.journal));
+            shoppers.spawn(shopper.run(journey));
+        }
+        for (thousandth, change) in scenario::changes(options, self.mode) {
+            self.journal.reached(self.clicks * thousandth / 1000).await;
+            self.change(change, &mut fleet, &front, say).await?;
+        }
+        while let Some(left) = shoppers.join_next().await {
+            left?;
+        }
+        if is_unstick { Unpinned::of(&fleet).await } else { Ok(Unpinned::default()) }
+    }
+
+    async fn change(&self, change: Change, fleet: &mut Fleet, front: &Front, say: &(dyn Fn(&Mark) + Send + Sync)) -> Result<(), Failure> {
+        let mark = |what| Mark::new(what, &self.journal, Vec::new());
+        match change {
+            Change::Unpin => {
+                let mark = mark(What::Unpinned);
+                fleet.unpin().await?;
+                self.mark(mark, fleet, None, say);
+            }
+            Change::ScaleTo(nodes) => {
+                let mut mark = mark(What::Scaled);
+                mark.about = fleet.add(nodes.saturating_sub(fleet.serving().len())).await?;
+                let epoch = front.set(fleet.routes()).await?;
+                self.mark(mark, fleet, epoch, say);
+            }
+            Change::Kill => {
+                let mut mark = mark(What::Killed);
+                mark.about = fleet.kill().await;
+                self.mark(mark, fleet, None, say);
+            }
+            Change::Roll(nodes) => {
+                let mut mark = mark(What::Deployed);
+                for _ in 0..nodes {
+                    fleet.add(1).await?;
+                    let Some(old) = fleet.retire() else { continue };
+                    mark.about.push(old.number);
+                    front.set(fleet.routes()).await?;
+                    fleet.drain(old).await?;
+                }
+                self.mark(mark, fleet, None, say);
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&self, mut mark: Mark, fleet: &Fleet, epoch: Option<u64>, say: &(dyn Fn(&Mark) + Send + Sync)) {
+        (mark.done, mark.serving, mark.epoch) = (self.journal.now(), fleet.serving(), epoch);
+        say(&mark);
+        self.journal.mark(mark);
+    }
+}
+
+/// 64 hex digits.
+fn fresh_key() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
