@@ -57,7 +57,7 @@ async fn forward(State(balancer): State<Balancer>, request: Request<Body>) -> Re
                 }
                 return signed(Response::from_parts(head, Body::from(body)), turn);
             }
-            Err(Undone::NotSent(_)) => {
+            Err(Undone::NotSent) => {
                 balancer.table.remove(route.number);
                 balancer.wire.forget(route.addr);
             }

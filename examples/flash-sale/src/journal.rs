@@ -7,6 +7,8 @@ use std::{
 
 use tokio::sync::watch;
 
+use crate::fleet::node_name;
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -39,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) is_known: Option<bool>,
     /// Whether the node took the shopper for another one.
     pub(crate) is_stranger: bool,
+    /// Whether it is a click of the script that pays.
+    pub(crate) is_order: bool,
     /// For a cart that was paid for, or is beyond reach.
     pub(crate) cart: Option<Cart>,
     /// For notes that were read: whether the shopper's own change was missing.
@@ -106,7 +110,7 @@ impl Mark {
             What::Opened => format!("the doors open on {serving} nodes"),
             What::Unpinned => "un-pinning is switched on".to_owned(),
             What::Scaled => format!("scale-out to {serving} nodes"),
-            What::Killed if about == 1 => format!("node-{} is killed", self.about[0]),
+            What::Killed if about == 1 => format!("{} is killed", node_name(self.about[0])),
             What::Killed => format!("a process of {about} nodes is killed"),
             What::Deployed => format!("deploy: {about} nodes replaced and drained"),
         }

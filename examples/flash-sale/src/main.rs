@@ -2,6 +2,7 @@
 
 mod app;
 mod balancer;
+mod chart;
 mod cli;
 mod fleet;
 mod front;
@@ -9,7 +10,9 @@ mod journal;
 mod measure;
 mod node;
 mod notes;
+mod page;
 mod process;
+mod report;
 mod rng;
 mod run;
 mod sale;

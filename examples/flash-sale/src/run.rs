@@ -1,6 +1,6 @@
 //! One run: fleet, balancer, shoppers, and what happens to them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 use unstick::memory::MemoryHub;
@@ -25,16 +25,32 @@ pub(crate) struct Run {
     pub(crate) journal: Arc<Journal>,
     /// Clicks of the whole script.
     pub(crate) clicks: usize,
+    unpinned: Arc<Mutex<Unpinned>>,
 }
 
 impl Run {
     /// About to be held.
     pub(crate) fn new(mode: Mode, options: &Options) -> Self {
-        Self { mode, journal: Journal::open(), clicks: options.shoppers * CLICKS }
+        Self { mode, journal: Journal::open(), clicks: options.shoppers * CLICKS, unpinned: Arc::default() }
+    }
+
+    /// What the nodes have said of un-pinning.
+    pub(crate) fn unpinned(&self) -> Unpinned {
+        self.unpinned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks them, if they un-pin.
+    async fn ask(&self, fleet: &Fleet) -> Result<(), Failure> {
+        if self.mode == Mode::Unstick {
+            let mut unpinned = self.unpinned();
+            unpinned.ask(fleet.routes(), self.journal.now()).await?;
+            *self.unpinned.lock().unwrap_or_else(PoisonError::into_inner) = unpinned;
+        }
+        Ok(())
     }
 
     /// Holds the sale. `say` is told what happens.
-    pub(crate) async fn hold(&self, options: &Options, say: &(dyn Fn(&Mark) + Send + Sync)) -> Result<Unpinned, Failure> {
+    pub(crate) async fn hold(&self, options: &Options, say: &(dyn Fn(&Mark) + Send + Sync)) -> Result<(), Failure> {
         let scratch = tempfile::Builder::new().prefix("flash-sale-").tempdir()?;
         let database = Database::start().await?;
         let is_unstick = self.mode == Mode::Unstick;
@@ -68,12 +84,15 @@ impl Run {
         while let Some(left) = shoppers.join_next().await {
             left?;
         }
-        if is_unstick { Unpinned::of(&fleet).await } else { Ok(Unpinned::default()) }
+        self.ask(&fleet).await
     }
 
     async fn change(&self, change: Change, fleet: &mut Fleet, front: &Front, say: &(dyn Fn(&Mark) + Send + Sync)) -> Result<(), Failure> {
+        // Also before some of them go.
+        self.ask(fleet).await?;
         let mark = |what| Mark::new(what, &self.journal, Vec::new());
         match change {
+            Change::Ask => {}
             Change::Unpin => {
                 let mark = mark(What::Unpinned);
                 fleet.unpin().await?;

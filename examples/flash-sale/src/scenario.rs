@@ -34,6 +34,8 @@ pub(crate) struct Journey(pub(crate) Vec<(Duration, Click)>);
 pub(crate) enum Change {
     /// The nodes begin to un-pin.
     Unpin,
+    /// The nodes are asked how many requests are still pinned.
+    Ask,
     /// More nodes, to this number.
     ScaleTo(usize),
     /// A node, or a process of nodes, goes without a word.
@@ -48,13 +50,17 @@ pub(crate) fn changes(options: &Options, mode: Mode) -> Vec<(usize, Change)> {
     let [_, more, most] = options.nodes;
     let mut all = vec![
         (80, Change::Unpin),
+        (100, Change::Ask),
+        (130, Change::Ask),
+        (170, Change::Ask),
+        (220, Change::Ask),
         (260, Change::ScaleTo(more)),
         (480, Change::Kill),
         (520, Change::ScaleTo(most)),
         (860, Change::Kill),
         (900, Change::Roll(2)),
     ];
-    all.retain(|(_, change)| *change != Change::Unpin || mode == Mode::Unstick);
+    all.retain(|(_, change)| !matches!(change, Change::Unpin | Change::Ask) || mode == Mode::Unstick);
     all
 }
 
@@ -80,7 +86,7 @@ pub(crate) fn journeys(options: &Options) -> Vec<Journey> {
 
 /// Logs in, fills two carts in some order and pays for both.
 fn clicks(rng: &mut Rng) -> Vec<Click> {
-    let mut article = |rng: &mut Rng| Click::Add(u8::try_from(rng.below(20)).unwrap_or(0));
+    let article = |rng: &mut Rng| Click::Add(u8::try_from(rng.below(20)).unwrap_or(0));
     let mut all = vec![Click::LogIn, article(rng)];
     for rest in [3, 4] {
         let mut some: Vec<Click> = (0..rest)

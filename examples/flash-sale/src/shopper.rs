@@ -61,16 +61,16 @@ impl Basket {
         }
     }
 
-    /// Compares with what is paid for.
-    pub(crate) fn judge(&self, paid: &[(u8, u32)]) -> Cart {
+    /// Compares with what is paid for. `None`: there is nothing in either.
+    pub(crate) fn judge(&self, paid: &[(u8, u32)]) -> Option<Cart> {
         let paid: BTreeMap<u8, u32> = paid.iter().copied().collect();
         let count = |map: &BTreeMap<u8, u32>, article: &u8| map.get(article).copied().unwrap_or(0);
         if self.told.iter().any(|(article, told)| count(&paid, article) < *told) {
-            Cart::Lost
+            Some(Cart::Lost)
         } else if paid.iter().any(|(article, paid)| *paid > count(&self.asked, article)) {
-            Cart::Grown
+            Some(Cart::Grown)
         } else {
-            Cart::Whole
+            (!paid.is_empty()).then_some(Cart::Whole)
         }
     }
 
@@ -178,15 +178,16 @@ impl Shopper {
         for attempt in 1..=TRIES {
             let Told { mut record, answer } = self.post(&format!("/checkout/{}", self.orders), due.take()).await;
             let ended = record.ended;
+            record.is_order = attempt == 1;
             if let (Ended::Done, Some(answer)) = (ended, &answer) {
-                record.cart = Some(self.basket.judge(&answer.cart));
+                record.cart = self.basket.judge(&answer.cart);
                 self.basket.paid(&answer.cart);
             } else if ended == Ended::LoggedOut && attempt > 1 {
                 // Logged in, and logged out again on the way to the till: the cart is beyond reach.
-                record.cart = (!self.basket.told.is_empty()).then_some(Cart::Lost);
+                record.cart = self.basket.judge(&[]);
                 self.basket.paid(&[]);
             }
-            let is_settled = ended == Ended::Done || record.cart.is_some();
+            let is_settled = ended == Ended::Done || attempt > 1 && ended == Ended::LoggedOut;
             self.journal.write(record);
             if is_settled {
                 return;
@@ -233,6 +234,7 @@ impl Shopper {
             is_pinned,
             is_known,
             is_stranger,
+            is_order: false,
             cart: None,
             is_stale: None,
         };
@@ -266,17 +268,17 @@ mod tests {
             basket.told(article);
         }
         basket.asked(3);
-        assert_eq!(basket.judge(&[(1, 2), (2, 1)]), Cart::Whole);
-        assert_eq!(basket.judge(&[(1, 2), (2, 1), (3, 1)]), Cart::Whole, "an add without an answer may have happened");
-        assert_eq!(basket.judge(&[(1, 1), (2, 1)]), Cart::Lost);
-        assert_eq!(basket.judge(&[]), Cart::Lost);
-        assert_eq!(basket.judge(&[(1, 2), (2, 2)]), Cart::Grown);
-        assert_eq!(basket.judge(&[(1, 2), (2, 1), (4, 1)]), Cart::Grown);
+        assert_eq!(basket.judge(&[(1, 2), (2, 1)]), Some(Cart::Whole));
+        assert_eq!(basket.judge(&[(1, 2), (2, 1), (3, 1)]), Some(Cart::Whole), "an add without an answer may have happened");
+        assert_eq!(basket.judge(&[(1, 1), (2, 1)]), Some(Cart::Lost));
+        assert_eq!(basket.judge(&[]), Some(Cart::Lost));
+        assert_eq!(basket.judge(&[(1, 2), (2, 2)]), Some(Cart::Grown));
+        assert_eq!(basket.judge(&[(1, 2), (2, 1), (4, 1)]), Some(Cart::Grown));
 
         basket.paid(&[(1, 2), (2, 1)]);
-        assert_eq!(basket.judge(&[]), Cart::Whole);
-        assert_eq!(basket.judge(&[(3, 1)]), Cart::Whole, "and may still come");
+        assert_eq!(basket.judge(&[]), None);
+        assert_eq!(basket.judge(&[(3, 1)]), Some(Cart::Whole), "and may still come");
         basket.refused(3);
-        assert_eq!(basket.judge(&[(3, 1)]), Cart::Grown);
+        assert_eq!(basket.judge(&[(3, 1)]), Some(Cart::Grown));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use crate::{cli::Mode, journal::Mark, measure::Summary, run::Run, unpinned::Unpinned};
+use crate::{cli::Mode, journal::Mark, measure::Summary, run::Run};
 
 /// How many characters a full bar has.
 const WIDTH: usize = 24;
@@ -94,18 +94,19 @@ pub(crate) fn or_dash(number: Option<f64>, unit: &str) -> String {
 }
 
 /// The rows of the closing table: what is measured, and what it was in each run.
-pub(crate) fn rows(all: &[(Mode, Summary, Unpinned)]) -> Vec<(&'static str, Vec<String>)> {
-    let row = |name, tell: &dyn Fn(&Summary) -> String| (name, all.iter().map(|(_, summary, _)| tell(summary)).collect());
+pub(crate) fn rows(all: &[(Mode, &Summary)]) -> Vec<(&'static str, Vec<String>)> {
+    let row = |name, tell: &dyn Fn(&Summary) -> String| (name, all.iter().map(|(_, summary)| tell(summary)).collect());
     let recovery = |summary: &Summary| {
         let (people, out) = summary.recoveries.iter().fold((0, 0), |sum, one| (sum.0 + one.people, sum.1 + one.logged_out));
         format!("{out} of {people}")
     };
-    let longest = |summary: &Summary| summary.recoveries.iter().map(|one| one.longest_ms).max_by(f64::total_cmp);
+    let longest = |summary: &Summary| summary.recoveries.iter().filter_map(|one| one.longest_ms).max_by(f64::total_cmp);
     vec![
         row("requests", &|one| one.requests.to_string()),
         row("continuity", &|one| format!("{} %", share(one.continuity))),
         row("logouts", &|one| one.logouts.to_string()),
         row("carts lost", &|one| format!("{} of {}", one.carts_lost, one.carts)),
+        row("orders paid in full", &|one| format!("{} of {}", one.orders_whole, one.orders)),
         row("own changes missing", &|one| format!("{} of {}", one.notes_stale, one.notes_read)),
         row("load of a node, off the mean by", &|one| or_dash(one.worst_percent(), "%")),
         row("load of the newest nodes", &|one| or_dash(one.newcomers_percent(), "%")),
@@ -118,8 +119,8 @@ pub(crate) fn rows(all: &[(Mode, Summary, Unpinned)]) -> Vec<(&'static str, Vec<
 }
 
 /// Prints the table.
-pub(crate) fn table(all: &[(Mode, Summary, Unpinned)]) {
-    let heads: Vec<&str> = all.iter().map(|(mode, ..)| mode.name()).collect();
+pub(crate) fn table(all: &[(Mode, &Summary)]) {
+    let heads: Vec<&str> = all.iter().map(|(mode, _)| mode.name()).collect();
     let rows = rows(all);
     let first = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |name: &str, cells: &[&str]| {

@@ -29,8 +29,8 @@ type Connection = SendRequest<Full<Bytes>>;
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Undone {
-    /// Nothing was sent: here is the request back.
-    NotSent(Box<Whole>),
+    /// Nothing was sent.
+    NotSent,
     /// The request, or a part of it, may have arrived.
     MaybeDelivered,
 }
@@ -52,14 +52,14 @@ impl Wire {
                 },
                 None => match connect(addr).await {
                     Some(fresh) => fresh,
-                    None => return Err(Undone::NotSent(Box::new(request))),
+                    None => return Err(Undone::NotSent),
                 },
             };
             let response = match tokio::time::timeout(ANSWER, connection.try_send_request(request)).await {
                 Ok(Ok(response)) => response,
                 // It comes back exactly when none of it was written. A kept connection that was closed meanwhile says nothing of the node.
                 Ok(Err(mut error)) => match error.take_message() {
-                    Some(back) if is_fresh => return Err(Undone::NotSent(Box::new(back))),
+                    Some(_) if is_fresh => return Err(Undone::NotSent),
                     Some(back) => {
                         request = back;
                         continue;
@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_to_nobody() {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        assert!(matches!(Wire::default().send(gone, post()).await, Err(Undone::NotSent(_))));
+        assert!(matches!(Wire::default().send(gone, post()).await, Err(Undone::NotSent)));
     }
 
     #[tokio::test]

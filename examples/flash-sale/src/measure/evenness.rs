@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::PER_NODE;
 use crate::journal::{Mark, Record, What};
-
-/// A full window has so many requests for each node, on average: enough for a tenth to be two requests.
-pub(crate) const PER_NODE: usize = 20;
 
 /// The spread between a scale-out and the next change of the fleet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Evenness {
     pub(crate) nodes: usize,
     pub(crate) requests: usize,
-    /// Full windows: [`PER_NODE`] times the nodes, one after the other.
+    /// Full windows: [`PER_NODE`] times the nodes, one after the other; or one of all requests, if the balancer does not count them.
     pub(crate) windows: usize,
     /// The farthest that any node was from the mean in any of them. `None` without a full window.
     pub(crate) worst_percent: Option<f64>,
@@ -43,7 +41,10 @@ fn between(records: &[Record], mark: &Mark, next: Option<&Mark>) -> Evenness {
     };
     ordered.sort_unstable();
     let nodes: Vec<usize> = ordered.into_iter().map(|(_, node)| node).collect();
-    let full = nodes.chunks_exact((PER_NODE * mark.serving.len()).max(1));
+    let least = (PER_NODE * mark.serving.len()).max(1);
+    // Without its count the edges of windows are blurred, so all requests are one.
+    let window = if mark.epoch.is_some() { least } else { nodes.len().max(least) };
+    let full = nodes.chunks_exact(window);
     let on_newcomers = nodes.iter().filter(|node| mark.about.contains(node)).count();
     let mean = |requests: usize, nodes: usize| requests as f64 / nodes as f64;
     let has_newcomers = !nodes.is_empty() && !mark.about.is_empty() && !mark.serving.is_empty();

@@ -9,11 +9,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub(crate) use self::{
-    evenness::{Evenness, PER_NODE},
+    evenness::Evenness,
     recovery::Recovery,
     series::{Second, series},
 };
 use crate::journal::{Cart, Ended, Record, Written};
+
+/// A full window has so many requests for each node, on average: enough for a tenth to be two requests.
+pub(crate) const PER_NODE: usize = 20;
 
 /// What a run comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +32,10 @@ pub(crate) struct Summary {
     pub(crate) logouts: usize,
     /// Answers for somebody else.
     pub(crate) strangers: usize,
+    /// What people meant to pay for, and what of it was paid for as it was put together.
+    pub(crate) orders: usize,
+    pub(crate) orders_whole: usize,
+    /// Carts with something in them that came to the till, and what became of them.
     pub(crate) carts: usize,
     pub(crate) carts_lost: usize,
     pub(crate) carts_grown: usize,
@@ -61,6 +68,8 @@ impl Summary {
             continuity: percent(known, expected),
             logouts: expected - known,
             strangers: count(&|record| record.is_stranger),
+            orders: count(&|record| record.is_order),
+            orders_whole: carts(Cart::Whole),
             carts: count(&|record| record.cart.is_some()),
             carts_lost: carts(Cart::Lost),
             carts_grown: carts(Cart::Grown),

@@ -17,8 +17,8 @@ pub(crate) struct Recovery {
     pub(crate) recovered: usize,
     /// Those who had to log in anew.
     pub(crate) logged_out: usize,
-    /// From the first request after the kill, or the kill itself if a request was under way, to the answer that knew its shopper again: the longest.
-    pub(crate) longest_ms: f64,
+    /// From the first request after the kill, or the kill itself if a request was under way, to the answer that knew its shopper again: the longest. `None` if nobody was.
+    pub(crate) longest_ms: Option<f64>,
 }
 
 pub(super) fn after_each_kill(records: &[Record], marks: &[Mark]) -> Vec<Recovery> {
@@ -31,7 +31,7 @@ pub(super) fn after_each_kill(records: &[Record], marks: &[Mark]) -> Vec<Recover
 }
 
 fn after<'a>(kill: &Mark, people: impl Iterator<Item = &'a Vec<&'a Record>>) -> Recovery {
-    let mut recovery = Recovery { what: kill.text(), people: 0, recovered: 0, logged_out: 0, longest_ms: 0.0 };
+    let mut recovery = Recovery { what: kill.text(), people: 0, recovered: 0, logged_out: 0, longest_ms: None };
     let mut longest = Duration::ZERO;
     for records in people {
         let before = records.iter().take_while(|record| record.answered <= kill.begun).count();
@@ -49,6 +49,6 @@ fn after<'a>(kill: &Mark, people: impl Iterator<Item = &'a Vec<&'a Record>>) -> 
             None => {}
         }
     }
-    recovery.longest_ms = milliseconds(longest);
+    recovery.longest_ms = (recovery.recovered > 0).then(|| milliseconds(longest));
     recovery
 }
