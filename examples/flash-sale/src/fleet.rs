@@ -33,6 +33,7 @@ pub(crate) struct Fleet {
     shared: Shared,
     window: Duration,
     members: BTreeMap<usize, Member>,
+    pool: BTreeMap<usize, Member>,
     /// Empty places are of those that were killed.
     processes: Vec<Option<Process>>,
     next: usize,
@@ -45,30 +46,43 @@ impl Fleet {
         for _ in 0..processes {
             started.push(Some(Process::start(&setup, window).await?));
         }
-        Ok(Self { setup, shared, window, members: BTreeMap::new(), processes: started, next: 1 })
+        Ok(Self { setup, shared, window, members: BTreeMap::new(), pool: BTreeMap::new(), processes: started, next: 1 })
     }
 
-    /// Starts so many nodes, all at once, and waits until they listen.
-    pub(crate) async fn add(&mut self, count: usize) -> Result<Vec<usize>, Failure> {
-        let numbers: Vec<usize> = (self.next..self.next + count).collect();
+    /// Starts so many nodes, all at once, and waits until they listen. They wait in a warm pool until they are [put into service](Self::add).
+    pub(crate) async fn boot(&mut self, count: usize) -> Result<(), Failure> {
+        let numbers = self.next..self.next + count;
         self.next += count;
         let living: Vec<usize> = (0..self.processes.len()).filter(|index| self.processes[*index].is_some()).collect();
         if living.is_empty() {
-            let start = |number: &usize| Node::start(&node_name(*number), &self.setup, &self.shared, self.window);
-            let starting: Vec<_> = numbers.iter().map(start).collect::<Result<_, _>>()?;
-            for (number, starting) in numbers.iter().zip(starting) {
-                self.members.insert(*number, Member::Here(Box::new(starting.listening().await?)));
+            let start = |number| Node::start(&node_name(number), &self.setup, &self.shared, self.window);
+            let starting: Vec<_> = numbers.clone().map(start).collect::<Result<_, _>>()?;
+            for (number, starting) in numbers.zip(starting) {
+                self.pool.insert(number, Member::Here(Box::new(starting.listening().await?)));
             }
         } else {
-            for number in &numbers {
+            for number in numbers {
                 let index = living[number % living.len()];
                 if let Some(process) = &mut self.processes[index] {
-                    let addr = process.add(*number).await?;
-                    self.members.insert(*number, Member::There { process: index, addr });
+                    let addr = process.add(number).await?;
+                    self.pool.insert(number, Member::There { process: index, addr });
                 }
             }
         }
-        Ok(numbers)
+        Ok(())
+    }
+
+    /// Puts so many nodes into service, from the pool as long as there are some.
+    pub(crate) async fn add(&mut self, count: usize) -> Result<Vec<usize>, Failure> {
+        self.boot(count.saturating_sub(self.pool.len())).await?;
+        let mut added = Vec::new();
+        for _ in 0..count {
+            if let Some((number, member)) = self.pool.pop_first() {
+                self.members.insert(number, member);
+                added.push(number);
+            }
+        }
+        Ok(added)
     }
 
     /// The nodes in service.
@@ -110,6 +124,7 @@ impl Fleet {
                 let with_it = self.members.iter().filter(|(_, member)| lives_there(member)).map(|(number, _)| *number);
                 let mut gone: Vec<usize> = with_it.collect();
                 self.members.retain(|_, member| !lives_there(member));
+                self.pool.retain(|_, member| !lives_there(member));
                 gone.insert(0, number);
                 gone
             }

@@ -12,6 +12,7 @@ use crate::{
     fleet::Fleet,
     front::Front,
     journal::{Journal, Mark, What},
+    measure::PER_NODE,
     notes::Database,
     scenario::{self, CLICKS, Change},
     shopper::Shopper,
@@ -66,6 +67,8 @@ impl Run {
         let shared = Shared { hub: (is_here && is_unstick && options.bus.is_none()).then(MemoryHub::new), ..Shared::default() };
         let window = Front::window(options.balancer);
         let mut fleet = Fleet::open(setup, shared, window, options.processes.unwrap_or(0)).await?;
+        // Every instance is there before the rush, so that no clicks pass while nodes start on a slow machine.
+        fleet.boot(options.nodes[2] + 2).await?;
         let first = fleet.add(options.nodes[0]).await?;
         let front = Front::start(options.balancer, self.mode, fleet.routes()).await?;
 
@@ -77,9 +80,15 @@ impl Run {
             let shopper = Shopper::new(number, front.addr(), options.balancer.pin(), Arc::clone(&self.journal));
             shoppers.spawn(shopper.run(journey));
         }
+        let mut not_before = 0;
         for (thousandth, change) in scenario::changes(options, self.mode) {
-            self.journal.reached(self.clicks * thousandth / 1000).await;
+            let clicks = (self.clicks * thousandth / 1000).max(not_before);
+            self.journal.reached(clicks.min(self.clicks)).await;
             self.change(change, &mut fleet, &front, say).await?;
+            if matches!(change, Change::ScaleTo(_)) {
+                // A full window before the next change, and a little more for what is under way.
+                not_before = self.journal.clicks() + PER_NODE * fleet.serving().len() * 11 / 10;
+            }
         }
         while let Some(left) = shoppers.join_next().await {
             left?;

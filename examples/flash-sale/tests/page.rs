@@ -7,12 +7,22 @@ mod webdriver;
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use common::{eventually, send};
 use serde_json::json;
 use webdriver::Chromium;
+
+/// A sale that is not left behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 #[test]
 fn the_page_shows_the_sale() {
@@ -24,8 +34,8 @@ fn the_page_shows_the_sale() {
         return;
     }
     let _alone = common::alone();
-    let mut sale = common::program(&["--quick", "--page", "0"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(sale.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut sale = Running(common::program(&["--quick", "--page", "0"]).stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(sale.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let address = lines.find_map(|line| line.strip_prefix("watch it on ").map(str::to_owned)).expect("the page's address");
     let rest = std::thread::spawn(move || lines.any(|line| line.starts_with("the page stays")));
     let browser = Chromium::start("flash-sale");
@@ -67,8 +77,8 @@ fn the_page_shows_the_sale() {
     let light = browser.script(colours, &json!([]));
     assert!(light.as_array().unwrap().iter().all(|colour| colour.as_str().is_some_and(|colour| colour.contains('#'))), "{light}");
 
-    let stopped = Command::new("kill").args(["-INT", &sale.id().to_string()]).status().unwrap();
+    let stopped = Command::new("kill").args(["-INT", &sale.0.id().to_string()]).status().unwrap();
     assert!(stopped.success());
-    assert_eq!(sale.wait().unwrap().code(), Some(0));
+    assert_eq!(sale.0.wait().unwrap().code(), Some(0));
     browser.wait_for("live", "the program has ended");
 }
