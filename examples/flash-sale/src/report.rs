@@ -95,6 +95,13 @@ pub(crate) fn write(folder: &Path, options: &Options, chapters: &[Chapter]) -> R
     Ok(())
 }
 
+/// How the share of requests with a pin went down, as the shoppers saw it, for people.
+pub(crate) fn pinned_text(chapter: &Chapter) -> String {
+    let shares = chapter.seconds.iter().filter_map(|second| second.pinned_percent);
+    let shares: Vec<String> = shares.map(|percent| format!("{percent:.0} %")).collect();
+    format!("requests with a pin, second by second: {}", shares.join(", "))
+}
+
 /// What stands on the page.
 pub(crate) fn body(options: &Options, chapters: &[Chapter]) -> String {
     let [first, more, most] = options.nodes;
