@@ -26,7 +26,7 @@ use unstick::{
 
 use crate::{
     Failure,
-    cli::{Mode, Product},
+    cli::{Mode, Product, Secret},
     notes::Notes,
 };
 
@@ -40,10 +40,10 @@ const TTL: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Setup {
     pub(crate) is_unstick: bool,
-    pub(crate) sessions: String,
-    pub(crate) bus: Option<String>,
+    pub(crate) sessions: Secret,
+    pub(crate) bus: Option<Secret>,
     /// 64 hex digits that sign the cookies.
-    pub(crate) key: String,
+    pub(crate) key: Secret,
     pub(crate) database: SocketAddr,
     /// What stands in front, and so which pin is ended.
     pub(crate) pin: Pin,
@@ -57,7 +57,7 @@ pub(crate) enum Pin {
 }
 
 impl Setup {
-    pub(crate) fn new(mode: Mode, product: Product, sessions: String, bus: Option<String>, key: String, database: SocketAddr) -> Self {
+    pub(crate) fn new(mode: Mode, product: Product, sessions: Secret, bus: Option<Secret>, key: Secret, database: SocketAddr) -> Self {
         let pin = match product {
             Product::Own => Pin::Own,
             Product::HaProxy => Pin::HaProxy,
@@ -91,8 +91,8 @@ enum Noted {
 /// Builds the routes with all layers.
 pub(crate) async fn open(name: &str, setup: &Setup, shared: &Shared, drain: &Drain) -> Result<Router, Failure> {
     let events = Events::new(name);
-    let keys = || Key::from_hex(&setup.key).map(KeyRing::new);
-    let store = store::options(&setup.sessions).events(events.clone()).open().await?;
+    let keys = || Key::from_hex(&setup.key.0).map(KeyRing::new);
+    let store = store::options(&setup.sessions.0).events(events.clone()).open().await?;
     let sessions = SessionLayer::new(store, keys()?).events(events.clone()).build()?;
     drain.wait_for(sessions.pending());
 
@@ -110,7 +110,7 @@ pub(crate) async fn open(name: &str, setup: &Setup, shared: &Shared, drain: &Dra
 
     let mut namespace = Namespace::builder("sale").events(events.clone());
     if let Some(url) = &setup.bus {
-        namespace = namespace.bus(bus::from_url(url).await?);
+        namespace = namespace.bus(bus::from_url(&url.0).await?);
     } else if let Some(hub) = &shared.hub {
         namespace = namespace.bus(hub.bus(&Runtime::tokio()));
     }

@@ -1,6 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
@@ -96,6 +98,17 @@ impl Product {
     }
 }
 
+/// A URL that may hold a password, or a key.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// How the sale is held.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -104,8 +117,8 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
     pub(crate) modes: Vec<Mode>,
-    pub(crate) sessions: Option<String>,
-    pub(crate) bus: Option<String>,
+    pub(crate) sessions: Option<Secret>,
+    pub(crate) bus: Option<Secret>,
     pub(crate) processes: Option<usize>,
     pub(crate) balancer: Product,
     pub(crate) page: Option<u16>,
@@ -146,8 +159,8 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, F
             "--seconds" => (options.seconds, explicit.2) = (whole(&arg, &value()?, 1, 600)?, true),
             "--seed" => options.seed = value()?.parse().map_err(|_| "--seed must be a whole number")?,
             "--modes" => options.modes = modes(&value()?)?,
-            "--sessions" => options.sessions = Some(value()?),
-            "--bus" => options.bus = Some(value()?),
+            "--sessions" => options.sessions = Some(Secret(value()?)),
+            "--bus" => options.bus = Some(Secret(value()?)),
             "--processes" => options.processes = Some(whole(&arg, &value()?, 2, 16)?),
             "--balancer" => options.balancer = product(&value()?)?,
             "--page" => options.page = Some(whole(&arg, &value()?, 0, 65_535)?),
@@ -207,6 +220,12 @@ mod tests {
         let quick = sale("--shoppers 7 --quick").unwrap();
         assert_eq!((quick.nodes, quick.shoppers, quick.seconds), ([3, 6, 9], 7, 5));
         assert_eq!(sale("").unwrap().nodes, [10, 30, 50]);
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let options = sale("--sessions redis://:hidden@127.0.0.1 --bus redis://:hidden@127.0.0.1").unwrap();
+        assert!(!format!("{options:?}").contains("hidden") && options.bus.unwrap().0.contains("hidden"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use unstick::memory::MemoryHub;
 use crate::{
     Failure,
     app::{Setup, Shared},
-    cli::{Mode, Options},
+    cli::{Mode, Options, Secret},
     fleet::Fleet,
     front::Front,
     journal::{Journal, Mark, What},
@@ -56,9 +56,9 @@ impl Run {
         let database = Database::start().await?;
         let is_unstick = self.mode == Mode::Unstick;
         let sessions = match &options.sessions {
-            _ if !is_unstick => "memory:".to_owned(),
+            _ if !is_unstick => Secret("memory:".to_owned()),
             Some(url) => url.clone(),
-            None => format!("sqlite:{}", scratch.path().join("sessions.sqlite").display()),
+            None => Secret(format!("sqlite:{}", scratch.path().join("sessions.sqlite").display())),
         };
         let bus = options.bus.clone().filter(|_| is_unstick);
         let key = fresh_key()?;
@@ -141,8 +141,8 @@ impl Run {
 }
 
 /// 64 hex digits.
-fn fresh_key() -> Result<String, Failure> {
+fn fresh_key() -> Result<Secret, Failure> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
