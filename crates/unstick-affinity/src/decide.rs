@@ -194,4 +194,4 @@ fn is_kept_by_handler(headers: &HeaderMap, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
