@@ -49,7 +49,9 @@ pub(super) fn route_settings() -> Vec<String> {
     let has_no_name = |product: &Product| product.cookies.is_empty() && product.idioms.is_empty();
     let is_unseen = |product: &&Product| {
         let base = product.based_on.and_then(catalogue::product);
-        product.lever == Lever::ConfigurationOnly && has_no_name(product) && base.is_none_or(has_no_name)
+        matches!(product.lever, Lever::ConfigurationOnly | Lever::RenameSessionCookie)
+            && has_no_name(product)
+            && base.is_none_or(has_no_name)
     };
     catalogue::products().iter().filter(is_unseen).map(|product| format!("{}: {}", product.title, product.setting)).collect()
 }
