@@ -30,7 +30,8 @@ impl Node {
     pub(crate) async fn start(name: &str, listener: TcpListener, sessions: &str, keys: KeyRing) -> Result<Self, Box<dyn Error>> {
         let events = Events::new(name);
         // Longer than the balancer's checks take to notice: two failures, 200 ms apart.
-        let drain = Drain::builder().readiness_window(Duration::from_secs(1)).deadline(Duration::from_secs(10)).events(events.clone()).build()?;
+        let drain =
+            Drain::builder().readiness_window(Duration::from_secs(1)).deadline(Duration::from_secs(10)).events(events.clone()).build()?;
         let store = unstick::store::from_url(sessions).await?;
         let sessions = SessionLayer::new(store, keys).events(events.clone()).build()?;
         drain.wait_for(sessions.pending());
