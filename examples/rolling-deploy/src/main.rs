@@ -47,6 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let clients = Clients::start(balancer.address);
     served(&clients).await?;
+    println!("{} of {CLIENTS} clients have stayed on one node", CLIENTS - clients.moved().await);
     for (index, (address, old)) in nodes.into_iter().enumerate() {
         let name = format!("node-{}", index + 1);
         let drained = old.stop().await?;
@@ -59,11 +60,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: v1 has stopped, {drained}; v2 serves");
     }
 
+    let moved = clients.moved().await;
     let outcome = clients.finish().await;
     println!("requests       {}", outcome.requests);
     println!("failures       {}", outcome.failures.len());
     println!("sessions lost  {}", outcome.lost);
-    println!("clients moved  {} of {CLIENTS}", outcome.moved);
+    println!("clients moved  {} of {CLIENTS}", moved);
     match outcome.failures.first() {
         Some(first) => Err(format!("the first failure: {first}").into()),
         None => Ok(()),

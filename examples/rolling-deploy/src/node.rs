@@ -19,9 +19,10 @@ pub(crate) struct Node {
     server: JoinHandle<io::Result<Drained>>,
 }
 
-/// Adds one to the cart, and says who did.
+/// Adds one to the cart, and says who did. Takes a while, so that something is in flight whenever a node stops.
 async fn add(Extension(name): Extension<String>, session: Session) -> Result<String, SessionError> {
     let count = session.update("cart", |count: Option<u32>| Some(count.unwrap_or(0) + 1)).await?;
+    tokio::time::sleep(Duration::from_millis(30)).await;
     Ok(format!("{name} {}", count.unwrap_or(0)))
 }
 

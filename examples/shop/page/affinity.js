@@ -19,6 +19,7 @@ function merge(reports, list, key, count) {
   return [...merged.values()];
 }
 
+let shownReports = "";
 function showAffinity({ pins, unpinning, pinned, of, shared_sessions: keeps, nodes }) {
   const state = unpinning ? "on" : "off";
   text("pinned", of ? `${Math.round((pinned / of) * 100)} %` : "0 %");
@@ -30,12 +31,15 @@ function showAffinity({ pins, unpinning, pinned, of, shared_sessions: keeps, nod
   text("unpinning-switch", unpinning ? "Switch un-pinning off" : "Switch un-pinning on");
 
   const reports = nodes.map((node) => node.report).filter(Boolean);
+  const seen = JSON.stringify([unpinning, reports.map(({ pins: told, findings }) => [told, findings])]);
+  if (seen === shownReports) return; // so that nobody's reading is disturbed
+  shownReports = seen;
   const products = merge(reports, "pins", "product", ({ counts }) => counts.seen + counts.gone);
   $("pins").replaceChildren(...products.map((pin) => {
     const total = (name) => reports.flatMap((report) => report.pins).filter(({ product }) => product === pin.product).reduce((sum, { counts }) => sum + counts[name], 0);
     return el("li", { testid: `pin-${pin.product}` }, el("b", {}, pin.subject),
       el("span", { className: "quiet" }, unpinning || pin.sum ? `seen ${total("seen")}, gone ${total("gone")}, back ${total("kept") + total("again")}` : "not looked at"),
-      unpinning ? el("p", { className: "quiet" }, pin.sentence) : "");
+      unpinning ? el("p", { className: "quiet" }, pin.sentence.replace(`${pin.subject}: `, "")) : "");
   }));
   const findings = merge(reports, "findings", "kind", ({ count }) => count);
   $("findings").replaceChildren(...findings.map((finding) => el("li", { testid: `finding-${finding.kind}` },
