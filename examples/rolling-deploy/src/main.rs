@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("requests       {}", outcome.requests);
     println!("failures       {}", outcome.failures.len());
     println!("sessions lost  {}", outcome.lost);
-    println!("clients moved  {} of {CLIENTS}", moved);
+    println!("clients moved  {moved} of {CLIENTS}");
     match outcome.failures.first() {
         Some(first) => Err(format!("the first failure: {first}").into()),
         None => Ok(()),

@@ -2,7 +2,12 @@
 
 mod common;
 
-use std::{collections::BTreeSet, thread};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+};
 
 use common::{Shop, eventually, read_answer, send};
 use serde_json::{Value, json};
@@ -219,8 +224,8 @@ fn administration_and_page_are_guarded() {
         assert_eq!(send(shop.addr, "POST", "/admin/nodes/1/stop", headers, None).unwrap().status, 403, "{headers:?}");
     }
     // A name that somebody else's DNS points here.
-    let mut stream = std::net::TcpStream::connect(shop.addr).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /admin/nodes HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n").unwrap();
+    let mut stream = TcpStream::connect(shop.addr).unwrap();
+    stream.write_all(b"GET /admin/nodes HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut std::io::BufReader::new(stream)).unwrap().status, 403);
 
     for (path, kind) in [
@@ -264,6 +269,31 @@ fn sticky_keeps_the_cart_until_its_node_stops() {
     assert_ne!(session["instance"], json!(pinned));
     assert_eq!((&session["status"], &session["cart"]["count"]), (&json!("lost"), &json!(0)));
     assert_ne!(browser.jar.get("SRV").unwrap().text(), pinned, "pinned to another node");
+}
+
+#[test]
+fn a_request_that_is_stuck_is_cut_at_the_deadline_and_named() {
+    let shop = Shop::start(&["--nodes", "2"]);
+    let node = shop.nodes[0].addr;
+    let mut stuck = TcpStream::connect(node).unwrap();
+    // The body never comes.
+    let head = format!("POST /api/cart HTTP/1.1\r\nhost: {node}\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n");
+    stuck.write_all(head.as_bytes()).unwrap();
+    eventually("the request", || {
+        let report = send(node, "GET", "/internal/affinity?format=json", &[], None).unwrap().json();
+        (report["drain"]["in_flight"] == 2).then_some(())
+    });
+    assert_eq!(shop.admin("POST", "/admin/nodes/1/stop").json()["nodes"][0]["state"], "stopped");
+    assert!(matches!(stuck.read(&mut [0; 1]), Ok(0) | Err(_)), "no answer, and the connection is closed");
+    let news = shop.admin("GET", "/admin/events").json();
+    let details = |kind: &str| -> Vec<String> {
+        let events = news["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind && event["instance"] == "node-1");
+        events.map(|event| event["detail"].as_str().unwrap().to_owned()).collect()
+    };
+    let [cut] = &details("drain_cut")[..] else { panic!("{news}") };
+    assert!(cut.starts_with("POST /api/cart after "), "{cut}");
+    assert!(details("node_stopped")[0].contains("1 cut"), "{news}");
+    assert_eq!(shop.browser().get("/api/session").instance(), "node-2");
 }
 
 /// How each node's report counts the shop's pin.
