@@ -38,7 +38,7 @@
 //!
 //! # What it leaves alone
 //! Cookies that the handler sets in the same response; responses that shared caches may keep (`public`, `s-maxage`, a CDN's
-//! own control header), 304 and 1xx: these get the ARR header and nothing else. Every other `Set-Cookie` line stays as it is, byte for byte,
+//! own control header, `max-age` or `Expires` without `private`), 304 and 1xx: these get the ARR header and nothing else. Every other `Set-Cookie` line stays as it is, byte for byte,
 //! and ours come last. At most 8 lines and 1 KB are added to a response, and never more than the session layer left of
 //! [`HeaderBudget`](unstick_core::HeaderBudget): nginx answers 502 when a response's head outgrows its 4 KB buffer.
 //!
@@ -82,6 +82,7 @@ mod future;
 mod judge;
 mod layer;
 mod marker;
+mod named;
 mod percent;
 mod pin;
 mod plan;

@@ -1,6 +1,9 @@
 //! One request's way through the layer: what is noted when it comes, and done when its response is there.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, Uri,
@@ -11,7 +14,7 @@ use unstick_core::{AffinityRan, EventKind, HeaderBudget};
 use crate::{
     Head, Switch,
     builder::Config,
-    decide::{self, Carried},
+    decide::{self, Carried, Origin, Own},
     fly, form,
     judge::{self, ROUTE_RUN, Verdict},
     marker::Run,
@@ -36,7 +39,6 @@ pub(crate) enum Unpinning {
     Work(Box<Work>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Work {
     config: Arc<Config>,
     is_on: bool,
@@ -46,6 +48,13 @@ pub(crate) struct Work {
     run: Option<Run>,
     bucket: Option<u8>,
     is_replay_cached: bool,
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths may hold what a user would not tell.
+        f.debug_struct("Work").field("is_on", &self.is_on).finish_non_exhaustive()
+    }
 }
 
 impl Unpinning {
@@ -90,7 +99,8 @@ fn disable_arr(headers: &mut HeaderMap) {
 
 #[inline(never)]
 fn work(config: &Arc<Config>, head: &Head<'_>, carried: Option<Box<Carried>>) -> Box<Work> {
-    let carried = carried.map(|carried| *carried).unwrap_or_default();
+    let mut carried = carried.map(|carried| *carried).unwrap_or_default();
+    carried.pins.retain(|pin| !matches!(pin.origin, Origin::Configured(index) if config.own.get(index).is_some_and(Own::is_theirs)));
     let mut rows: Vec<usize> = Vec::new();
     for pin in &carried.pins {
         if !rows.contains(&pin.row) {
@@ -136,6 +146,9 @@ impl Work {
         {
             row.told();
             config.events.emit_with(EventKind::PinExpired, || None, &row.label);
+        }
+        if self.is_on && response.headers().contains_key(SET_COOKIE) {
+            leave_theirs(config, response.headers());
         }
         let is_idle = config.own.is_empty()
             && self.carried.pins.is_empty()
@@ -202,6 +215,18 @@ impl Work {
             config.tally.route_run();
             emit(EventKind::RoutePinned, "a client's requests stay on this node, without a pin cookie that is seen");
         }
+    }
+}
+
+/// A cookie that the application sets was named by mistake, and deleting it would end every session if it is the session's.
+fn leave_theirs(config: &Config, response: &HeaderMap) {
+    for own in config.own.iter().filter(|own| own.becomes_theirs(response)) {
+        if let Some(row) = config.tally.row(own.row) {
+            row.leave();
+        }
+        let detail =
+            format!("`{}` was named to the affinity layer as a pin, and the application sets it itself: it is left alone", own.pin.name);
+        config.events.emit(EventKind::CookieMisconfigured, None, &detail);
     }
 }
 
