@@ -77,12 +77,12 @@ impl Unpinning {
     }
 
     #[inline]
-    pub(crate) fn finish<R>(self, response: &mut Response<R>) {
+    pub(crate) fn finish<R>(&self, response: &mut Response<R>) {
         match self {
             Self::Nothing => {}
             Self::Header { is_marked } => {
                 disable_arr(response.headers_mut());
-                if is_marked {
+                if *is_marked {
                     response.extensions_mut().insert(AffinityRan);
                 }
             }
@@ -94,7 +94,12 @@ impl Unpinning {
 /// A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
 #[inline]
 fn disable_arr(headers: &mut HeaderMap) {
-    headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    if headers.len() != headers.keys_len() {
+        headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    } else if let Some(theirs) = headers.insert(ARR_HEADER, ARR_VALUE) {
+        // Looking first, which is for nothing as a rule, would double the cost.
+        headers.insert(ARR_HEADER, theirs);
+    }
 }
 
 #[inline(never)]
@@ -134,7 +139,7 @@ impl Work {
         Self { config, is_on, carried: Carried::default(), host: None, path: String::new(), run: None, bucket, is_replay_cached: false }
     }
 
-    fn finish<R>(self, response: &mut Response<R>) {
+    fn finish<R>(&self, response: &mut Response<R>) {
         let config = &*self.config;
         if self.is_on {
             disable_arr(response.headers_mut());
@@ -234,4 +239,28 @@ fn leave_theirs(config: &Config, response: &HeaderMap) {
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let host = uri.host().or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))?;
     form::domain_of(host).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::VARY};
+
+    use super::{ARR_HEADER, disable_arr};
+
+    #[test]
+    fn the_handlers_own_header_stays() {
+        let after = |theirs: &[&'static str], other: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            theirs.iter().for_each(|value| _ = headers.append(ARR_HEADER, HeaderValue::from_static(value)));
+            other.iter().for_each(|value| _ = headers.append(VARY, HeaderValue::from_static(value)));
+            disable_arr(&mut headers);
+            assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), other);
+            headers.get_all(ARR_HEADER).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for other in [&[][..], &["cookie"], &["cookie", "origin"]] {
+            assert_eq!(after(&[], other), ["true"]);
+            assert_eq!(after(&["false"], other), ["false"]);
+            assert_eq!(after(&["false", "x"], other), ["false", "x"]);
+        }
+    }
 }
