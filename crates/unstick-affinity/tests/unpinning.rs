@@ -203,6 +203,26 @@ async fn a_cookie_without_a_path_below_the_root_pins_every_second_request_at_wor
 }
 
 #[tokio::test]
+async fn a_domain_that_a_proxy_in_front_was_asked_for_is_found() {
+    for (name, value) in [("x-forwarded-host", "a.shop.example.com, edge.example"), ("x-original-host", "a.shop.example.com:443")] {
+        for attributes in ["; Domain=a.shop.example.com", "; Domain=example.com"] {
+            let layer = AffinityLayer::new(Scope::Shared, [Balancer::azure_app_service()]).unwrap();
+            let uri = http::Uri::from_static("https://a.shop.example.com/cart");
+            let mut jar = Jar::new();
+            jar.set(&uri, format!("ARRAffinity=1; Path=/{attributes}")).unwrap();
+            for _ in 0..10 {
+                let mut request = Request::get("/cart").header("host", "app-7.azurewebsites.net").header(name, value).body(()).unwrap();
+                request.headers_mut().extend(jar.header(&uri).map(|line| (http::header::COOKIE, line)));
+                let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+                let response = layer.layer(handler).oneshot(request).await.unwrap();
+                jar.receive(&uri, response.headers());
+            }
+            assert!(jar.get("ARRAffinity").is_none(), "{name} {attributes}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn responses_that_overlap_tell_the_same_in_either_order() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
         let log = Arc::new(Log::default());
