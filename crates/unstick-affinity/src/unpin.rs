@@ -255,6 +255,16 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     form::domain_of(host).map(str::to_owned)
 }
 
+/// A balancer that gives the application another `Host` than the browser's may still set its cookie for the browser's, as App Service does
+/// with `clientAffinityProxyEnabled`. Whoever forges this is told other deletions of cookies of their own.
+fn outer(headers: &HeaderMap, host: Option<&str>) -> Option<String> {
+    const ORIGINAL: HeaderName = HeaderName::from_static("x-original-host");
+    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
+    let said = headers.get(ORIGINAL).or_else(|| headers.get(FORWARDED))?;
+    let outer = form::domain_of(str::from_utf8(audit::first(said)).ok()?)?;
+    (!host.is_some_and(|host| host.eq_ignore_ascii_case(outer))).then(|| outer.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue, header::VARY};
@@ -277,14 +287,4 @@ mod tests {
             assert_eq!(after(&["false", "x"], other), ["false", "x"]);
         }
     }
-}
-
-/// A balancer that gives the application another `Host` than the browser's may still set its cookie for the browser's, as App Service does
-/// with `clientAffinityProxyEnabled`. Whoever forges this is told other deletions of cookies of their own.
-fn outer(headers: &HeaderMap, host: Option<&str>) -> Option<String> {
-    const ORIGINAL: HeaderName = HeaderName::from_static("x-original-host");
-    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
-    let said = headers.get(ORIGINAL).or_else(|| headers.get(FORWARDED))?;
-    let outer = form::domain_of(str::from_utf8(audit::first(said)).ok()?)?;
-    (!host.is_some_and(|host| host.eq_ignore_ascii_case(outer))).then(|| outer.to_owned())
 }
