@@ -76,6 +76,14 @@ pub enum EventKind {
     LoadFailed,
     /// The backend answered, but took more than half of the deadline.
     BackendSlow,
+    /// A request was served from its lifeboat, because the backend could not be asked.
+    SessionDegraded,
+    /// What a client changed while the backend was down is in its session.
+    LifeboatMerged,
+    /// What a client changed while the backend was down met a newer stored value.
+    LifeboatConflict,
+    /// What a client changed while the backend was down was not merged: it had been before, or cannot be any more.
+    LifeboatRefused,
     /// The backend failed to answer, after having answered before.
     BackendDown,
     /// The backend answered again after failures.
@@ -167,6 +175,10 @@ impl EventKind {
             Self::CommitUnknown => "commit_unknown",
             Self::LoadFailed => "load_failed",
             Self::BackendSlow => "backend_slow",
+            Self::SessionDegraded => "session_degraded",
+            Self::LifeboatMerged => "lifeboat_merged",
+            Self::LifeboatConflict => "lifeboat_conflict",
+            Self::LifeboatRefused => "lifeboat_refused",
             Self::BackendDown => "backend_down",
             Self::BackendHealed => "backend_healed",
             Self::BackendReconnected => "backend_reconnected",

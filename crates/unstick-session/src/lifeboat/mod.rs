@@ -75,3 +75,19 @@
 //! | the process dies, in or after an outage | nothing is lost: lifeboats are with the clients | | `an_outage_is_survived_change_by_change` (the second node knows nothing of the first) |
 //!
 //! A client can neither read nor change its lifeboat. It can keep an old one, and present that in an outage to itself.
+
+mod config;
+mod manifest;
+mod merge;
+mod seal;
+
+pub(crate) use self::{
+    config::Fleet,
+    manifest::{Manifest, Voyage},
+    merge::{MARKER, Merge, marker_of_clear, merge},
+    seal::{Opened, is_newer, is_underway},
+};
+pub use self::{
+    config::Lifeboat,
+    merge::{Decision, Offer},
+};
