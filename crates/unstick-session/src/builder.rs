@@ -240,8 +240,7 @@ impl<K> SessionLayerBuilder<K> {
             return Err(ConfigError::new(format!("`header_budget` is {} bytes, but the session cookie alone needs {least}", self.budget)));
         }
         #[cfg(feature = "lifeboat")]
-        let lifeboat =
-            self.lifeboat.map(|lifeboat| lifeboat.build(&cookie, &lifetimes, self.budget, header.is_some())).transpose()?;
+        let lifeboat = self.lifeboat.map(|lifeboat| lifeboat.build(&cookie, &lifetimes, self.budget, header.is_some())).transpose()?;
         let env = Env {
             #[cfg(feature = "lifeboat")]
             lifeboat,

@@ -193,12 +193,7 @@ impl State {
     }
 
     /// Takes in what the backend has confirmed.
-    pub(super) fn confirm(
-        &mut self,
-        env: &Env,
-        fleet: &Fleet,
-        done: &super::afloat::Done<'_>,
-    ) {
+    pub(super) fn confirm(&mut self, env: &Env, fleet: &Fleet, done: &super::afloat::Done<'_>) {
         if *done.lifecycle == Lifecycle::End {
             if let Some(boat) = &mut self.aboard.0 {
                 boat.take_away();

@@ -86,7 +86,8 @@ impl Session {
         match &outcome.result {
             Ok((carrier, after)) => {
                 let version = outcome.op_id.field_version();
-                let done = Done { before: before.as_ref(), after: after.as_ref(), carrier, lifecycle: &lifecycle, change: &change, version };
+                let done =
+                    Done { before: before.as_ref(), after: after.as_ref(), carrier, lifecycle: &lifecycle, change: &change, version };
                 self.state().confirm(&env, fleet, &done);
             }
             Err(error) if !is_outage(error) || outcome.status.is_some() => {}
@@ -253,7 +254,8 @@ impl Session {
 fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: unstick_core::Timestamp) -> Result<Voyage, SessionError> {
     if let Some(voyage) = manifest.voyage {
         let step = voyage.step.checked_add(1);
-        let full = || SessionError::new(ErrorKind::Unavailable, "the session backend is unavailable, and the lifeboat has taken all it can");
+        let full =
+            || SessionError::new(ErrorKind::Unavailable, "the session backend is unavailable, and the lifeboat has taken all it can");
         return Ok(Voyage { step: step.ok_or_else(full)?, ..voyage });
     }
     let mut id = [0; 16];

@@ -2,11 +2,11 @@
 
 #[cfg(feature = "lifeboat")]
 mod aboard;
-#[cfg(feature = "lifeboat")]
-mod afloat;
 #[cfg(not(feature = "lifeboat"))]
 #[path = "ashore.rs"]
 mod aboard;
+#[cfg(feature = "lifeboat")]
+mod afloat;
 mod buffer;
 mod read;
 mod state;

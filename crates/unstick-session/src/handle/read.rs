@@ -70,9 +70,7 @@ impl Session {
             return Err(outage.clone()); // which others there are, nobody knows
         }
         let mut keys: Vec<Arc<str>> = match &state.live {
-            Some(live) if !state.change.clear => {
-                live.fields.iter().map(|(name, _)| name).filter(|name| !is_ours(name)).cloned().collect()
-            }
+            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name).filter(|name| !is_ours(name)).cloned().collect(),
             _ => Vec::new(),
         };
         for (name, change) in &state.change.fields {

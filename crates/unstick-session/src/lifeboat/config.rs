@@ -24,8 +24,28 @@ const MAX_CANDIDATES: usize = 4;
 
 /// What nobody should be able to keep through an outage.
 const RIGHTS: &[&str] = &[
-    "principal", "user", "user_id", "uid", "account", "account_id", "tenant", "role", "roles", "right", "rights", "permission", "permissions",
-    "scope", "scopes", "group", "groups", "claims", "admin", "is_admin", "csrf", "csrf_token",
+    "principal",
+    "user",
+    "user_id",
+    "uid",
+    "account",
+    "account_id",
+    "tenant",
+    "role",
+    "roles",
+    "right",
+    "rights",
+    "permission",
+    "permissions",
+    "scope",
+    "scopes",
+    "group",
+    "groups",
+    "claims",
+    "admin",
+    "is_admin",
+    "csrf",
+    "csrf_token",
 ];
 
 type MergeFn = Arc<dyn Fn(&Offer<'_>) -> Decision + Send + Sync>;
@@ -128,7 +148,9 @@ impl Lifeboat {
         let beside = cookie.variable_len();
         let session = HeaderBudget::line("cache-control".len(), "private, no-store".len())
             + HeaderBudget::line("vary".len(), "cookie".len())
-            + unstick_core::SEALED_LEN + beside + LINE;
+            + unstick_core::SEALED_LEN
+            + beside
+            + LINE;
         let needed = session + self.max_bytes + beside + "-lifeboat".len() + LINE;
         if needed > budget {
             return refuse(format!(
@@ -206,7 +228,10 @@ impl Fleet {
                 return Ok(text);
             }
             if !manifest.lighten() {
-                return Err(Error::new(ErrorKind::Unavailable, "the session backend is unavailable, and the lifeboat has no room for the change"));
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the session backend is unavailable, and the lifeboat has no room for the change",
+                ));
             }
         }
     }

@@ -150,7 +150,7 @@ impl Manifest {
         for entry in &self.entries {
             bytes.push(u8::try_from(entry.name.len()).unwrap_or(u8::MAX));
             bytes.extend(entry.name.as_bytes());
-            bytes.push(u8::from(entry.value.is_some()) * HAS_VALUE | u8::from(entry.local.is_some()) * IS_LOCAL);
+            bytes.push((u8::from(entry.value.is_some()) * HAS_VALUE) | (u8::from(entry.local.is_some()) * IS_LOCAL));
             bytes.extend(entry.base.as_u64().to_be_bytes());
             if let Some(local) = &entry.local {
                 bytes.extend(local.also.as_u64().to_be_bytes());

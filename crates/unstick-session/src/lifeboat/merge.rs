@@ -168,8 +168,7 @@ pub(crate) fn merge(
         change = change.expect(&entry.name, fields.version(&entry.name));
         change.put(entry.name.clone(), delta);
     }
-    let merged =
-        Merged { voyage: voyage.id, step: voyage.step, version, started: voyage.started, until: manifest.expires + skew };
+    let merged = Merged { voyage: voyage.id, step: voyage.step, version, started: voyage.started, until: manifest.expires + skew };
     change.put(Arc::from(MARKER), FieldChange::Set(memory.with(merged, now).encode()));
     Merge::Apply { change, conflicts }
 }
