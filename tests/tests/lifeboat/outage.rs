@@ -53,7 +53,8 @@ async fn down_at_read_serves_what_is_aboard_and_nobody_is_logged_in(kind: Kind) 
         ann.ok(0, "/put?cart=a&other=x").await;
         ann.ok(0, "/login").await;
         assert_eq!(ann.cart(0).await, "live ann [a]");
-        world.down(fault);
+        world.down(DOWN);
+        world.nodes.iter().for_each(|node| node.faults.always(Op::Load, fault));
         let told = ann.get(1, "/cart").await;
         assert_eq!((told.status, told.body.as_str()), (200, "degraded - [a]"), "{fault:?}");
         assert!(told.headers.get("set-cookie").is_none(), "{fault:?}: nothing new for the client");

@@ -33,6 +33,7 @@ async fn shopping(redis: &RedisServer, breaking: impl FnOnce(), mending: impl Fn
         assert_eq!(cart, bought.to_string(), "every item is in the cart, on every node");
         status.to_owned()
     };
+    assert_eq!(buy(0).await, "new");
     for node in 0..4 {
         assert_eq!(buy(node).await, "live");
     }

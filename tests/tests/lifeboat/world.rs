@@ -255,9 +255,13 @@ impl Client {
                 () = held() => node.clock.advance(DEADLINE),
             }
         };
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Told { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+        tell(response).await
+    }
+
+    /// As [`send`](Self::send), with time left to the test.
+    pub(crate) async fn send_in_time(&self, node: usize, path: &str) -> Told {
+        let request = Request::builder().uri(path).header("cookie", cookies(&self.jar)).body(Body::empty()).unwrap();
+        tell(self.nodes[node].router.clone().oneshot(request).await.unwrap()).await
     }
 
     pub(crate) fn keep(&mut self, told: &Told) {
@@ -280,6 +284,12 @@ impl Client {
     pub(crate) async fn cart(&mut self, node: usize) -> String {
         self.ok(node, "/cart").await
     }
+}
+
+async fn tell(response: http::Response<Body>) -> Told {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Told { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
 }
 
 type Params = Query<std::collections::HashMap<String, String>>;
