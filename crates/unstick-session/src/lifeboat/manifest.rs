@@ -6,7 +6,7 @@
 //! ```
 //! Numbers are big-endian. Started, voyage and step are zero without local changes; what is in brackets is there if a flag says so.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use unstick_core::{Change, Field, FieldChange, FieldVersion, Fields, Timestamp};
@@ -47,8 +47,16 @@ pub(crate) struct Local {
     pub(crate) last: u16,
 }
 
+/// Leaves the value out.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.value.as_ref().map(Bytes::len);
+        f.debug_struct("Entry").field("name", &self.name).field("length", &length).field("local", &self.local).finish_non_exhaustive()
+    }
+}
+
 /// All that is aboard.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,

@@ -2,7 +2,7 @@
 //!
 //! The session remembers in the field [`MARKER`] which voyages were merged, each until its lifeboats have expired:
 //! ```text
-//! format 1 | floor 8 | ( voyage 16 | step 2 | version 8 | started 8 | until 8 )*
+//! format 1 | floor 8 | ( voyage 16 | step 2 | started 8 | until 8 | count 1 | version 8 * )*
 //! ```
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -39,6 +39,9 @@ impl fmt::Debug for Offer<'_> {
         f.debug_struct("Offer").field("key", &self.key).finish_non_exhaustive()
     }
 }
+
+/// Merges of one voyage whose versions are remembered: more than one only if the answer of the one before was lost.
+const VERSIONS: usize = 4;
 
 /// What a field is to hold after an outage in which both sides changed.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,14 +82,14 @@ pub(crate) enum Merge {
 }
 
 /// A voyage that was merged up to a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Merged {
     voyage: [u8; 16],
     step: u16,
-    /// The version of the fields that were written.
-    version: FieldVersion,
     started: Timestamp,
     until: Timestamp,
+    /// The versions of the fields that were written.
+    versions: Vec<FieldVersion>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +113,9 @@ impl Memory {
         let mut merged = Vec::new();
         while !rest.0.is_empty() {
             let (voyage, step) = (rest.array()?, u16::from_be_bytes(rest.array()?));
-            merged.push(Merged { voyage, step, version: rest.version()?, started: rest.time()?, until: rest.time()? });
+            let (started, until, [count]) = (rest.time()?, rest.time()?, rest.array()?);
+            let versions = (0..count).map(|_| rest.version()).collect::<Option<_>>()?;
+            merged.push(Merged { voyage, step, started, until, versions });
         }
         Some(Self { floor, merged })
     }
@@ -121,9 +126,10 @@ impl Memory {
         for merged in &self.merged {
             bytes.extend(merged.voyage);
             bytes.extend(merged.step.to_be_bytes());
-            bytes.extend(merged.version.as_u64().to_be_bytes());
             bytes.extend(merged.started.as_millis().to_be_bytes());
             bytes.extend(merged.until.as_millis().to_be_bytes());
+            bytes.push(u8::try_from(merged.versions.len()).unwrap_or(u8::MAX));
+            merged.versions.iter().for_each(|version| bytes.extend(version.as_u64().to_be_bytes()));
         }
         bytes.into()
     }
@@ -157,8 +163,8 @@ pub(crate) fn merge(
 ) -> Merge {
     let Some(voyage) = &manifest.voyage else { return Merge::Nothing };
     let memory = Memory::of(fields);
-    let before = memory.merged.iter().find(|merged| merged.voyage == voyage.id).copied();
-    if voyage.started <= memory.floor || before.is_some_and(|before| voyage.step <= before.step) {
+    let before = memory.merged.iter().find(|merged| merged.voyage == voyage.id).cloned();
+    if voyage.started <= memory.floor || before.as_ref().is_some_and(|before| voyage.step <= before.step) {
         return Merge::Over;
     }
     let mut change = Change::new().expect(MARKER, fields.version(MARKER));
@@ -168,7 +174,9 @@ pub(crate) fn merge(
         change = change.expect(&entry.name, fields.version(&entry.name));
         change.put(entry.name.clone(), delta);
     }
-    let merged = Merged { voyage: voyage.id, step: voyage.step, version, started: voyage.started, until: manifest.expires + skew };
+    let known = before.map(|before| before.versions).unwrap_or_default();
+    let versions = std::iter::once(version).chain(known).take(VERSIONS).collect();
+    let merged = Merged { voyage: voyage.id, step: voyage.step, started: voyage.started, until: manifest.expires + skew, versions };
     change.put(Arc::from(MARKER), FieldChange::Set(memory.with(merged, now).encode()));
     Merge::Apply { change, conflicts }
 }
@@ -195,7 +203,7 @@ fn settle(
     // "Absent" comes back when a value is removed, as no other version does: after a part of the voyage was merged into
     // the field, it no longer tells that nobody has been there.
     let is_base = version == entry.base && (version != FieldVersion::ABSENT || before.is_none_or(|before| local.first > before.step));
-    if is_base || is_ours(local.also) || before.is_some_and(|before| is_ours(before.version)) {
+    if is_base || is_ours(local.also) || before.is_some_and(|before| before.versions.iter().any(|ours| is_ours(*ours))) {
         return Some(carried());
     }
     *conflicts += 1;

@@ -45,7 +45,8 @@
 //! 5. **Merged once.** The first request whose load succeeds merges the local changes by one atomic operation, before the
 //!    handler reads: each value whose stored version is still its base is replaced. All lifeboats from one first local change on are one *voyage*,
 //!    and the session's record remembers, in the field `unstick.lifeboat`, which voyage has been merged up to which step, for as long as any lifeboat of
-//!    that voyage can be opened. What was merged is never merged again; what is new since is merged on top of it.
+//!    that voyage can be opened. What was merged is never merged again; what is
+//!    new since is merged on top of it (but a value that the first part removed and the second set again counts as a conflict).
 //! 6. **A newer stored value wins**, unless the field has a function that decides
 //!    ([`field_merged_by`](Lifeboat::field_merged_by)). It is asked once for each value that was carried, and told both values.
 //! 7. **Never onto an ended session**, nor an expired or superseded one: the merge is an ordinary change, which the backend
@@ -79,7 +80,11 @@
 mod config;
 mod manifest;
 mod merge;
+#[cfg(test)]
+mod model;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{
     config::Fleet,
