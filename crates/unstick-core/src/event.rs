@@ -68,9 +68,9 @@ pub enum EventKind {
     ChangeRefused,
     /// The handler answered 5xx: its buffered changes were discarded.
     ChangesDiscarded,
-    /// A commit failed; the client was told so.
+    /// A commit failed; the client was told so, unless a [degraded](Self::SessionDegraded) session keeps the change.
     CommitFailed,
-    /// A commit got no answer in time: it may or may not be in; the client was told that it failed.
+    /// A commit got no answer in time: it may or may not be in; the client was told that it failed, with the same exception.
     CommitUnknown,
     /// A read failed.
     LoadFailed,

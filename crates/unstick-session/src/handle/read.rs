@@ -85,7 +85,8 @@ impl Session {
         Ok(keys)
     }
 
-    /// Who is logged in: what [`promote`](Self::promote) was last called with.
+    /// Who is logged in: what [`promote`](Self::promote) was last called with. Nobody while the session is
+    /// [`Degraded`](Status::Degraded).
     ///
     /// # Errors
     /// When the backend could not answer.
