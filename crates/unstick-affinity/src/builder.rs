@@ -10,6 +10,7 @@ use unstick_core::{ConfigError, EventKind, Events, Scope};
 use crate::{
     AffinityLayer, Balancer, Head, Percent, PinCookie, Switch, catalogue,
     decide::Own,
+    filter::Filter,
     fly, marker,
     report::Sources,
     tally::{Row, Tally},
@@ -19,12 +20,15 @@ use crate::{
 pub(crate) struct Config {
     pub(crate) switch: Box<dyn Switch>,
     pub(crate) own: Vec<Own>,
+    pub(crate) filter: Filter,
     pub(crate) events: Events,
     pub(crate) tally: Tally,
     pub(crate) sources: Sources,
     pub(crate) watch: Option<Watch>,
     /// The row of Fly.io, when it stands in front.
     pub(crate) fly: Option<usize>,
+    /// Nothing is to be done for a request without a pin and a marker but the header.
+    pub(crate) is_plain: bool,
     /// Responses that were given the mark of the layers' order.
     pub(crate) marked: AtomicU8,
 }
@@ -37,7 +41,7 @@ pub(crate) struct Watch {
 
 impl Config {
     pub(crate) fn is_on(&self, head: &Head<'_>) -> bool {
-        self.switch.is_on(head)
+        self.switch.is_on(head) || self.sources.is_draining()
     }
 }
 
@@ -187,7 +191,9 @@ impl AffinityLayerBuilder {
         let node = marker::node(self.events.instance());
         let watch = self.watched.map(|clients| Watch { clients, node });
         let Self { switch, events, sources, .. } = self;
-        let config = Config { switch, own, events, tally, sources, watch, fly, marked: AtomicU8::new(0) };
+        let filter = Filter::new(own.iter().map(|own| own.pin.name.as_str()));
+        let is_plain = own.is_empty() && watch.is_none() && fly.is_none();
+        let config = Config { switch, own, filter, events, tally, sources, watch, fly, is_plain, marked: AtomicU8::new(0) };
         Ok(AffinityLayer { config: Arc::new(config) })
     }
 }

@@ -1,9 +1,13 @@
 //! What a request carries, and what its response may be given, as functions of plain values.
 
-use http::{HeaderMap, HeaderName, StatusCode, header::SET_COOKIE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{COOKIE, SET_COOKIE},
+};
 
 use crate::{
     catalogue::{self, CataloguedCookie, Lever},
+    filter::Filter,
     form::is_cookie_name,
     marker::{self, Marker},
     pin::PinCookie,
@@ -46,34 +50,37 @@ pub(crate) struct Carried {
     pub(crate) has_marker: bool,
 }
 
-/// Looks through a request's cookies. Allocates nothing where there is neither a pin nor a marker.
+/// Looks through a request's cookies. `None`, without any allocation, where there is neither a pin nor a marker.
 #[inline]
-pub(crate) fn carried(headers: &HeaderMap, own: &[Own]) -> Carried {
-    let mut carried = Carried::default();
-    for line in headers.get_all(http::header::COOKIE) {
-        let mut rest = line.as_bytes();
-        loop {
-            let end = memchr::memchr(b';', rest);
-            let pair = &rest[..end.unwrap_or(rest.len())];
-            let name_end = memchr::memchr(b'=', pair);
-            let name = trimmed(&pair[..name_end.unwrap_or(pair.len())]);
-            if name.len() == marker::NAME.len() && name == marker::NAME.as_bytes() {
-                carried.has_marker = true;
-                let value = name_end.map_or(&[][..], |equals| trimmed(&pair[equals + 1..]));
-                carried.marker = carried.marker.take().or_else(|| Marker::parse(value));
-            } else if let Some(origin) = origin(name, own) {
-                carried.add(name, origin, own);
-            }
-            match end {
-                Some(end) => rest = &rest[end + 1..],
-                None => break,
-            }
-        }
+pub(crate) fn carried(headers: &HeaderMap, filter: &Filter, own: &[Own]) -> Option<Box<Carried>> {
+    let mut carried: Option<Box<Carried>> = None;
+    let look = |line: &HeaderValue| filter.candidates(line.as_bytes(), |pair| look_at(pair, own, &mut carried));
+    // As a rule no header has several lines, and one is found with less ado.
+    if headers.len() == headers.keys_len() {
+        headers.get(COOKIE).into_iter().for_each(look);
+    } else {
+        headers.get_all(COOKIE).into_iter().for_each(look);
     }
     carried
 }
 
-#[inline]
+/// At a cookie that may be one of ours, and at what follows it in its line.
+#[cold]
+#[inline(never)]
+fn look_at(pair: &[u8], own: &[Own], carried: &mut Option<Box<Carried>>) {
+    let pair = &pair[..memchr::memchr(b';', pair).unwrap_or(pair.len())];
+    let name_end = memchr::memchr(b'=', pair);
+    let name = trimmed(&pair[..name_end.unwrap_or(pair.len())]);
+    if name == marker::NAME.as_bytes() {
+        let carried = carried.get_or_insert_default();
+        carried.has_marker = true;
+        let value = name_end.map_or(&[][..], |equals| trimmed(&pair[equals + 1..]));
+        carried.marker = carried.marker.take().or_else(|| Marker::parse(value));
+    } else if let Some(origin) = origin(name, own) {
+        carried.get_or_insert_default().add(name, origin, own);
+    }
+}
+
 fn origin(name: &[u8], own: &[Own]) -> Option<(Origin, Option<&'static catalogue::Product>)> {
     if let Some(index) = own.iter().position(|own| own.pin.name.as_bytes() == name) {
         return Some((Origin::Configured(index), None));
@@ -82,7 +89,6 @@ fn origin(name: &[u8], own: &[Own]) -> Option<(Origin, Option<&'static catalogue
 }
 
 impl Carried {
-    #[cold]
     fn add(&mut self, name: &[u8], (origin, product): (Origin, Option<&'static catalogue::Product>), own: &[Own]) {
         let row = match origin {
             Origin::Configured(index) => own.get(index).map(|own| own.row),
@@ -101,7 +107,7 @@ impl Carried {
 }
 
 #[inline]
-pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
+fn trimmed(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

@@ -15,7 +15,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         pub(crate) inner: F,
-        pub(crate) unpinning: Option<Unpinning>,
+        pub(crate) unpinning: Unpinning,
     }
 }
 
@@ -28,9 +28,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(unpinning) = this.unpinning.take() {
-            unpinning.finish(&mut response);
-        }
+        std::mem::replace(this.unpinning, Unpinning::Nothing).finish(&mut response);
         Poll::Ready(Ok(response))
     }
 }

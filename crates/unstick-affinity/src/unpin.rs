@@ -25,15 +25,21 @@ const MARKED: u8 = 16;
 
 /// What the request said that its response needs.
 #[derive(Debug)]
-pub(crate) struct Unpinning {
-    config: Arc<Config>,
-    is_on: bool,
-    /// `None`: nothing but the header.
-    work: Option<Box<Work>>,
+pub(crate) enum Unpinning {
+    /// It passes untouched.
+    Nothing,
+    /// The header alone.
+    Header {
+        /// The response tells layers outside that this one ran.
+        is_marked: bool,
+    },
+    Work(Box<Work>),
 }
 
 #[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
+    config: Arc<Config>,
+    is_on: bool,
     carried: Carried,
     host: Option<String>,
     path: String,
@@ -43,48 +49,48 @@ struct Work {
 }
 
 impl Unpinning {
-    /// `None` for a request that passes untouched.
     #[inline]
-    pub(crate) fn of(config: &Arc<Config>, head: &Head<'_>) -> Option<Self> {
+    pub(crate) fn of(config: &Arc<Config>, head: &Head<'_>) -> Self {
         if !config.is_on(head) {
             // A client that was given a bucket must keep it, in or out.
-            let bucket = head.drawn()?;
-            let work = Work {
-                carried: Carried::default(),
-                host: None,
-                path: String::new(),
-                run: None,
-                bucket: Some(bucket),
-                is_replay_cached: false,
-            };
-            return Some(Self { config: config.clone(), is_on: false, work: Some(Box::new(work)) });
+            return if head.drawn().is_some() { Self::Work(Box::new(Work::new(config, head, false))) } else { Self::Nothing };
         }
         config.tally.request();
-        let carried = decide::carried(head.headers(), &config.own);
-        let is_plain =
-            carried.pins.is_empty() && !carried.has_marker && config.own.is_empty() && config.watch.is_none() && config.fly.is_none();
-        let work = if is_plain && head.drawn().is_none() { None } else { work(config, head, carried) };
-        Some(Self { config: config.clone(), is_on: true, work })
+        let carried = decide::carried(head.headers(), &config.filter, &config.own);
+        if carried.is_some() || !config.is_plain || head.drawn().is_some() {
+            return Self::Work(work(config, head, carried));
+        }
+        let is_marked = config.marked.load(Ordering::Relaxed) < MARKED;
+        if is_marked {
+            config.marked.fetch_add(1, Ordering::Relaxed);
+        }
+        Self::Header { is_marked }
     }
 
     #[inline]
     pub(crate) fn finish<R>(self, response: &mut Response<R>) {
-        if self.is_on {
-            // A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
-            response.headers_mut().entry(ARR_HEADER).or_insert(ARR_VALUE);
-            if self.config.marked.load(Ordering::Relaxed) < MARKED {
-                self.config.marked.fetch_add(1, Ordering::Relaxed);
-                response.extensions_mut().insert(AffinityRan);
+        match self {
+            Self::Nothing => {}
+            Self::Header { is_marked } => {
+                disable_arr(response.headers_mut());
+                if is_marked {
+                    response.extensions_mut().insert(AffinityRan);
+                }
             }
-        }
-        if let Some(work) = self.work {
-            work.finish(&self.config, self.is_on, response);
+            Self::Work(work) => work.finish(response),
         }
     }
 }
 
+/// A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
+#[inline]
+fn disable_arr(headers: &mut HeaderMap) {
+    headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+}
+
 #[inline(never)]
-fn work(config: &Config, head: &Head<'_>, carried: Carried) -> Option<Box<Work>> {
+fn work(config: &Arc<Config>, head: &Head<'_>, carried: Option<Box<Carried>>) -> Box<Work> {
+    let carried = carried.map(|carried| *carried).unwrap_or_default();
     let mut rows: Vec<usize> = Vec::new();
     for pin in &carried.pins {
         if !rows.contains(&pin.row) {
@@ -109,12 +115,21 @@ fn work(config: &Config, head: &Head<'_>, carried: Carried) -> Option<Box<Work>>
         (false, false) => (host(head.uri(), head.headers()), String::new()),
         (false, true) => (None, String::new()),
     };
-    let bucket = head.drawn();
-    Some(Box::new(Work { carried, host, path, run, bucket, is_replay_cached }))
+    Box::new(Work { carried, host, path, run, is_replay_cached, ..Work::new(config, head, true) })
 }
 
 impl Work {
-    fn finish<R>(self, config: &Config, is_on: bool, response: &mut Response<R>) {
+    fn new(config: &Arc<Config>, head: &Head<'_>, is_on: bool) -> Self {
+        let (config, bucket) = (config.clone(), head.drawn());
+        Self { config, is_on, carried: Carried::default(), host: None, path: String::new(), run: None, bucket, is_replay_cached: false }
+    }
+
+    fn finish<R>(self, response: &mut Response<R>) {
+        let config = &*self.config;
+        if self.is_on {
+            disable_arr(response.headers_mut());
+            response.extensions_mut().insert(AffinityRan);
+        }
         if self.is_replay_cached
             && fly::forget(response.headers_mut())
             && let Some(row) = config.fly.and_then(|row| config.tally.row(row))
@@ -131,11 +146,11 @@ impl Work {
             return;
         }
         let mut shared = response.extensions().get::<HeaderBudget>().copied().unwrap_or_default();
-        if is_on {
+        if self.is_on {
             shared.spend(HeaderBudget::line(ARR_HEADER.as_str().len(), ARR_VALUE.len()));
         }
         let case = Case {
-            own: if is_on { &config.own } else { &[] },
+            own: if self.is_on { &config.own } else { &[] },
             rows: &config.tally.rows,
             carried: &self.carried,
             host: self.host.as_deref(),
@@ -152,9 +167,6 @@ impl Work {
             response.headers_mut().append(SET_COOKIE, line);
         }
         response.extensions_mut().insert(shared);
-        if is_on {
-            response.extensions_mut().insert(AffinityRan);
-        }
     }
 
     fn report(&self, config: &Config, plan: &Plan) {

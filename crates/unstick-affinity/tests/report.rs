@@ -2,10 +2,10 @@
 
 use http::{
     Method, Request, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, SET_COOKIE},
 };
 use http_body_util::BodyExt;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt, service_fn};
 use unstick_affinity::{AffinityLayer, Audit, PinCookie, Report, ReportService};
 use unstick_core::Events;
 
@@ -56,11 +56,40 @@ async fn other_methods_are_refused() {
     }
 }
 
-#[test]
-fn an_audit_without_findings_adds_nothing() {
-    let audit = Audit::of("__Host-session").unwrap();
+#[tokio::test]
+async fn what_the_audit_finds_is_in_the_report() {
+    let audit = Audit::of("session").unwrap();
     let layer = AffinityLayer::builder().without_sessions().audit(&audit).build().unwrap();
     assert!(layer.report().findings.is_empty());
+    let wrong = "session=8f2c; Path=/; Secure; Domain=shop-7.azurewebsites.net";
+    let handler = service_fn(|_: Request<()>| async { Response::builder().header(SET_COOKIE, wrong).body(()) });
+    for _ in 0..3 {
+        let request = Request::get("/cart").header(HOST, "shop-7.azurewebsites.net").header("x-forwarded-host", "shop.example.com");
+        audit.layer().layer(handler).oneshot(request.body(()).unwrap()).await.unwrap();
+    }
+    let report = layer.report();
+    let (finding, found) = (&report.findings[0], &audit.findings()[0]);
+    assert_eq!((finding.kind.as_str(), finding.count), ("domain_mismatch", 3));
+    assert_eq!((&finding.detail, &finding.sentence), (&found.detail, &found.sentence));
+    let told = format!("\nSession cookie\n  domain_mismatch, 3 times; the first: {}\n    {}\n", found.detail, found.sentence);
+    assert!(report.to_string().ends_with(&told), "{report}");
+    assert!(report.to_json().contains("\"kind\":\"domain_mismatch\"") && !report.to_json().contains("8f2c"));
+}
+
+#[tokio::test]
+async fn it_mounts_in_axum_beside_grpc_and_in_hyper() {
+    let layer = layer();
+    let router = axum::Router::new().route_service("/internal/affinity", layer.report_service());
+    let get = |path: &str| Request::get(path).header(ACCEPT, "application/json").body(axum::body::Body::empty()).unwrap();
+    let mut answers =
+        vec![router.clone().oneshot(get("/internal/affinity")).await.unwrap().into_body().collect().await.unwrap().to_bytes()];
+    assert_eq!(router.clone().oneshot(get("/affinity")).await.unwrap().status(), StatusCode::NOT_FOUND);
+    let beside_grpc = tonic::service::Routes::from(router).oneshot(get("/internal/affinity")).await.unwrap();
+    answers.push(beside_grpc.into_body().collect().await.unwrap().to_bytes());
+    let in_hyper = hyper_util::service::TowerToHyperService::new(layer.report_service());
+    let answer = hyper::service::Service::call(&in_hyper, get("/")).await.unwrap();
+    answers.push(answer.into_body().collect().await.unwrap().to_bytes());
+    assert!(answers.iter().all(|answer| *answer == layer.report().to_json()));
 }
 
 #[test]

@@ -60,6 +60,7 @@
 //! # Cost
 //! A request that carries the cookie, and whose response sets none, allocates nothing: its `Cookie` header is searched
 //! once. A request without the cookie costs one small allocation, and its headers are shared, not copied.
+//! As any observer of events does, it makes the session layer compute a session's tag for each session read.
 
 mod builder;
 mod checker;

@@ -24,7 +24,7 @@ pub(super) struct Counts {
     pub(super) all: u64,
     /// In this window.
     pub(super) recent: u64,
-    /// Between the first and the last.
+    /// Between the first and the last of this window.
     pub(super) millis: u64,
     /// Requests with the cookie since the audit began.
     pub(super) all_returned: u64,
@@ -47,10 +47,11 @@ pub(super) fn is_told(kind: FindingKind, counts: &Counts) -> bool {
         FindingKind::SecureOverHttp | FindingKind::DomainMismatch => recent >= 3 && is_share(5, counts.new),
         FindingKind::PathMismatch => all >= 10 && all > counts.all_returned,
         FindingKind::SameSiteLost => all >= 3,
-        FindingKind::StoreMismatch => all >= 3 && counts.millis >= MISMATCH_MILLIS,
+        FindingKind::StoreMismatch => recent >= 3 && counts.millis >= MISMATCH_MILLIS,
         FindingKind::Shadowed => recent >= 3 && is_share(1, counts.returned),
         FindingKind::NameMismatch => recent >= 3 && is_share(1, counts.new),
-        FindingKind::KeyMismatch => recent >= 3 && is_share(5, counts.found),
+        // Not every request asks for its session, and not every audit has its layer.
+        FindingKind::KeyMismatch => recent >= 3 && is_share(5, counts.found.max(counts.returned)),
         FindingKind::NeverReturned => all >= counts.unreturned && counts.all_returned == 0 && counts.millis >= UNRETURNED_MILLIS,
     }
 }
@@ -67,6 +68,8 @@ struct Slot {
     is_told: AtomicBool,
     /// The count at which the next event is due.
     next: AtomicU64,
+    /// First and last of this window.
+    since: AtomicU64,
     last: AtomicU64,
     first: OnceLock<First>,
 }
@@ -75,7 +78,6 @@ struct Slot {
 pub(super) struct First {
     pub(super) at: Timestamp,
     pub(super) detail: String,
-    since: u64,
 }
 
 #[derive(Debug, Default)]
@@ -123,9 +125,11 @@ impl Tally {
         let now = millis(runtime);
         self.turn(now);
         let slot = self.slot(kind);
-        slot.first.get_or_init(|| First { at: runtime.wall(), since: now, detail: detail() });
+        slot.first.get_or_init(|| First { at: runtime.wall(), detail: detail() });
         slot.last.fetch_max(now, Relaxed);
-        slot.recent.fetch_add(1, Relaxed);
+        if slot.recent.fetch_add(1, Relaxed) == 0 {
+            slot.since.store(now, Relaxed);
+        }
         let count = slot.count.fetch_add(1, Relaxed) + 1;
         let due = slot.next.load(Relaxed);
         if count < due || !self.is_told(kind, unreturned) {
@@ -153,13 +157,12 @@ impl Tally {
         if slot.is_told.load(Relaxed) && !is_refutable(kind) {
             return true;
         }
-        let since = slot.first.get().map(|first| first.since);
         is_told(
             kind,
             &Counts {
                 all: slot.count.load(Relaxed),
                 recent: slot.recent.load(Relaxed),
-                millis: since.map_or(0, |since| slot.last.load(Relaxed).saturating_sub(since)),
+                millis: slot.last.load(Relaxed).saturating_sub(slot.since.load(Relaxed)),
                 all_returned: self.all_returned.load(Relaxed),
                 returned: self.returned.load(Relaxed),
                 new: self.new.load(Relaxed),

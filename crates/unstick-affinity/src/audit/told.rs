@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{ACCEPT, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN, REFERER},
+    header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN, REFERER},
 };
 use unstick_core::cookie;
 
@@ -96,6 +96,7 @@ pub(super) struct Told {
     is_prefetch: bool,
     is_tls: bool,
     is_navigation_known: bool,
+    is_browser: bool,
 }
 
 /// Headers kept of a request.
@@ -143,6 +144,7 @@ impl Told {
                 || has("cloudfront-forwarded-proto", b"https")
                 || has("x-appservice-proto", b"https"),
             is_navigation_known: headers.contains_key("sec-fetch-mode"),
+            is_browser: headers.contains_key(ACCEPT_LANGUAGE),
         };
         let is_form = || {
             let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -196,7 +198,8 @@ impl Told {
         origin.is_some_and(|(origin, _)| self.hosts().next().is_some() && !self.hosts().any(|host| is_same_site(origin, host)))
     }
 
-    /// Whether the client came over plain HTTP, by what proxies say and nothing contradicts.
+    /// Whether a browser came over plain HTTP, by what proxies say and nothing contradicts. Probes, which don't say their
+    /// language, have no session to lose.
     pub(super) fn is_plain_http(&self) -> bool {
         let listed = self.get(At::Proto).map(first);
         let standard = self.get(At::Forwarded).and_then(|value| forwarded(value, "proto"));
@@ -207,7 +210,7 @@ impl Told {
             let url = self.get(*at).and_then(|value| host_of_url(value.as_bytes()));
             url.is_some_and(|(host, is_https)| is_https && self.hosts().any(|own| own.eq_ignore_ascii_case(host)))
         });
-        said.peek().is_some() && said.all(|proto| proto.eq_ignore_ascii_case(b"http")) && !is_secure && !is_https_page
+        self.is_browser && said.peek().is_some() && said.all(|proto| proto.eq_ignore_ascii_case(b"http")) && !is_secure && !is_https_page
     }
 
     pub(super) fn is_local(&self) -> bool {

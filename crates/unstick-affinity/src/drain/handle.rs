@@ -176,6 +176,7 @@ impl Drain {
         self.until(Course::is_over).await;
     }
 
+    #[cfg(feature = "server")]
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -198,7 +199,14 @@ impl Drain {
                 return;
             }
             match course.next(now) {
-                Some(left) => either(courses.changed(), self.shared.settings.runtime.sleep(left)).await,
+                Some(left) => {
+                    let timer = self.shared.settings.runtime.sleep(left);
+                    // A clock that was moved before the timer was set may stand still from now on.
+                    if is_there(&course, self.now()) {
+                        return;
+                    }
+                    either(courses.changed(), timer).await;
+                }
                 // Fails only without a sender, and `self` is one.
                 None => _ = courses.changed().await,
             }

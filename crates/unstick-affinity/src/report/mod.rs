@@ -80,6 +80,8 @@ pub struct FindingReport {
     pub kind: String,
     /// How often it was seen.
     pub count: u64,
+    /// What was seen the first time: attributes and host names, never a cookie's value.
+    pub detail: String,
     /// What an operator has to know and do.
     pub sentence: String,
 }
@@ -158,7 +160,8 @@ impl ToJson for Report {
 
 impl ToJson for FindingReport {
     fn write(&self, out: &mut String) {
-        object(out, &[("kind", &self.kind), ("count", &self.count), ("sentence", &self.sentence)]);
+        let Self { kind, count, detail, sentence } = self;
+        object(out, &[("kind", kind), ("count", count), ("detail", detail), ("sentence", sentence)]);
     }
 }
 

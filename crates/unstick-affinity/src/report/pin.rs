@@ -116,7 +116,9 @@ impl fmt::Display for PinReport {
         let PinCounts { seen, told, dropped, gone, kept, again } = self.counts;
         writeln!(f, "{}: {}", self.subject, self.verdict.title())?;
         writeln!(f, "  seen {seen}, told {told}, left out {dropped}, gone {gone}, kept {kept}, again {again}")?;
-        writeln!(f, "  {}", self.sentence)
+        // The heading has named it.
+        let sentence = self.sentence.strip_prefix(self.subject.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&self.sentence);
+        writeln!(f, "  {sentence}")
     }
 }
 

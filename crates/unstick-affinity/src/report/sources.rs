@@ -6,7 +6,10 @@ use super::{
 };
 #[cfg(feature = "drain")]
 use crate::drain::{CutRequest, Drain, Drained, InFlight, Phase};
-use crate::{AffinityLayerBuilder, audit::Audit};
+use crate::{
+    AffinityLayerBuilder,
+    audit::{Audit, Finding},
+};
 
 /// Given to the builder, read for every report.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +36,26 @@ impl AffinityLayerBuilder {
 }
 
 impl Sources {
+    /// Whether clients must leave this node whatever the switch says.
+    #[cfg(feature = "drain")]
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.as_ref().is_some_and(Drain::has_begun)
+    }
+
+    #[cfg(not(feature = "drain"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    pub(crate) fn is_draining(&self) -> bool {
+        false
+    }
+
     pub(crate) fn findings(&self) -> Vec<FindingReport> {
-        let findings = self.audit.iter().flat_map(Audit::findings);
-        findings.map(|one| FindingReport { kind: one.kind.as_str().to_owned(), count: one.count, sentence: one.sentence }).collect()
+        let told = |one: Finding| FindingReport {
+            kind: one.kind.as_str().to_owned(),
+            count: one.count,
+            detail: one.detail,
+            sentence: one.sentence,
+        };
+        self.audit.iter().flat_map(Audit::findings).map(told).collect()
     }
 
     #[cfg(feature = "drain")]

@@ -54,22 +54,20 @@ fn a_report_lists_what_is_configured_or_seen_and_says_what_to_do() {
              \n\
              {} (SRV): not seen\n  \
                seen 0, told 16, left out 0, gone 0, kept 0, again 0\n  \
-               {} (SRV): not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
+               not seen in 16 requests and told to expire with 16 responses. Either no client is pinned by it or the balancer hides it; the route \
              watch (`watch_routes`) tells these two apart. {}: {}.\n\
              \n\
              Cookie EDGE: not seen\n  \
                seen 0, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               Cookie EDGE: not seen in 16 requests. Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this \
+               not seen in 16 requests. Switch stickiness off in the balancer that sets it; tell the layer what stands in front (`behind`) and this \
              report names the setting.\n\
              \n\
              {} (AWSALB, AWSALBCORS): only the balancer can end it\n  \
                seen 4, told 0, left out 0, gone 0, kept 0, again 0\n  \
-               {} (AWSALB, AWSALBCORS): seen in 4 of 16 requests. {}.\n",
-            haproxy.title,
+               seen in 4 of 16 requests. {}.\n",
             haproxy.title,
             haproxy.title,
             haproxy.setting,
-            alb.title,
             alb.title,
             alb.advice(),
         )
@@ -140,7 +138,7 @@ fn full(text: &str, numbers: [u64; 3]) -> Report {
     (report.requests, report.pinned, report.pinned_ratio) = (two, one, 0.125);
     report.pins = vec![pin(None), pin(Some("tested".to_owned()))];
     (report.route_runs, report.route_sentence, report.route_settings) = (three, Some(text.to_owned()), vec![text.to_owned()]);
-    report.findings = vec![FindingReport { kind: "clock_skew".to_owned(), count: one, sentence: text.to_owned() }];
+    report.findings = vec![FindingReport { kind: "clock_skew".to_owned(), count: one, detail: text.to_owned(), sentence: text.to_owned() }];
     report.drain = Some(DrainReport { phase: "serving".to_owned(), in_flight: one, pending: two, sentence: text.to_owned() });
     report
 }
@@ -160,7 +158,7 @@ fn json_is_as_documented() {
             r#""counts":{"seen":2,"told":8,"dropped":3,"gone":2,"kept":8,"again":3},"evidence":null},"#,
             r#"{"product":"a \"b\"","subject":"a \"b\"","is_configured":true,"verdict":"every_second_request","sentence":"a \"b\"","#,
             r#""counts":{"seen":2,"told":8,"dropped":3,"gone":2,"kept":8,"again":3},"evidence":"tested"}],"#,
-            r#""route_runs":3,"route_sentence":"a \"b\"","route_settings":["a \"b\""],"findings":[{"kind":"clock_skew","count":2,"sentence":"a \"b\""}],"#,
+            r#""route_runs":3,"route_sentence":"a \"b\"","route_settings":["a \"b\""],"findings":[{"kind":"clock_skew","count":2,"detail":"a \"b\"","sentence":"a \"b\""}],"#,
             r#""drain":{"phase":"serving","in_flight":2,"pending":8,"sentence":"a \"b\""}}"#
         )
     );

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Report;
-use crate::{Lever, catalogue};
+use super::{FindingReport, Report};
+use crate::{Lever, Product, catalogue};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,8 @@ impl fmt::Display for Report {
             writeln!(f, "\nSession cookie")?;
         }
         for finding in &self.findings {
-            writeln!(f, "  {} ({} times): {}", finding.kind, finding.count, finding.sentence)?;
+            let FindingReport { kind, count, detail, sentence } = finding;
+            writeln!(f, "  {kind}, {count} times; the first: {detail}\n    {sentence}")?;
         }
         if let Some(drain) = &self.drain {
             writeln!(f, "\nDrain: {}\n  {}", drain.phase, drain.sentence)?;
@@ -38,15 +39,19 @@ impl fmt::Display for Report {
 /// What a client that stays means.
 pub(super) fn route_sentence(runs: u64) -> String {
     format!(
-        "Clients stayed on this node {runs} times with no pin cookie in sight. Unless it is the only node, or a product above is hidden from the application, the balancer \
-         pins by something else, such as the client's address, a hash or a table of its own, and only its configuration ends that:"
+        "Clients stayed on this node {runs} times with no pin in sight. Unless it is the only node, or a product above is hidden from the application, the balancer pins by \
+         something else: a cookie whose name the layer was not told, the client's address, or a hash or table of its own. Products known to do so:"
     )
 }
 
 /// Products whose pin an application cannot see, with the setting that ends it.
 pub(super) fn route_settings() -> Vec<String> {
-    let is_unseen = |product: &&catalogue::Product| {
-        product.cookies.is_empty() && product.idioms.is_empty() && product.lever == Lever::ConfigurationOnly
+    let has_no_name = |product: &Product| product.cookies.is_empty() && product.idioms.is_empty();
+    let is_unseen = |product: &&Product| {
+        let base = product.based_on.and_then(catalogue::product);
+        matches!(product.lever, Lever::ConfigurationOnly | Lever::RenameSessionCookie)
+            && has_no_name(product)
+            && base.is_none_or(has_no_name)
     };
     catalogue::products().iter().filter(is_unseen).map(|product| format!("{}: {}", product.title, product.setting)).collect()
 }

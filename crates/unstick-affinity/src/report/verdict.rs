@@ -28,7 +28,8 @@ pub enum Verdict {
     Partly,
     /// The cookie was configured, told to expire and never seen, while the route watch sees clients stay on one node.
     Hidden,
-    /// Only the balancer's configuration ends this pin.
+    /// The product is known to leave the application no way out, and most answers, if there were any, are *kept*: only the balancer's configuration
+    /// ends this pin.
     ConfigurationOnly,
     /// There were fewer than five answers.
     TooEarly,
@@ -46,6 +47,8 @@ impl Verdict {
         if answers >= u128::from(FEWEST_ANSWERS) {
             return if (kept + again) * 10 <= answers {
                 Self::Works
+            } else if kept * 2 > answers && lever == Lever::ConfigurationOnly {
+                Self::ConfigurationOnly
             } else if kept * 2 > answers {
                 Self::NoEffect
             } else if again * 4 >= gone + again {
@@ -102,7 +105,7 @@ pub(crate) struct Case<'a> {
     pub(crate) subject: &'a str,
     /// The product and the setting that ends the pin, as one sentence without a full stop.
     pub(crate) setting: &'a str,
-    /// The same, and what the application can do until then.
+    /// The same, and what the catalogue says that the application can do.
     pub(crate) advice: &'a str,
     pub(crate) counts: &'a PinCounts,
     pub(crate) requests: u64,
@@ -139,6 +142,9 @@ impl Case<'_> {
                 "{subject}: told to expire with {told} responses and never seen, while the route watch saw clients stay on this node {stayed} times: the balancer probably takes the cookie out \
                  of requests and does not pass the deletion on."
             ),
+            Verdict::ConfigurationOnly if answers > 0 => format!(
+                "{subject}: seen in {seen} of {requests} requests; of {answers} answers to a deletion, {kept} still had the cookie."
+            ),
             Verdict::ConfigurationOnly => format!("{subject}: seen in {seen} of {requests} requests."),
             Verdict::NotFollowed => format!(
                 "{subject}: seen in {seen} of {requests} requests, and told to end with {told} responses. Nothing tells whether it does, but requests with it that \
@@ -153,8 +159,9 @@ impl Case<'_> {
             // Writing to a string cannot fail.
             let _ = write!(text, " {dropped} deletions were left out because the response's header budget was used up.");
         }
-        // What is to be done must not contradict what was seen.
-        let _ = write!(text, " {}.", if matches!(verdict, Verdict::Works | Verdict::NotSeen) { setting } else { advice });
+        // What the application could do must not contradict what was seen of it.
+        let is_open = matches!(verdict, Verdict::ConfigurationOnly | Verdict::TooEarly | Verdict::NotFollowed);
+        let _ = write!(text, " {}.", if is_open { advice } else { setting });
         text
     }
 }

@@ -68,7 +68,8 @@ async fn a_proxy_that_writes_http_for_https_can_be_named() {
             .layer()
             .layer(service_fn(|_: Request<()>| async { Response::builder().header(header::SET_COOKIE, "id=v; Path=/; Secure").body(()) }));
         for _ in 0..5 {
-            let request = Request::get("/").header(header::HOST, "a.example.com").header("x-forwarded-proto", "http").body(()).unwrap();
+            let request = Request::get("/").header(header::HOST, "a.example.com").header(header::ACCEPT_LANGUAGE, "de");
+            let request = request.header("x-forwarded-proto", "http").body(()).unwrap();
             shop.clone().oneshot(request).await.unwrap();
         }
         assert_eq!(audit.count(FindingKind::SecureOverHttp), if is_https { 0 } else { 5 });

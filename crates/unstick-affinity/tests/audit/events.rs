@@ -50,6 +50,16 @@ fn young_sessions_missing_again_and_again_mean_two_stores() {
 }
 
 #[test]
+fn a_store_that_is_emptied_now_and_then_is_not_two() {
+    let node = node();
+    for _ in 0..10 {
+        node.lose(60);
+        node.clock.advance(Duration::from_secs(3600));
+    }
+    assert_eq!((node.kinds(), node.audit.count(FindingKind::StoreMismatch)), (vec![], 600));
+}
+
+#[test]
 fn one_session_counts_once_and_old_ones_do_not() {
     let node = node();
     let one = tag();

@@ -187,6 +187,7 @@ impl Browser {
         let method = if by == By::Form { Method::POST } else { Method::GET };
         let mut request = site.request(method, path, self.cookies(&uri, by));
         let headers = request.headers_mut();
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static("de"));
         if by == By::Page {
             headers.insert(header::REFERER, site.uri("/").to_string().parse().unwrap());
         }

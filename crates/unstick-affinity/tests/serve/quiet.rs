@@ -39,6 +39,20 @@ async fn idle_between_requests_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_system_has_makes_a_connection_busy() {
+    let (course, _, server) = serving().await;
+    let mut client = Raw::connect(server.address).await;
+    client.send(GET_QUICK).await;
+    client.read_to("0\r\n\r\n").await;
+    // Without a turn of the runtime in between: it cannot know of the request when it closes.
+    assert_eq!(client.0.try_write(GET_QUICK.as_bytes()).unwrap(), GET_QUICK.len());
+    course.close();
+    let answer = client.rest().await;
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("quick\r\n0\r\n\r\n"), "{answer}");
+    assert_eq!(server.end().await.finished, 1);
+}
+
+#[tokio::test]
 async fn who_has_just_connected_is_answered() {
     let (course, _, server) = serving().await;
     let mut client = Raw::connect(server.address).await;

@@ -13,7 +13,7 @@ use crate::servers::free_port;
 /// How long a step may take. Far more than any should.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What a README says, to be run. See the [module docs](self).
+/// What a README says, to be run. See the [module docs](super).
 #[derive(Debug)]
 #[must_use]
 pub struct Transcript {

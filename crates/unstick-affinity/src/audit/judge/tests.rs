@@ -29,15 +29,17 @@ fn get(request: &[(&str, &str)], line: &str) -> Vec<FindingKind> {
 }
 
 const PUBLIC: (&str, &str) = ("host", "shop.example.com");
+const BROWSER: (&str, &str) = ("accept-language", "de");
 const OVER_HTTP: (&str, &str) = ("x-forwarded-proto", "http");
 const MID_VISIT: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 #[test]
 fn a_secure_cookie_over_http_is_found_only_when_http_is_said() {
     for said in [("x-forwarded-proto", "http"), ("x-forwarded-proto", "HTTP, https"), ("forwarded", "for=1.2.3.4;proto=http")] {
-        assert_eq!(get(&[PUBLIC, said], GOOD), [FindingKind::SecureOverHttp], "{said:?}");
+        assert!(get(&[PUBLIC, said], GOOD).is_empty(), "a probe");
+        assert_eq!(get(&[PUBLIC, BROWSER, said], GOOD), [FindingKind::SecureOverHttp], "{said:?}");
     }
-    assert!(get(&[PUBLIC, OVER_HTTP], "id=v; Path=/").is_empty(), "not Secure");
+    assert!(get(&[PUBLIC, BROWSER, OVER_HTTP], "id=v; Path=/").is_empty(), "not Secure");
     let innocent: [&[(&str, &str)]; 11] = [
         &[],
         &[("x-forwarded-proto", "https")],
@@ -52,14 +54,14 @@ fn a_secure_cookie_over_http_is_found_only_when_http_is_said() {
         &[OVER_HTTP, ("x-forwarded-host", "127.0.0.1")],
     ];
     for more in innocent {
-        let request: Vec<_> = [PUBLIC].into_iter().chain(more.iter().copied()).collect();
+        let request: Vec<_> = [PUBLIC, BROWSER].into_iter().chain(more.iter().copied()).collect();
         assert!(get(&request, GOOD).is_empty(), "{more:?}");
     }
     for method in [Method::HEAD, Method::OPTIONS] {
-        assert!(kinds(&method, "/", &[PUBLIC, OVER_HTTP], GOOD).is_empty(), "{method}");
+        assert!(kinds(&method, "/", &[PUBLIC, BROWSER, OVER_HTTP], GOOD).is_empty(), "{method}");
     }
     let redirect = [("location", "https://shop.example.com/")];
-    assert!(verdict(&Method::GET, "/", &[PUBLIC, OVER_HTTP], GOOD, &redirect).findings.is_empty(), "on its way to https");
+    assert!(verdict(&Method::GET, "/", &[PUBLIC, BROWSER, OVER_HTTP], GOOD, &redirect).findings.is_empty(), "on its way to https");
 }
 
 #[test]
@@ -166,7 +168,7 @@ fn the_cookie_under_another_name() {
 #[test]
 fn removals_and_foreign_cookies_are_nobodys_fault() {
     for line in ["__Host-session=; Path=/app; Max-Age=0; Domain=other.org", "__Host-session=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"] {
-        assert_eq!(verdict(&Method::GET, "/", &[PUBLIC, OVER_HTTP], line, &[]), Verdict::default(), "{line}");
+        assert_eq!(verdict(&Method::GET, "/", &[PUBLIC, BROWSER, OVER_HTTP], line, &[]), Verdict::default(), "{line}");
     }
     let response = headers(&[("set-cookie", "theme=dark; SameSite=None"), ("set-cookie", "__Host-session2=x")]);
     assert_eq!(judge(&Exchange { name: NAME, told: None, is_https: false, response: &response }), Verdict::default());
@@ -215,6 +217,7 @@ fn any_header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
         "accept",
         "sec-purpose",
         "cf-visitor",
+        "accept-language",
     ]);
     let odd = prop::collection::vec(any::<u8>(), 0..60).prop_filter_map("a header value", |bytes| HeaderValue::from_bytes(&bytes).ok());
     let usual = prop::sample::select(vec![

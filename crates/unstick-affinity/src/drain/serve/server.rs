@@ -32,7 +32,7 @@ use crate::drain::{Drain, Drained};
 /// A server that takes part in a drain; made by [`serve`], and awaited. See the [module docs](super).
 ///
 /// # Errors
-/// The future fails when the drain begins to close and the listener cannot be asked for the connections that wait in it. Nothing that
+/// The future fails at once with `InvalidInput` when a setting is zero, and when the drain begins to close and the listener cannot be asked for the connections that wait in it. Nothing that
 /// a client does, and no lack of descriptors, ends it.
 ///
 /// # Panics
@@ -209,6 +209,10 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    if settings.header_read_timeout.is_zero() || max_connections == Some(0) {
+        let why = "`header_read_timeout` and `max_connections` must not be zero: nobody would be served";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
     let drain = settings.drain.clone();
     let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings) };
     let places = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
