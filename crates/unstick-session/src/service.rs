@@ -67,7 +67,7 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
     {
         let mut judged = Judged::new(Carriage::Header);
         judged.look_at(shared, value.as_bytes());
-        return judged.into_session(shared, Aboard::default());
+        return judged.into_session(shared, Aboard::none());
     }
     let mut judged = Judged::new(Carriage::Cookie);
     let name = shared.env.cookie.name().as_bytes();
@@ -81,7 +81,7 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
         }
     }
     judged.pieces = shared.env.cookie.pieces_in(headers);
-    let aboard = if judged.ticket.is_some() { Aboard::find(&shared.env, headers) } else { Aboard::default() };
+    let aboard = if judged.ticket.is_some() { Aboard::find(&shared.env, headers) } else { Aboard::none() };
     judged.into_session(shared, aboard)
 }
 

@@ -34,6 +34,9 @@ async fn up_costs_no_trip_and_reads_write_no_cookie(kind: Kind) {
     assert_eq!(trips(&mut ann, "/login").await, (1, 1, 1), "a new id: the old lifeboat is worthless");
     assert_eq!(trips(&mut ann, "/keys").await, (1, 0, 0));
     assert_eq!(ann.ok(0, "/keys").await, "cart,other", "nothing of ours is among the keys");
+    for path in ["/put?unstick.lifeboat=x", "/add?unstick.lifeboat=x", "/take?unstick.lifeboat="] {
+        assert_eq!(ann.get(0, path).await.status, 400, "{path}: nor the application's to change");
+    }
     let told = ann.get(0, "/add?cart=c").await;
     let line = told.lines(BOAT)[0];
     for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age="] {

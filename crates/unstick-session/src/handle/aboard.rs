@@ -7,18 +7,17 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use unstick_core::{
-    Carrier, ErrorKind, EventKind, FieldVersion, Fields, Lifecycle, LiveSession, OpId, Proof, SecretHash, Ticket, Timestamp,
+    Carrier, Change, ErrorKind, EventKind, FieldVersion, Fields, Lifecycle, LiveSession, OpId, Proof, SecretHash, Ticket, Timestamp,
 };
 
 use super::{Session, state::State};
 use crate::{
     SessionError, Status,
     env::Env,
-    lifeboat::{Fleet, MARKER, Manifest, Opened, Voyage, is_newer, is_underway},
+    lifeboat::{Fleet, MARKER, Manifest, Opened, Voyage, is_newer, is_underway, marker_of_clear},
 };
 
 /// The lifeboat of a request, if it came with one or is to leave with one.
-#[derive(Default)]
 pub(crate) struct Aboard(pub(super) Option<Box<Boat>>);
 
 #[derive(Default)]
@@ -56,6 +55,10 @@ pub(super) enum Send {
 }
 
 impl Aboard {
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
     pub(crate) fn find(env: &Env, headers: &HeaderMap) -> Self {
         let Some(fleet) = &env.lifeboat else { return Self(None) };
         let texts = fleet.texts(headers);
@@ -254,7 +257,7 @@ impl State {
 
 impl Session {
     /// An update was placed under the engine's own lock.
-    pub(super) fn lifeboat_confirms(&self, change: &unstick_core::Change, version: FieldVersion) {
+    pub(super) fn lifeboat_confirms(&self, change: &Change, version: FieldVersion) {
         let env = &self.shared().env;
         let Some(fleet) = &env.lifeboat else { return };
         let mut state = self.state();
@@ -268,6 +271,13 @@ impl Session {
             version,
         };
         state.confirm(env, fleet, &done);
+    }
+}
+
+/// Lets a `clear` leave what must outlive it: that nothing from before it is merged.
+pub(super) fn mark_clear(env: &Env, change: &mut Change) {
+    if change.clear && env.lifeboat.is_some() {
+        change.put(MARKER.into(), marker_of_clear(env.now()));
     }
 }
 

@@ -6,13 +6,13 @@ use unstick_core::{
 
 use super::{
     Session,
-    aboard::{is_outage, view},
+    aboard::{is_outage, mark_clear, view},
 };
 use crate::{
     SessionError, Status,
     commit::{self, Attempt, Outcome},
     env::Env,
-    lifeboat::{Fleet, MARKER, Manifest, Merge, Voyage, marker_of_clear, merge},
+    lifeboat::{Fleet, MARKER, Manifest, Merge, Voyage, merge},
 };
 
 /// How often a merge is decided anew because the session changed underneath.
@@ -79,8 +79,8 @@ impl Session {
         if let Some(outage) = outage.filter(|_| lifecycle != Lifecycle::End) {
             return self.keep(&env, fleet, before.as_ref(), (&lifecycle, &change), outage, FieldVersion::ABSENT);
         }
-        if change.clear && before.is_some() {
-            attempt.intent.change.put(MARKER.into(), marker_of_clear(env.now()));
+        if before.is_some() {
+            mark_clear(&env, &mut attempt.intent.change);
         }
         let outcome = engine.commit(env.clone(), attempt).await;
         match &outcome.result {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use unstick_core::{Applied, ErrorKind, EventKind, FieldChange, Fields, Intent, Lifecycle, Precondition};
 
-use super::{Session, read::decode, turn::Turn, write::encode};
+use super::{Session, aboard::mark_clear, read::decode, turn::Turn, write::encode};
 use crate::{SessionError, commit};
 
 /// Lost races before the engine's own lock is asked for.
@@ -132,6 +132,7 @@ impl Session {
                     made.clone_from(&value);
                     whole.put(key.into(), value.map_or(FieldChange::Remove, |value| FieldChange::Set(value.into())));
                     whole.max_size = max_size;
+                    mark_clear(&shared.env, &mut whole);
                     Ok(whole)
                 }
                 Err(error) => {

@@ -237,7 +237,7 @@ impl Session {
     pub(super) fn check_key(&self, key: &str) -> Result<(), SessionError> {
         Fields::check_name(key)?;
         if is_reserved(&self.0.shared.env, key) {
-            return Err(SessionError::new(ErrorKind::Invalid, "session keys that begin with `unstick.` are reserved"));
+            return Err(SessionError::new(ErrorKind::Invalid, "the session key `unstick.lifeboat` is reserved"));
         }
         Ok(())
     }

@@ -44,7 +44,7 @@
 //!    other keys, `keys`, `typed`, `clear`, `renew_id`, `promote`. A request that changes both kinds of keys changes neither.
 //! 5. **Merged once.** The first request whose load succeeds merges the local changes by one atomic operation, before the
 //!    handler reads: each value whose stored version is still its base is replaced. All lifeboats from one first local change on are one *voyage*,
-//!    and the session's record remembers, in the field `unstick.lifeboat`, which voyage has been merged up to which step, for as long as any lifeboat of
+//!    and the session's record remembers, in the field `unstick.lifeboat` (which only a release without this feature lists among the keys), which voyage has been merged up to which step, for as long as any lifeboat of
 //!    that voyage can be opened. What was merged is never merged again; what is
 //!    new since is merged on top of it (but a value that the first part removed and the second set again counts as a conflict).
 //! 6. **A newer stored value wins**, unless the field has a function that decides
@@ -65,7 +65,7 @@
 //! | requests one after another, on any nodes | each sees the changes of those before, in and after the outage | | `an_outage_is_survived_change_by_change` |
 //! | overlapping requests of one client, in an outage | one of them survives as a whole, the one whose response arrives last | both: as with sessions in a cookie, the last response wins | `overlapping_responses_in_either_order_keep_one_of_them` |
 //! | overlapping responses across the recovery | a lifeboat that arrives late merges nothing that was merged, and nothing over a newer value | its own changes, if its voyage has gone on without it | `a_late_lifeboat_merges_nothing_twice` |
-//! | a copy is replayed after it was merged | nothing, also where the value was removed since, or the session cleared | | `a_replayed_lifeboat_is_never_merged_again` |
+//! | a copy is replayed after it was merged | nothing, also where the value was removed since, or the session cleared | that after a `clear`, within the difference of the nodes' clocks | `a_replayed_lifeboat_is_never_merged_again` |
 //! | a copy is replayed after logout, expiry, login, or revocation | nothing is merged, nothing revived; after a new id it does not even open | in an outage: that the holder of credential and copy is refused before either expires | `nothing_is_merged_onto_a_session_that_is_over` |
 //! | the backend's value is newer, from another device | the newer value stays, or the field's function decides, atomically | the local change, by default | `a_newer_stored_value_wins_unless_the_field_decides` |
 //! | nodes disagree on whether the backend is there | as for one node: merged where it is, local where it is not | that a node without the backend shows what another has merged since | `nodes_may_disagree_on_the_outage` |
