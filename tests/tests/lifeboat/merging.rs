@@ -17,6 +17,7 @@ on_both! {
     a_newer_stored_value_wins_unless_the_field_decides;
     nodes_may_disagree_on_the_outage;
     overlapping_requests_merge_once;
+    what_was_removed_after_a_lost_answer_stays_removed;
     nothing_is_merged_onto_a_session_that_is_over;
     a_session_that_ends_under_the_merge_stays_ended;
 }
@@ -145,6 +146,28 @@ async fn nodes_may_disagree_on_the_outage(kind: Kind) {
     ann.ok(0, "/cart").await;
     ann.keep(&behind);
     assert_eq!(ann.cart(0).await, "live - [a b c d e f g]", "its first step was merged without it: the second goes on top");
+}
+
+/// A part of a voyage was merged and nobody learned of it; the value is removed; another part follows, from the same "absent".
+async fn what_was_removed_after_a_lost_answer_stays_removed(kind: Kind) {
+    for removed in [false, true] {
+        let world = World::new(kind).await;
+        let mut ann = with_cart(&world).await;
+        let mut other = ann.clone();
+        world.down(DOWN);
+        ann.ok(0, "/put?wish=b").await;
+        world.heal();
+        assert_eq!(ann.send(0, "/list?k=wish").await.body, "b", "merged, and the answer is lost");
+        world.pass(120);
+        if removed {
+            other.ok(1, "/take?wish=").await;
+        }
+        world.down(DOWN);
+        ann.ok(1, "/add?wish=c").await;
+        world.heal();
+        assert_eq!(ann.ok(0, "/list?k=wish").await, if removed { "" } else { "b c" });
+        assert_eq!(world.log.count(EventKind::LifeboatConflict), usize::from(removed));
+    }
 }
 
 async fn overlapping_requests_merge_once(kind: Kind) {

@@ -10,6 +10,7 @@ on_both! {
     down_at_read_serves_what_is_aboard_and_nobody_is_logged_in;
     down_at_write_keeps_the_change_whatever_became_of_it;
     down_before_there_is_a_lifeboat_is_the_usual_error;
+    what_is_no_outage_is_the_usual_error;
     an_outage_is_survived_change_by_change;
     the_backend_goes_away_again_during_the_merge;
 }
@@ -76,7 +77,7 @@ async fn down_at_read_serves_what_is_aboard_and_nobody_is_logged_in(kind: Kind) 
 }
 
 async fn down_at_write_keeps_the_change_whatever_became_of_it(kind: Kind) {
-    for (fault, reaches) in WRITES {
+    for (fault, _) in WRITES {
         for path in ["/put?cart=b", "/add?cart=b", "/saved?cart=b"] {
             let what = format!("{path} {fault:?}");
             let world = World::new(kind).await;
@@ -87,11 +88,12 @@ async fn down_at_write_keeps_the_change_whatever_became_of_it(kind: Kind) {
             let expected = if path.starts_with("/add") { "a b" } else { "b" };
             world.down(DOWN);
             assert_eq!(ann.cart(1).await, format!("degraded - [{expected}]"), "{what}");
+            ann.ok(0, "/add?cart=z").await; // on top of what may have arrived
             world.heal();
-            assert_eq!(ann.cart(1).await, format!("live - [{expected}]"), "{what}");
+            assert_eq!(ann.cart(1).await, format!("live - [{expected} z]"), "{what}");
             assert_eq!(world.log.count(EventKind::LifeboatConflict), 0, "{what}");
             assert_eq!(ann.ok(0, "/list?k=wish").await, "w", "{what}");
-            assert!(reaches || world.log.count(EventKind::LifeboatMerged) == 1, "{what}");
+            assert_eq!(world.log.count(EventKind::LifeboatMerged), 1, "{what}");
         }
     }
 }
@@ -115,6 +117,23 @@ async fn down_before_there_is_a_lifeboat_is_the_usual_error(kind: Kind) {
         }
         world.heal();
         assert!(["live - [a]", "live - [b]"].contains(&ann.cart(1).await.as_str()), "{fault:?}");
+    }
+}
+
+/// An answer is none of the business of lifeboats, also one that nobody can use.
+async fn what_is_no_outage_is_the_usual_error(kind: Kind) {
+    for error in [ErrorKind::Full, ErrorKind::UnknownFormat, ErrorKind::Corrupt, ErrorKind::Contended, ErrorKind::Internal] {
+        let world = World::new(kind).await;
+        let mut ann = world.client();
+        ann.ok(0, "/put?cart=a").await;
+        world.down(Fault::FailBefore(error));
+        for path in ["/cart", "/put?cart=b", "/add?cart=b"] {
+            let told = ann.get(0, path).await;
+            assert!(told.status >= 500 && !told.headers.contains_key("set-cookie"), "{path} {error:?}: {}", told.body);
+        }
+        world.heal();
+        assert_eq!(ann.cart(1).await, "live - [a]");
+        assert_eq!(world.log.count(EventKind::SessionDegraded), 0);
     }
 }
 
