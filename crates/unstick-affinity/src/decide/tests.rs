@@ -12,7 +12,7 @@ fn headers(name: &http::HeaderName, lines: &[&str]) -> HeaderMap {
 }
 
 fn own(name: &str, row: usize) -> Own {
-    Own { pin: PinCookie::new(name).unwrap(), row }
+    Own::new(PinCookie::new(name).unwrap(), row)
 }
 
 fn look(headers: &HeaderMap, own: &[Own]) -> Carried {
@@ -52,11 +52,11 @@ fn the_marker_is_read_and_a_spoilt_one_is_known() {
 
 #[test]
 fn a_response_that_caches_share_gets_no_deletion() {
-    let refused = ["public", "max-age=60, PUBLIC", "private,s-maxage=5", "s-maxage = 5"];
+    let refused = ["public", "max-age=60, PUBLIC", "private,s-maxage=5", "s-maxage = 5", "max-age=60"];
     for line in refused {
         assert!(!may_expire(StatusCode::OK, &headers(&CACHE_CONTROL, &[line])), "{line}");
     }
-    for line in ["private", "no-store", "max-age=60", "x-public", "publicity"] {
+    for line in ["private", "no-store", "private, max-age=60", "max-age=0", "x-public", "publicity"] {
         assert!(may_expire(StatusCode::OK, &headers(&CACHE_CONTROL, &[line])), "{line}");
     }
     assert!(!may_expire(StatusCode::OK, &headers(&CACHE_CONTROL, &["max-age=1", "public"])), "second line");

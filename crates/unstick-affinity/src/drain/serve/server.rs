@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
 };
 use tower_service::Service;
 use unstick_core::BoxFuture;
@@ -28,6 +28,11 @@ use super::{
     opening::Speaks,
 };
 use crate::drain::{Drain, Drained};
+
+/// No system's queue is longer: whoever comes after so many came when the listener was to be closed already.
+const LONGEST_QUEUE: usize = 65_536;
+/// A queue waits for nothing. After each so many of it others have their turn, and the deadline its say.
+const TURN: usize = 32;
 
 /// A server that takes part in a drain; made by [`serve`], and awaited. See the [module docs](super).
 ///
@@ -49,6 +54,8 @@ pub struct Serve<L, S> {
 }
 
 /// Serves `service` on `listener` until `drain` is over. See the [module docs](super).
+///
+/// Several servers may take part in one drain: run each in a task of its own, or join them. None of them returns before all have let their clients go.
 pub fn serve<L: Listener, S>(listener: L, service: S, drain: &Drain) -> Serve<L, S> {
     let settings = Settings {
         drain: drain.clone(),
@@ -181,10 +188,13 @@ where
     /// Takes what waits in the listener, and closes it.
     async fn close<L: Listener>(&mut self, listener: L) -> io::Result<()> {
         let mut errors = 0;
-        for next in listener.into_queue()? {
+        for (number, next) in listener.into_queue()?.take(LONGEST_QUEUE).enumerate() {
             match next {
                 Ok(accepted) => self.begin(accepted, None),
                 Err(error) => self.after(&error, &mut errors).await,
+            }
+            if number % TURN == TURN - 1 {
+                self.beside(yield_now()).await;
             }
         }
         Ok(())
@@ -214,6 +224,7 @@ where
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let drain = settings.drain.clone();
+    let running = drain.server();
     let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings) };
     let places = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
     select(pin!(drain.closing()), pin!(connections.accept(&mut listener, places.as_ref()))).await;
@@ -227,6 +238,7 @@ where
         Either::Left((closed, _)) => closed,
         Either::Right(_) => Ok(()),
     };
+    drop(running);
     // Says what is in flight before `connections` is dropped, which cuts that.
     let drained = drain.finished().await;
     drop(connections);
