@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
@@ -18,7 +19,6 @@ pub(crate) const BUCKET: &str = "unstick-bucket";
 const BUCKETS: u8 = 100;
 
 /// What a [`Switch`] may look at: the request's head, and the client's bucket.
-#[derive(Debug)]
 pub struct Head<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -30,6 +30,13 @@ pub struct Head<'a> {
 enum Bucket {
     Carried(u8),
     Drawn(u8),
+}
+
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Path and headers hold what a user would not tell: the session's cookie, for one.
+        f.debug_struct("Head").field("method", self.method).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Head<'a> {

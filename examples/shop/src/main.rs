@@ -14,7 +14,6 @@ mod process;
 mod routes;
 mod sessions;
 mod shop;
-mod signal;
 mod slot;
 
 use std::process::ExitCode;

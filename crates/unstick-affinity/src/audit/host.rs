@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::line::trimmed;
+use crate::decide::trimmed;
 
 /// The name of a host without its port; `None` for what cannot be one.
 pub(super) fn host_of(text: &[u8]) -> Option<&str> {

@@ -22,6 +22,8 @@ use super::{
 
 /// At most so many cut requests are told one by one.
 const MOST_CUT_EVENTS: usize = 20;
+/// Two looks at the clock so close to each other are one.
+const CLOSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -209,12 +211,11 @@ impl Drain {
             }
             match course.next(now) {
                 Some(left) => {
-                    let timer = self.shared.settings.runtime.sleep(left);
-                    // A clock that was moved before the timer was set may stand still from now on.
-                    if is_there(&course, self.now()) {
-                        return;
+                    let sleep = self.shared.settings.runtime.sleep(left);
+                    // It counts from just now: if the clock has moved since it was read, it would end that much too late.
+                    if self.now().saturating_sub(now) < CLOSE {
+                        either(courses.changed(), sleep).await;
                     }
-                    either(courses.changed(), timer).await;
                 }
                 // Fails only without a sender, and `self` is one.
                 None => _ = courses.changed().await,

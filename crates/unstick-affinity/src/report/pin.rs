@@ -37,7 +37,7 @@ pub struct PinReport {
     pub product: String,
     /// Product and cookies for people: `AWS ALB target group (AWSALB, AWSALBCORS)`.
     pub subject: String,
-    /// Whether the operator configured it; its cookies are then deleted unseen.
+    /// Whether the operator configured it. The cookies that were named with it are deleted unseen.
     pub is_configured: bool,
     /// Whether un-pinning works.
     pub verdict: Verdict,
@@ -58,6 +58,8 @@ pub(crate) struct Pinned<'a> {
     pub(crate) is_configured: bool,
     /// The names that the operator gave.
     pub(crate) cookies: &'a [String],
+    /// The application sets one of them itself.
+    pub(crate) is_left: bool,
     pub(crate) counts: PinCounts,
 }
 
@@ -72,9 +74,13 @@ impl Pinned<'_> {
             let lever = self.product.map_or(crate::Lever::ExpireAlways, |product| product.lever);
             let verdict = Verdict::of(&self.counts, lever, is_configured, stayed);
             let case = Case { subject: &subject, setting: &setting, advice: &advice, counts: &self.counts, requests, stayed };
+            let mut sentence = case.sentence(verdict);
+            if self.is_left {
+                sentence.push_str(" A response of the application sets this cookie itself, so that it is left alone: do not name a cookie that is not the balancer's.");
+            }
             PinReport {
                 product: self.label.to_owned(),
-                sentence: case.sentence(verdict),
+                sentence,
                 is_configured,
                 verdict,
                 counts: self.counts,
