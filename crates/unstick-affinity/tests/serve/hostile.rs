@@ -163,18 +163,17 @@ async fn whatever_is_asked_counts_no_longer_when_it_is_over() {
         let server = running!(service_fn(odd), &course.drain);
         let mut client = Raw::connect(server.address).await;
         client.send(request).await;
-        // Its connection stays open for as long as the server likes.
-        let seen = tokio::time::timeout(Duration::from_millis(100), client.0.readable()).await;
-        drop(seen);
+        // An answer, or the end.
+        soon(client.0.readable()).await.unwrap();
         let began = std::time::Instant::now();
         while course.drain.in_flight_count() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(20), "{request:?} {:?}", course.drain.in_flight());
+            assert!(began.elapsed() < Duration::from_secs(60), "{request:?} {:?}", course.drain.in_flight());
             tokio::task::yield_now().await;
         }
         course.close();
         let began = std::time::Instant::now();
         while !server.task.is_finished() {
-            assert!(began.elapsed() < Duration::from_secs(20), "{request:?} holds the server up");
+            assert!(began.elapsed() < Duration::from_secs(60), "{request:?} holds the server up");
             course.clock.advance(GRACE);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
