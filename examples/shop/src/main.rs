@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod fleet;
 mod front;
+mod metrics;
 mod node;
 mod pool;
 mod process;

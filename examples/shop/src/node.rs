@@ -62,7 +62,8 @@ impl Node {
         if let Some(pending) = carts.pending() {
             drain.wait_for(pending);
         }
-        let state = NodeState { name: name.into(), events: ring, stats: stack.stats(), carts: carts.clone() };
+        let state =
+            NodeState { name: name.into(), events: ring, stats: stack.stats(), carts: carts.clone(), metrics: plan.metrics.clone() };
         let operations = routes::operations(state.clone(), &drain, stack.affinity());
         let router = operations.merge(stack.wrap(routes::shop(state.clone()), &carts));
         let router = routes::signed_by(router, name);

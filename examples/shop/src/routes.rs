@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, get_service, post},
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use unstick::affinity::{AffinityLayer, drain::Drain};
@@ -20,6 +21,7 @@ use crate::{
     cart::{self, Addition, Cart, Line, Sku},
     carts::{self, Carts},
     events::{News, Ring},
+    metrics,
     sessions::{Session, SessionError, Stats},
 };
 
@@ -40,6 +42,8 @@ pub(crate) struct NodeState {
     pub(crate) stats: Stats,
     /// The saved carts.
     pub(crate) carts: Carts,
+    /// What this process counts.
+    pub(crate) metrics: PrometheusHandle,
 }
 
 impl NodeState {
@@ -73,6 +77,7 @@ pub(crate) fn operations(state: NodeState, drain: &Drain, affinity: &AffinityLay
         .route("/internal/affinity", get_service(affinity.report_service()))
         .route("/internal/events", get(internal_events))
         .merge(carts::internal())
+        .merge(metrics::route(state.metrics.clone()))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)

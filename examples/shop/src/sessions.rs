@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 pub(crate) use unstick::session::{Session, SessionError};
 use unstick::{
@@ -19,6 +20,7 @@ use crate::{
     cli::{Mode, NodeOptions, Options},
     error::Failure,
     events::Ring,
+    metrics,
 };
 
 /// Names the key that signs the session cookie; also how children are told.
@@ -44,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) carts: String,
     /// What signs the cookie.
     pub(crate) key: SigningKey,
+    /// What this process counts.
+    pub(crate) metrics: PrometheusHandle,
 }
 
 /// Redacts: the URL of a server may hold a password.
@@ -75,7 +79,7 @@ impl Plan {
             Some(key) => key,
             None => SigningKey::generate()?,
         };
-        Ok((Self { mode: options.mode, sessions, carts, key }, scratch))
+        Ok((Self { mode: options.mode, sessions, carts, key, metrics: metrics::install()? }, scratch))
     }
 
     /// Whether all nodes find a session.
@@ -86,7 +90,7 @@ impl Plan {
     /// For a child node.
     pub(crate) fn of_child(options: &NodeOptions) -> Result<Self, Failure> {
         let key = SigningKey::from_environment()?.ok_or_else(|| Failure::Usage(format!("{KEY_VARIABLE} is not set.")))?;
-        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), carts: options.carts.clone(), key })
+        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), carts: options.carts.clone(), key, metrics: metrics::install()? })
     }
 }
 
