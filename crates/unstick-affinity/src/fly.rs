@@ -21,10 +21,10 @@ pub(crate) enum Route {
 }
 
 pub(crate) fn route(headers: &HeaderMap) -> Route {
-    if headers.get(CACHE_STATUS).is_some_and(|status| status.as_bytes().trim_ascii().eq_ignore_ascii_case(b"hit")) {
-        Route::Cached
-    } else if headers.contains_key(SOURCE) {
+    if headers.contains_key(SOURCE) {
         Route::Replayed
+    } else if headers.get(CACHE_STATUS).is_some_and(|status| status.as_bytes().trim_ascii().eq_ignore_ascii_case(b"hit")) {
+        Route::Cached
     } else {
         Route::Free
     }

@@ -34,6 +34,8 @@ pub(crate) struct Case<'a> {
     pub(crate) rows: &'a [Row],
     pub(crate) carried: &'a Carried,
     pub(crate) host: Option<&'a str>,
+    /// What a proxy says that the browser asked, if that is another host.
+    pub(crate) outer: Option<&'a str>,
     pub(crate) path: &'a str,
     /// What the client's run becomes, if it is watched.
     pub(crate) run: Option<Run>,
@@ -60,7 +62,7 @@ pub(crate) struct Plan {
 struct Wish<'a> {
     row: usize,
     likely: std::vec::IntoIter<Deletion<'a>>,
-    further: std::iter::Take<std::iter::Skip<std::vec::IntoIter<Deletion<'a>>>>,
+    further: std::vec::IntoIter<Deletion<'a>>,
     /// For a cookie that the request carried.
     telling: Option<(Telling, Key, u16)>,
     is_told: bool,
@@ -95,7 +97,10 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     let before = case.carried.marker.as_ref();
     let unseen = absent(case, &mut plan.verdicts);
     let seen = case.carried.pins.iter();
-    plan.verdicts.extend(seen.map(|pin| (pin.row, judge::present(before.and_then(|marker| marker.entry(key(case.rows, pin)))))));
+    plan.verdicts.extend(seen.map(|pin| {
+        let entry = before.and_then(|marker| marker.entry(key(case.rows, pin)));
+        (pin.row, judge::present(entry, matches!(pin.origin, Origin::Configured(_))))
+    }));
 
     let bucket =
         case.bucket.filter(|_| !is_set_by_handler(response, BUCKET)).and_then(|bucket| line(BUCKET, &bucket.to_string(), BUCKET_KEPT));
@@ -117,7 +122,7 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     plan.lines.extend(bucket.filter(|line| room.take(line)));
     let after = Marker { run: case.run, entries: remembered(case, &wishes, unseen) };
     let is_news = case.run.is_some() || after.is_empty() || before.is_none_or(|before| *before != after);
-    if is_marked && is_news && !(after.is_empty() && !case.carried.has_marker) {
+    if is_marked && is_news && (case.carried.has_marker || !after.is_empty()) {
         let gave_up = after.entries.iter().any(|entry| entry.state == State::Stopped);
         let seconds = if after.is_empty() {
             0
@@ -148,7 +153,7 @@ fn key(rows: &[Row], pin: &SeenPin) -> Key {
 
 fn wishes<'a>(case: Case<'a>, response: &HeaderMap) -> Vec<Wish<'a>> {
     let pin_of = |index| case.carried.pins.iter().find(|pin| pin.origin == Origin::Configured(index));
-    let own = case.own.iter().enumerate().map(|(index, own)| {
+    let own = case.own.iter().enumerate().filter(|(_, own)| !own.is_theirs()).map(|(index, own)| {
         let likely = form::configured(&own.pin, case.host);
         (own.row, own.pin.name.as_str(), likely, pin_of(index), true)
     });
@@ -163,19 +168,25 @@ fn wishes<'a>(case: Case<'a>, response: &HeaderMap) -> Vec<Wish<'a>> {
         .filter(|(_, name, ..)| !theirs(name))
         .map(|(row, _, likely, pin, is_always)| {
             let Some(pin) = pin else {
-                let further = Vec::new().into_iter().skip(0).take(0);
-                return Wish { row, likely: likely.into_iter(), further, telling: None, is_told: false, sent: 0 };
+                return Wish { row, likely: likely.into_iter(), further: Vec::new().into_iter(), telling: None, is_told: false, sent: 0 };
             };
             let key = key(case.rows, pin);
             let entry = case.carried.marker.as_ref().and_then(|marker| marker.entry(key));
             // Needed only for a client that was told before.
-            let further = entry.map_or_else(Vec::new, |_| form::further(&likely, case.host, case.path));
+            let further = entry.map_or_else(Vec::new, |_| form::further(&likely, [case.host, case.outer], case.path));
             let telling = judge::telling(entry, further.len());
             let here = if pin.has_any_path { marker::place(case.path) } else { 0 };
             let place = judge::seen_at(entry.map(|entry| entry.place), here);
-            let further = further.into_iter().skip(telling.from.into()).take(telling.limit.into());
+            let further: Vec<_> = further.into_iter().skip(telling.from.into()).take(telling.limit.into()).collect();
             let likely = if is_always || telling.likely { likely } else { Vec::new() };
-            Wish { row, likely: likely.into_iter(), further, telling: Some((telling, key, place)), is_told: false, sent: 0 }
+            Wish {
+                row,
+                likely: likely.into_iter(),
+                further: further.into_iter(),
+                telling: Some((telling, key, place)),
+                is_told: false,
+                sent: 0,
+            }
         })
         .collect()
 }
@@ -209,7 +220,7 @@ fn delete(wishes: &mut [Wish<'_>], room: &mut Room<'_>, plan: &mut Plan) {
                 wish.sent = wish.sent.saturating_add(1);
                 note(&mut plan.told, wish.row);
             } else {
-                wish.further = Vec::new().into_iter().skip(0).take(0);
+                wish.further = Vec::new().into_iter();
             }
         }
     }

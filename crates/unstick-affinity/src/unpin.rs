@@ -1,6 +1,9 @@
 //! One request's way through the layer: what is noted when it comes, and done when its response is there.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, Uri,
@@ -9,9 +12,9 @@ use http::{
 use unstick_core::{AffinityRan, EventKind, HeaderBudget};
 
 use crate::{
-    Head, Switch,
+    Head, Switch, audit,
     builder::Config,
-    decide::{self, Carried},
+    decide::{self, Carried, Origin, Own},
     fly, form,
     judge::{self, ROUTE_RUN, Verdict},
     marker::Run,
@@ -25,66 +28,86 @@ const MARKED: u8 = 16;
 
 /// What the request said that its response needs.
 #[derive(Debug)]
-pub(crate) struct Unpinning {
-    config: Arc<Config>,
-    is_on: bool,
-    /// `None`: nothing but the header.
-    work: Option<Box<Work>>,
+pub(crate) enum Unpinning {
+    /// It passes untouched.
+    Nothing,
+    /// The header alone.
+    Header {
+        /// The response tells layers outside that this one ran.
+        is_marked: bool,
+    },
+    Work(Box<Work>),
 }
 
-#[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
+    config: Arc<Config>,
+    is_on: bool,
     carried: Carried,
     host: Option<String>,
+    /// What a proxy says that the browser asked, if that is another host.
+    outer: Option<String>,
     path: String,
     run: Option<Run>,
     bucket: Option<u8>,
     is_replay_cached: bool,
 }
 
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths may hold what a user would not tell.
+        f.debug_struct("Work").field("is_on", &self.is_on).finish_non_exhaustive()
+    }
+}
+
 impl Unpinning {
-    /// `None` for a request that passes untouched.
     #[inline]
-    pub(crate) fn of(config: &Arc<Config>, head: &Head<'_>) -> Option<Self> {
+    pub(crate) fn of(config: &Arc<Config>, head: &Head<'_>) -> Self {
         if !config.is_on(head) {
             // A client that was given a bucket must keep it, in or out.
-            let bucket = head.drawn()?;
-            let work = Work {
-                carried: Carried::default(),
-                host: None,
-                path: String::new(),
-                run: None,
-                bucket: Some(bucket),
-                is_replay_cached: false,
-            };
-            return Some(Self { config: config.clone(), is_on: false, work: Some(Box::new(work)) });
+            return if head.drawn().is_some() { Self::Work(Box::new(Work::new(config, head, false))) } else { Self::Nothing };
         }
         config.tally.request();
-        let carried = decide::carried(head.headers(), &config.own);
-        let is_plain =
-            carried.pins.is_empty() && !carried.has_marker && config.own.is_empty() && config.watch.is_none() && config.fly.is_none();
-        let work = if is_plain && head.drawn().is_none() { None } else { work(config, head, carried) };
-        Some(Self { config: config.clone(), is_on: true, work })
+        let carried = decide::carried(head.headers(), &config.filter, &config.own);
+        if carried.is_some() || !config.is_plain || head.drawn().is_some() {
+            return Self::Work(work(config, head, carried));
+        }
+        let is_marked = config.marked.load(Ordering::Relaxed) < MARKED;
+        if is_marked {
+            config.marked.fetch_add(1, Ordering::Relaxed);
+        }
+        Self::Header { is_marked }
     }
 
     #[inline]
-    pub(crate) fn finish<R>(self, response: &mut Response<R>) {
-        if self.is_on {
-            // A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
-            response.headers_mut().entry(ARR_HEADER).or_insert(ARR_VALUE);
-            if self.config.marked.load(Ordering::Relaxed) < MARKED {
-                self.config.marked.fetch_add(1, Ordering::Relaxed);
-                response.extensions_mut().insert(AffinityRan);
+    pub(crate) fn finish<R>(&self, response: &mut Response<R>) {
+        match self {
+            Self::Nothing => {}
+            Self::Header { is_marked } => {
+                disable_arr(response.headers_mut());
+                if *is_marked {
+                    response.extensions_mut().insert(AffinityRan);
+                }
             }
-        }
-        if let Some(work) = self.work {
-            work.finish(&self.config, self.is_on, response);
+            Self::Work(work) => work.finish(response),
         }
     }
 }
 
+/// A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
+#[inline]
+fn disable_arr(headers: &mut HeaderMap) {
+    if headers.len() != headers.keys_len() {
+        headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    } else if let Some(theirs) = headers.insert(ARR_HEADER, ARR_VALUE) {
+        // Looking first, which is for nothing as a rule, would double the cost.
+        headers.insert(ARR_HEADER, theirs);
+    }
+}
+
 #[inline(never)]
-fn work(config: &Config, head: &Head<'_>, carried: Carried) -> Option<Box<Work>> {
+fn work(config: &Arc<Config>, head: &Head<'_>, carried: Option<Box<Carried>>) -> Box<Work> {
+    let mut carried = carried.map(|carried| *carried).unwrap_or_default();
+    carried.pins.retain(|pin| !matches!(pin.origin, Origin::Configured(index) if config.own.get(index).is_some_and(Own::is_theirs)));
     let mut rows: Vec<usize> = Vec::new();
     for pin in &carried.pins {
         if !rows.contains(&pin.row) {
@@ -109,18 +132,41 @@ fn work(config: &Config, head: &Head<'_>, carried: Carried) -> Option<Box<Work>>
         (false, false) => (host(head.uri(), head.headers()), String::new()),
         (false, true) => (None, String::new()),
     };
-    let bucket = head.drawn();
-    Some(Box::new(Work { carried, host, path, run, bucket, is_replay_cached }))
+    let outer = if is_remembered { outer(head.headers(), host.as_deref()) } else { None };
+    Box::new(Work { carried, host, outer, path, run, is_replay_cached, ..Work::new(config, head, true) })
 }
 
 impl Work {
-    fn finish<R>(self, config: &Config, is_on: bool, response: &mut Response<R>) {
+    fn new(config: &Arc<Config>, head: &Head<'_>, is_on: bool) -> Self {
+        let (config, bucket) = (config.clone(), head.drawn());
+        Self {
+            config,
+            is_on,
+            carried: Carried::default(),
+            host: None,
+            outer: None,
+            path: String::new(),
+            run: None,
+            bucket,
+            is_replay_cached: false,
+        }
+    }
+
+    fn finish<R>(&self, response: &mut Response<R>) {
+        let config = &*self.config;
+        if self.is_on {
+            disable_arr(response.headers_mut());
+            response.extensions_mut().insert(AffinityRan);
+        }
         if self.is_replay_cached
             && fly::forget(response.headers_mut())
             && let Some(row) = config.fly.and_then(|row| config.tally.row(row))
         {
             row.told();
             config.events.emit_with(EventKind::PinExpired, || None, &row.label);
+        }
+        if self.is_on && response.headers().contains_key(SET_COOKIE) {
+            leave_theirs(config, response.headers());
         }
         let is_idle = config.own.is_empty()
             && self.carried.pins.is_empty()
@@ -131,14 +177,15 @@ impl Work {
             return;
         }
         let mut shared = response.extensions().get::<HeaderBudget>().copied().unwrap_or_default();
-        if is_on {
+        if self.is_on {
             shared.spend(HeaderBudget::line(ARR_HEADER.as_str().len(), ARR_VALUE.len()));
         }
         let case = Case {
-            own: if is_on { &config.own } else { &[] },
+            own: if self.is_on { &config.own } else { &[] },
             rows: &config.tally.rows,
             carried: &self.carried,
             host: self.host.as_deref(),
+            outer: self.outer.as_deref(),
             path: &self.path,
             run: self.run,
             bucket: self.bucket,
@@ -152,9 +199,6 @@ impl Work {
             response.headers_mut().append(SET_COOKIE, line);
         }
         response.extensions_mut().insert(shared);
-        if is_on {
-            response.extensions_mut().insert(AffinityRan);
-        }
     }
 
     fn report(&self, config: &Config, plan: &Plan) {
@@ -193,8 +237,54 @@ impl Work {
     }
 }
 
+/// A cookie that the application sets was named by mistake, and deleting it would end every session if it is the session's.
+fn leave_theirs(config: &Config, response: &HeaderMap) {
+    for own in config.own.iter().filter(|own| own.becomes_theirs(response)) {
+        if let Some(row) = config.tally.row(own.row) {
+            row.leave();
+        }
+        let detail =
+            format!("`{}` was named to the affinity layer as a pin, and the application sets it itself: it is left alone", own.pin.name);
+        config.events.emit(EventKind::CookieMisconfigured, None, &detail);
+    }
+}
+
 /// HTTP/2 has the host in the URI, HTTP/1 in a header.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let host = uri.host().or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))?;
     form::domain_of(host).map(str::to_owned)
+}
+
+/// A balancer that gives the application another `Host` than the browser's may still set its cookie for the browser's, as App Service does
+/// with `clientAffinityProxyEnabled`. Whoever forges this is told other deletions of cookies of their own.
+fn outer(headers: &HeaderMap, host: Option<&str>) -> Option<String> {
+    const ORIGINAL: HeaderName = HeaderName::from_static("x-original-host");
+    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
+    let said = headers.get(ORIGINAL).or_else(|| headers.get(FORWARDED))?;
+    let outer = form::domain_of(str::from_utf8(audit::first(said)).ok()?)?;
+    (!host.is_some_and(|host| host.eq_ignore_ascii_case(outer))).then(|| outer.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::VARY};
+
+    use super::{ARR_HEADER, disable_arr};
+
+    #[test]
+    fn the_handlers_own_header_stays() {
+        let after = |theirs: &[&'static str], other: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            theirs.iter().for_each(|value| _ = headers.append(ARR_HEADER, HeaderValue::from_static(value)));
+            other.iter().for_each(|value| _ = headers.append(VARY, HeaderValue::from_static(value)));
+            disable_arr(&mut headers);
+            assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), other);
+            headers.get_all(ARR_HEADER).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for other in [&[][..], &["cookie"], &["cookie", "origin"]] {
+            assert_eq!(after(&[], other), ["true"]);
+            assert_eq!(after(&["false"], other), ["false"]);
+            assert_eq!(after(&["false", "x"], other), ["false", "x"]);
+        }
+    }
 }

@@ -265,3 +265,46 @@ fn traits() {
     is_shared(&layer.layer(()));
     assert!(format!("{layer:?}").contains("expired"));
 }
+
+/// Lines of other parts of the application, of any bytes that a header can hold, with our names in them.
+fn any_line() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let text = "(GCLB|GCLB=|xGCLB|unstick-pins|SRV|same|=|;|\"|,| |\t|Path=/|Max-Age=0|[!-~]{0,12}){0,8}";
+    prop_oneof![
+        Just(Vec::new()),
+        text.prop_map(String::into_bytes),
+        prop::collection::vec(prop_oneof![Just(b'\t'), 32u8..127, 128u8..=255], 0..200),
+        (1usize..6000).prop_map(|length| vec![b'x'; length]),
+    ]
+    .prop_filter("a header's value", |bytes| HeaderValue::from_bytes(bytes).is_ok())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+    #[test]
+    fn two_hundred_lines_of_others_pass_whatever_they_are(
+        theirs in proptest::collection::vec(any_line(), 200),
+        cookies in proptest::prop_oneof!["", "GCLB=1", "SRV=a; GCLB=2; unstick-pins=1", "unstick-pins=[0-9A-Za-z.]{0,40}"],
+    ) {
+        let lines = theirs.clone();
+        let answer = move || {
+            let mut response = Response::new(());
+            for line in &lines {
+                response.headers_mut().append(SET_COOKIE, HeaderValue::from_bytes(line).unwrap());
+            }
+            response
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let layer = AffinityLayer::new(Scope::Shared, [Balancer::haproxy("SRV").unwrap()]).unwrap();
+        let response = runtime.block_on(through(&layer, &cookies, answer));
+        let lines = set_cookies(&response);
+        proptest::prop_assert!(lines.len() >= 200 && lines.len() <= 208);
+        proptest::prop_assert!(lines.iter().zip(&theirs).all(|(got, sent)| got == sent));
+        for ours in &lines[200..] {
+            let name = ours.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is_theirs = |line: &Vec<u8>| line.split(|byte| matches!(byte, b'=' | b';')).next().map(<[u8]>::trim_ascii) == Some(name);
+            proptest::prop_assert!([&b"SRV"[..], b"GCLB", b"unstick-pins"].contains(&name));
+            proptest::prop_assert!(!theirs.iter().any(is_theirs), "a cookie of the handler is the handler's");
+        }
+    }
+}

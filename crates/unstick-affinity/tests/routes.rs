@@ -196,3 +196,22 @@ async fn a_cached_replay_of_fly_is_ended() {
     let elsewhere = AffinityLayer::new(Scope::Shared, []).unwrap();
     assert!(!answer(&elsewhere, request("fly-replay-cache-status", "hit")).await.headers().contains_key("fly-replay-cache"));
 }
+
+#[cfg(feature = "drain")]
+#[tokio::test]
+async fn a_draining_node_lets_its_clients_go_whatever_the_switch_says() {
+    let drain = unstick_affinity::drain::Drain::builder().build().unwrap();
+    let layer = AffinityLayer::builder()
+        .sessions(Scope::Shared)
+        .switch(false)
+        .behind(Balancer::haproxy("SRV").unwrap())
+        .drain(&drain)
+        .build()
+        .unwrap();
+    let request = || Request::get("/").header(COOKIE, "GCLB=1").body(()).unwrap();
+    assert!(answer(&layer, request()).await.headers().is_empty());
+    drain.begin();
+    let response = answer(&layer, request()).await;
+    let names: Vec<_> = cookies(response.headers()).iter().map(|line| line.split('=').next().unwrap_or_default()).collect();
+    assert_eq!(names, ["SRV", "GCLB", "unstick-pins"]);
+}

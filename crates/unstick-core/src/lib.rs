@@ -12,7 +12,7 @@
 //! | [`lifetimes`] | idle and absolute timeouts as arithmetic |
 //! | [`runtime`], [`time`] | clocks, timers and tasks |
 //! | [`engine_clock`] | the clock of a server, as far as a node can know it |
-//! | [`event`] | what happened |
+//! | [`event`], [`cause`] | what happened, and why sessions disappear |
 //! | [`budget`] | bytes of response headers that layers share |
 //! | [`cookie`], [`hygiene`] | cookies of a request, and answers that shared caches must not keep |
 //! | [`order`] | the order of layers |
@@ -24,6 +24,7 @@
 pub mod backend;
 pub mod budget;
 pub mod bus;
+pub mod cause;
 pub mod cookie;
 pub mod credential;
 pub mod engine_clock;
@@ -49,6 +50,7 @@ pub use self::{
     backend::{Carriage, Carrier, Committed, Intent, Lifecycle, Opening, SessionBackend, Ticket},
     budget::HeaderBudget,
     bus::{Bus, BusEvent, Notice, Published, PublisherId, Subscription},
+    cause::Cause,
     credential::{
         CREDENTIAL_FORMAT, Credential, Key, KeyRing, KeyRole, Lineage, OpenedCredential, RecordKey, SEALED_LEN, Sealer, Secret, SecretHash,
         SessionTag, Verdict,

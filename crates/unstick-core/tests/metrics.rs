@@ -37,6 +37,7 @@ fn events_are_counted_by_kind_and_instance() {
         for _ in 0..3 {
             events.emit_with(EventKind::SessionFound, || panic!("nobody looks at the tag"), "");
         }
+        events.emit(EventKind::BackendEvicted, None, "");
         events.clone().emit(EventKind::DrainEnded, None, "the last kind has a counter too");
     });
     let recorded = recorder.0.lock().unwrap();
@@ -49,6 +50,10 @@ fn events_are_counted_by_kind_and_instance() {
         .collect();
     assert_eq!(
         told,
-        ["unstick_events_total kind=session_found,instance=node-1 3", "unstick_events_total kind=drain_ended,instance=node-1 1",]
+        [
+            "unstick_events_total kind=session_found,cause=none,instance=node-1 3",
+            "unstick_events_total kind=backend_evicted,cause=eviction,instance=node-1 1",
+            "unstick_events_total kind=drain_ended,cause=none,instance=node-1 1",
+        ]
     );
 }

@@ -3,6 +3,7 @@
 //! | guide | question |
 //! |---|---|
 //! | [`affinity`] | how to turn sticky sessions off, step by step |
+//! | [`disappearing`] | sessions disappear: which of six causes it is, and what to do about each |
 //! | `one_truth` (feature `cache`) | how to get from a cache in each process to one truth on every node |
 //! | [`outages`] | what happens when the store hangs, dies, forgets or cannot be reached |
 //!
@@ -20,6 +21,9 @@
 
 #[doc = include_str!("../docs/affinity.md")]
 pub mod affinity {}
+
+#[doc = include_str!("../docs/disappearing.md")]
+pub mod disappearing {}
 
 #[doc = include_str!("../docs/outages.md")]
 pub mod outages {}

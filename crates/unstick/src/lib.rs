@@ -20,6 +20,8 @@ pub use unstick_core::{Events, Key, KeyRing, Lifetimes, Runtime, Scope};
 pub use unstick_memory as memory;
 #[cfg(feature = "redis")]
 pub use unstick_redis as redis;
+#[cfg(feature = "replicated")]
+pub use unstick_replicated as replicated;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use unstick_sql as sql;
 #[cfg(feature = "token")]

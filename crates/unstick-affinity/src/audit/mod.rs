@@ -80,3 +80,4 @@ pub use self::{
     finding::{Finding, FindingKind},
     layer::{AuditFuture, AuditLayer, AuditService},
 };
+pub(crate) use self::{host::first, line::Line};

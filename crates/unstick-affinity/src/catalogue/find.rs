@@ -87,6 +87,11 @@ const fn index() -> ([Slot; 256], [Entry; count()]) {
     (slots, entries)
 }
 
+/// The lengths that names with this first byte can have, a bit for each; the last bit is for all that are longer.
+pub(crate) fn lengths(first: u8) -> u64 {
+    SLOTS[usize::from(first)].lengths
+}
+
 /// The row and cookie that a name belongs to. First byte and length rule out nearly every foreign name.
 #[inline]
 pub(crate) fn find(name: &[u8]) -> Option<Entry> {

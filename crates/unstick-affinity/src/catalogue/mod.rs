@@ -23,7 +23,7 @@ mod page;
 mod product;
 mod rows;
 
-pub(crate) use self::find::find;
+pub(crate) use self::find::{find, lengths};
 pub use self::{
     find::{product, product_of, products, suspects},
     page::page,

@@ -51,10 +51,18 @@ pub(super) enum Kept {
 }
 
 /// In the extensions of a request that its drain counts already: another layer of the same drain leaves it at that.
+#[cfg(feature = "server")]
 #[derive(Debug, Clone)]
 pub(super) struct Counted(pub(super) Drain);
 
 /// Whether `drain` counts the request already, because its server does.
+#[cfg(feature = "server")]
 pub(super) fn is_counted(extensions: &Extensions, drain: &Drain) -> bool {
-    cfg!(feature = "server") && extensions.get::<Counted>().is_some_and(|Counted(by)| by.is_same(drain))
+    extensions.get::<Counted>().is_some_and(|Counted(by)| by.is_same(drain))
+}
+
+/// Without a server of its own, nobody else counts.
+#[cfg(not(feature = "server"))]
+pub(super) fn is_counted(_: &Extensions, _: &Drain) -> bool {
+    false
 }

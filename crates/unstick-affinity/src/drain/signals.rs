@@ -9,6 +9,8 @@ impl Drain {
     /// the second. Opt-in, because it is process-wide: from now on, and for as long as the process lives, these signals no longer end it by
     /// themselves, also when the drain is over. Call it once, from where the process is yours.
     ///
+    /// A wrapper that passes one signal on twice (a terminal's Ctrl-C to the whole group, and its own) cuts by that.
+    ///
     /// The watch ends with the second signal; signals after that do nothing.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::{Case, MAX_BYTES, MAX_LINES, Plan, plan};
 use crate::{
     catalogue,
     decide::{Own, carried},
+    filter::Filter,
     judge::Verdict,
     marker::{self, Marker, Run, tests::any_marker},
     pin::PinCookie,
@@ -33,15 +34,19 @@ impl Bench {
         let mut rows = Tally::of_catalogue().rows;
         let own = pins.into_iter().map(|pin| {
             rows.push(Row::new(&pin.name, None));
-            Own { pin, row: rows.len() - 1 }
+            Own::new(pin, rows.len() - 1)
         });
         let own = own.collect();
         Self { own, rows, response: HeaderMap::new(), budget: HeaderBudget::default(), run: None, bucket: None }
     }
 
     fn plan(&mut self, cookies: &str, host: Option<&str>, path: &str) -> Plan {
-        let carried = carried(&headers(&COOKIE, &[cookies.to_owned()]), &self.own);
-        let case = Case { own: &self.own, rows: &self.rows, carried: &carried, host, path, run: self.run, bucket: self.bucket };
+        let carried =
+            carried(&headers(&COOKIE, &[cookies.to_owned()]), &Filter::new(self.own.iter().map(|own| own.pin.name.as_str())), &self.own)
+                .map(|carried| *carried)
+                .unwrap_or_default();
+        let case =
+            Case { own: &self.own, rows: &self.rows, carried: &carried, host, outer: None, path, run: self.run, bucket: self.bucket };
         plan(case, &self.response, &mut self.budget)
     }
 
@@ -252,7 +257,7 @@ proptest! {
         let marker = added.iter().filter_map(|line| line.strip_prefix("unstick-pins=")).map(|line| line.split(';').next().unwrap_or_default());
         let marker: Vec<_> = marker.collect();
         prop_assert!(marker.len() <= 1 && marker.iter().all(|value| value.is_empty() || Marker::parse(value.as_bytes()).is_some()));
-        let may_mark = run || !markers.is_empty() || plan.told.len() > 0;
+        let may_mark = run || !markers.is_empty() || !plan.told.is_empty();
         prop_assert!(marker.is_empty() || may_mark, "{:?}", added);
     }
 }

@@ -36,6 +36,18 @@ impl AffinityLayerBuilder {
 }
 
 impl Sources {
+    /// Whether clients must leave this node whatever the switch says.
+    #[cfg(feature = "drain")]
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.as_ref().is_some_and(Drain::has_begun)
+    }
+
+    #[cfg(not(feature = "drain"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    pub(crate) fn is_draining(&self) -> bool {
+        false
+    }
+
     pub(crate) fn findings(&self) -> Vec<FindingReport> {
         let told = |one: Finding| FindingReport {
             kind: one.kind.as_str().to_owned(),

@@ -6,3 +6,4 @@ mod model;
 mod readiness;
 mod sessions;
 mod support;
+mod unpinning;

@@ -12,10 +12,7 @@ use std::{
 
 use http::Request;
 use hyper::body::Incoming;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tower::service_fn;
 use unstick_affinity::drain::{
     Listener,
@@ -158,16 +155,16 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
         let service = service_fn(move |request: Request<Incoming>| served.clone().answer(request));
         let serve = unstick_affinity::drain::serve(inner, service, &course.drain).into_future();
         let (closing, connected) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (sender, mut answers) = mpsc::unbounded_channel();
+        let mut clients = Vec::new();
         for number in 0..8_usize {
-            let (closing, connected, sender) = (closing.clone(), connected.clone(), sender.clone());
-            tokio::spawn(async move {
-                let Ok(stream) = TcpStream::connect(address).await else { return };
+            let (closing, connected) = (closing.clone(), connected.clone());
+            clients.push(tokio::spawn(async move {
+                let stream = TcpStream::connect(address).await.ok()?;
                 // Connected before that was set: the system has accepted it before the drain was closing.
                 let must_be_answered = !closing.load(Ordering::SeqCst);
                 connected.fetch_add(1, Ordering::SeqCst);
                 if !must_be_answered {
-                    return;
+                    return None;
                 }
                 let mut client = Raw(stream);
                 if number % 2 == 0 {
@@ -176,10 +173,9 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
                     }
                 }
                 client.send(GET_QUICK).await;
-                sender.send(client.rest().await).unwrap();
-            });
+                Some(client.rest().await)
+            }));
         }
-        drop(sender);
         // Not served at all until it closes, or from the beginning, or some of both.
         let mut serve = Some(serve);
         let mut server = (round % 2 == 0).then(|| tokio::spawn(serve.take().unwrap()));
@@ -190,7 +186,8 @@ async fn nobody_whom_the_system_has_accepted_is_lost() {
         if let Some(serve) = serve {
             server = Some(tokio::spawn(serve));
         }
-        while let Some(answer) = soon(answers.recv()).await {
+        for client in clients {
+            let Some(answer) = soon(client).await.unwrap() else { continue };
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("quick\r\n0\r\n\r\n"), "{answer}");
             before_closing += 1;
         }
@@ -223,4 +220,18 @@ async fn handlers_know_the_other_end() {
     client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(client.rest().await.ends_with(&format!("\r\n\r\n{here}")));
     server.task.abort();
+}
+
+#[tokio::test]
+async fn settings_that_would_serve_nobody_are_refused() {
+    let course = Course::new();
+    let shop = Shop::default();
+    let service = service_fn(move |request: Request<Incoming>| shop.clone().answer(request));
+    for server in [
+        running!(service.clone(), &course.drain, max_connections(0)),
+        running!(service.clone(), &course.drain, header_read_timeout(std::time::Duration::ZERO)),
+        running!(service.clone(), &course.drain, grace(std::time::Duration::ZERO)),
+    ] {
+        assert_eq!(soon(server.task).await.unwrap().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
 }

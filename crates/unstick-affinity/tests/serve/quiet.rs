@@ -39,6 +39,20 @@ async fn idle_between_requests_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_system_has_makes_a_connection_busy() {
+    let (course, _, server) = serving().await;
+    let mut client = Raw::connect(server.address).await;
+    client.send(GET_QUICK).await;
+    client.read_to("0\r\n\r\n").await;
+    // Without a turn of the runtime in between: it cannot know of the request when it closes.
+    assert_eq!(client.0.try_write(GET_QUICK.as_bytes()).unwrap(), GET_QUICK.len());
+    course.close();
+    let answer = client.rest().await;
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("quick\r\n0\r\n\r\n"), "{answer}");
+    assert_eq!(server.end().await.finished, 1);
+}
+
+#[tokio::test]
 async fn who_has_just_connected_is_answered() {
     let (course, _, server) = serving().await;
     let mut client = Raw::connect(server.address).await;
@@ -49,6 +63,26 @@ async fn who_has_just_connected_is_answered() {
     let answer = client.rest().await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("connection: close\r\n"), "{answer}");
     assert_eq!(server.end().await.finished, 1);
+}
+
+/// Two ports of one process.
+#[tokio::test]
+async fn the_drain_has_not_ended_while_another_server_waits_for_its_clients() {
+    let (course, shop, server) = serving().await;
+    let idle = running!(service_fn(move |request: Request<Incoming>| shop.clone().answer(request)), &course.drain);
+    let mut client = Raw::connect(server.address).await;
+    has_seen_everything(&server).await;
+    course.close();
+    idle.refuses().await;
+    server.refuses().await;
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+        assert_eq!(course.drain.phase(), unstick_affinity::drain::Phase::Closing);
+    }
+    client.send(GET_QUICK).await;
+    assert!(client.rest().await.contains("200 OK"));
+    assert_eq!((server.end().await.finished, idle.end().await.finished), (1, 1));
+    assert_eq!(course.log.count(unstick_core::EventKind::DrainEnded), 1);
 }
 
 #[tokio::test]

@@ -163,10 +163,12 @@ impl Course {
 
     /// To the end of the readiness window.
     pub(crate) fn close(&self) {
-        self.drain.begin();
+        // From a thread without a runtime: nobody but the server concludes the drain.
+        std::thread::scope(|scope| scope.spawn(|| self.drain.begin()).join()).unwrap();
         assert_eq!(self.drain.phase(), Phase::Turning);
         self.clock.advance(WINDOW);
-        assert_eq!(self.drain.phase(), Phase::Closing);
+        // Or beyond it already, when nothing was left.
+        assert!(self.drain.phase() >= Phase::Closing);
     }
 
     pub(crate) fn cuts(&self) -> Vec<String> {

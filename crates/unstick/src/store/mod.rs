@@ -16,6 +16,8 @@
 //! `sealing=encrypted` (the default) or `signed` (clients can then read all that is in their sessions), `max_token=CHARACTERS`, `issuer=NAME`, `purpose=NAME`, and `revocations=URL`: a store,
 //! its URL percent-encoded, that is asked for ended sessions (with `fail_open=yes` they pass while it cannot be asked).
 //!
+//! Two of them can be one that survives the loss of either: feature `replicated`, `unstick::replicated`.
+//!
 //! ```
 //! # #[cfg(feature = "memory")] {
 //! use unstick::{Key, KeyRing, Scope, session::SessionLayer, store};
