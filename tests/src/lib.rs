@@ -4,6 +4,7 @@ mod app;
 pub mod cache;
 mod cluster;
 mod cookies;
+pub mod deploy;
 pub mod outage;
 pub mod stores;
 pub mod wire;

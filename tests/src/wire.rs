@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use http::HeaderMap;
@@ -45,6 +45,32 @@ impl Process {
         io::BufRead::read_line(&mut io::BufReader::new(out), &mut line)?;
         let address = line.trim().parse().map_err(|_| io::Error::other(format!("{arguments:?} said {line:?} for its address")))?;
         Ok(Self { child, address })
+    }
+
+    /// SIGTERM, as platforms send it.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn terminate(&self) -> io::Result<()> {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err(io::Error::other("no such process")) }
+    }
+
+    /// Writes a line to its input.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        let input = self.child.stdin.as_mut().ok_or_else(|| io::Error::other("no input"))?;
+        io::Write::write_all(input, format!("{line}\n").as_bytes())
+    }
+
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
     /// SIGKILL.

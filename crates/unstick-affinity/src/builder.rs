@@ -8,12 +8,8 @@ use std::{
 use unstick_core::{ConfigError, EventKind, Events, Scope};
 
 use crate::{
-    AffinityLayer, Balancer, Head, Percent, PinCookie, Switch, catalogue,
-    decide::Own,
-    filter::Filter,
-    fly, marker,
-    report::Sources,
-    tally::{Row, Tally},
+    AffinityLayer, Balancer, Head, Percent, PinCookie, Switch, decide::Own, filter::Filter, fly, marker, named, report::Sources,
+    tally::Tally,
 };
 
 /// What the layer and its services share.
@@ -125,6 +121,10 @@ impl AffinityLayerBuilder {
     /// Also deletes this cookie, with every response, whether or not the request carries it. For balancers whose cookie's name is the
     /// operator's choice, and those that take it out of the request; where the product is known, [`behind`](Self::behind) says more. Call again
     /// for more. Default: none.
+    ///
+    /// **Never name a cookie that the application sets**, such as the session's: every response would delete it. The session layer's default name, and
+    /// the name that [`audit`](Self::audit) is given, are refused. Any other that a response of the application sets is left alone
+    /// by this node from then on, and told once as [`EventKind::CookieMisconfigured`] and in the report.
     pub fn expire(mut self, pin: PinCookie) -> Self {
         self.cookies.push(pin);
         self
@@ -139,7 +139,7 @@ impl AffinityLayerBuilder {
     /// Notices clients that stay on one node without any pin cookie that is seen, because the balancer goes by their address, hides its cookie or
     /// remembers them itself. So many of 100 clients carry a small cookie with the last node's hash and a count, which is written with
     /// every response; eight responses in a row by one node are reported, once, as [`EventKind::RoutePinned`]. By chance that happens to one in 2187
-    /// such rows on three nodes and one in 128 on two; on a single node always.
+    /// such rows on three nodes and one in 128 on two; on a single node always, and where a balancer hands out connections rather than requests.
     ///
     /// Default: nobody is watched. One percent of the clients is enough to see a pin that all have. The node must have a name: see [`events`](Self::events).
     pub fn watch_routes(mut self, clients: Percent) -> Self {
@@ -157,7 +157,8 @@ impl AffinityLayerBuilder {
     ///
     /// # Errors
     /// When nothing is said about sessions, or they are in one process's memory and their loss is not allowed; when a product is not in the
-    /// catalogue; when routes are watched by a node without a name.
+    /// catalogue; when a named cookie is not the balancer's, is named twice, or the deletions of all do not fit in a response; when routes are watched
+    /// by a node without a name.
     pub fn build(self) -> Result<AffinityLayer, ConfigError> {
         match self.sessions {
             Sessions::Unsaid => {
@@ -185,7 +186,7 @@ impl AffinityLayerBuilder {
             ));
         }
         let mut tally = Tally::of_catalogue();
-        let own = own(self.balancers, self.cookies, &mut tally.rows)?;
+        let own = named::own(self.balancers, self.cookies, self.sources.audit.as_ref(), &mut tally.rows)?;
         tally.name(self.events.instance());
         let fly = tally.rows.iter().position(|row| row.label == fly::PRODUCT && row.is_configured);
         let node = marker::node(self.events.instance());
@@ -196,35 +197,4 @@ impl AffinityLayerBuilder {
         let config = Config { switch, own, filter, events, tally, sources, watch, fly, is_plain, marked: AtomicU8::new(0) };
         Ok(AffinityLayer { config: Arc::new(config) })
     }
-}
-
-/// The operator's cookies with their rows. Of several with one name the last counts.
-fn own(balancers: Vec<Balancer>, cookies: Vec<PinCookie>, rows: &mut Vec<Row>) -> Result<Vec<Own>, ConfigError> {
-    let mut all: Vec<Own> = Vec::new();
-    let mut add = |pin: PinCookie, row| {
-        all.retain(|own| own.pin.name != pin.name);
-        all.push(Own { pin, row });
-    };
-    for balancer in balancers {
-        let Some(row) = rows.iter_mut().position(|row| row.product.is_some_and(|product| product.name == balancer.product)) else {
-            return Err(ConfigError::new(format!(
-                "`{}` is no product of the catalogue: use one of the names in `catalogue::products()`, or `expire(PinCookie::new(..))` alone",
-                balancer.product
-            )));
-        };
-        rows[row].is_configured = true;
-        rows[row].cookies.extend(balancer.cookies.iter().map(|pin| pin.name.clone()));
-        balancer.cookies.into_iter().for_each(|pin| add(pin, row));
-    }
-    for pin in cookies {
-        let known = catalogue::product_of(pin.name.as_bytes()).map_or(pin.name.as_str(), |product| product.name);
-        let row = rows.iter().position(|row| row.label == known).unwrap_or_else(|| {
-            rows.push(Row::new(&pin.name, None));
-            rows.len() - 1
-        });
-        rows[row].is_configured = true;
-        rows[row].cookies.push(pin.name.clone());
-        add(pin, row);
-    }
-    Ok(all)
 }

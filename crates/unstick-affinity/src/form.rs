@@ -35,8 +35,13 @@ impl Deletion<'_> {
         if self.is_cross_site {
             line.push_str("; SameSite=None");
         }
-        if self.is_cross_site || self.is_partitioned || has_prefix(self.name, "__Secure-") || is_host_prefixed(self.name) {
+        // Without what the prefix of its name promises, browsers refuse a deletion as well.
+        let is_http_only = has_prefix(self.name, "__Http-") || has_prefix(self.name, "__Host-Http-");
+        if self.is_cross_site || self.is_partitioned || is_http_only || has_prefix(self.name, "__Secure-") || is_host_prefixed(self.name) {
             line.push_str("; Secure");
+        }
+        if is_http_only {
+            line.push_str("; HttpOnly");
         }
         if self.is_partitioned {
             line.push_str("; Partitioned");
@@ -94,7 +99,7 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
 
 /// The ways in which a configured cookie is deleted with every response.
 pub(crate) fn configured<'a>(pin: &'a PinCookie, host: Option<&'a str>) -> Vec<Deletion<'a>> {
-    let host = host.filter(|host| !is_host_prefixed(&pin.name) && !pin.domains.iter().any(|domain| domain == host));
+    let host = host.filter(|host| !is_host_prefixed(&pin.name) && !pin.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host)));
     let domains = pin.domains.iter().map(|domain| Some(domain.as_str())).chain([None]).chain(host.map(Some));
     let (is_cross_site, is_partitioned) = (pin.is_cross_site, pin.is_partitioned);
     let form = |domain, path| Deletion { name: &pin.name, domain, path, is_cross_site, is_partitioned };

@@ -14,7 +14,7 @@ pub(crate) const ROUTE_RUN: u16 = 8;
 /// How it stands with a pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Not told yet, as far as the client remembers.
+    /// Not told yet, as far as the client remembers, or not any more.
     First,
     /// Told, and it is still there.
     Kept,
@@ -37,10 +37,12 @@ pub(crate) struct Telling {
     pub(crate) limit: u8,
 }
 
-/// About a pin that the request carries.
-pub(crate) fn present(entry: Option<&Entry>) -> Verdict {
+/// About a pin that the request carries. `is_always`: it is told with every response, also after all was tried in vain.
+pub(crate) fn present(entry: Option<&Entry>, is_always: bool) -> Verdict {
     match entry.map(|entry| entry.state) {
         None => Verdict::First,
+        // No answer: nothing was told. One such client would outweigh all others.
+        Some(State::Stopped) if !is_always => Verdict::First,
         Some(State::Told(_) | State::Stopped) => Verdict::Kept,
         Some(State::Retold | State::Gone) => Verdict::Again,
     }
@@ -120,10 +122,10 @@ mod tests {
         let second = told(Some(&first), 20, 5);
         assert_eq!((second.state, second.from, second.count), (State::Told(0), 0, 5));
         let third = told(Some(&second), 20, 5);
-        assert_eq!((present(Some(&third)), third.from, third.count), (Verdict::Kept, 5, 5));
+        assert_eq!((present(Some(&third), false), third.from, third.count), (Verdict::Kept, 5, 5));
         assert_eq!(absent(&third, 7), Some(Verdict::Gone));
         let gone = Entry { state: State::Gone, ..third };
-        assert_eq!((absent(&gone, 7), present(Some(&gone))), (None, Verdict::Again));
+        assert_eq!((absent(&gone, 7), present(Some(&gone), false)), (None, Verdict::Again));
         let again = told(Some(&gone), 20, 5);
         assert_eq!((again.state, again.from, again.count), (State::Retold, 5, 5));
         let once_more = told(Some(&again), 20, 5);

@@ -38,7 +38,7 @@
 //!
 //! # What it leaves alone
 //! Cookies that the handler sets in the same response; responses that shared caches may keep (`public`, `s-maxage`, a CDN's
-//! own control header), 304 and 1xx: these get the ARR header and nothing else. Every other `Set-Cookie` line stays as it is, byte for byte,
+//! own control header, `max-age` or `Expires` without `private`), 304 and 1xx: these get the ARR header and nothing else. Every other `Set-Cookie` line stays as it is, byte for byte,
 //! and ours come last. At most 8 lines and 1 KB are added to a response, and never more than the session layer left of
 //! [`HeaderBudget`](unstick_core::HeaderBudget): nginx answers 502 when a response's head outgrows its 4 KB buffer.
 //!
@@ -59,6 +59,28 @@
 //!
 //! # Features
 //! `drain`: the module `drain`, for a node that is going to stop: its balancer is told first, and what is in flight is awaited.
+//!
+//! # Cost
+//! Instructions per request over a layer that does nothing, as callgrind counts them, default release profile, over an axum router whose
+//! empty answer takes some 6 000 (`cargo xtask bench affinity`):
+//!
+//! | request | instructions | allocations |
+//! |---|---:|---:|
+//! | a layer that only sets the header; tower-http's | +345; +698 | 0 |
+//! | switched off | +172 | 0 |
+//! | no cookie | +476 | 0 |
+//! | a session's cookie and two foreign ones | +692 | 0 |
+//! | a pin, first time | +15 847 | 29 |
+//! | the pin, although it was told to go | +33 686 | 48 |
+//! | the pin has gone | +11 151 | 20 |
+//! | a client remembered as having lost it | +7 998 | 13 |
+//! | behind HAProxy, no pin: its cookie is deleted with every response | +10 504 | 18 |
+//! | for half of the clients, within; outside | +1 471; +874 | 0 |
+//! | a client whose route is watched | +9 489 | 16 |
+//! | the drain's layer, while serving | +1 026 | 1 |
+//! | the audit, with its cookie; without any | +1 122; +6 650 | 0; 1 |
+//!
+//! Up to some 200 of each come and go with what the compiler happens to inline.
 //!
 //! # Order
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the extensions of the first responses and of all that it
@@ -82,6 +104,7 @@ mod future;
 mod judge;
 mod layer;
 mod marker;
+mod named;
 mod percent;
 mod pin;
 mod plan;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
@@ -18,7 +19,6 @@ pub(crate) const BUCKET: &str = "unstick-bucket";
 const BUCKETS: u8 = 100;
 
 /// What a [`Switch`] may look at: the request's head, and the client's bucket.
-#[derive(Debug)]
 pub struct Head<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -30,6 +30,13 @@ pub struct Head<'a> {
 enum Bucket {
     Carried(u8),
     Drawn(u8),
+}
+
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Path and headers hold what a user would not tell: the session's cookie, for one.
+        f.debug_struct("Head").field("method", self.method).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Head<'a> {
@@ -152,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{BUCKETS, Head, Percent, draw};
-    use crate::Switch;
+    use crate::{Switch, decide::tests::any_value};
 
     fn with<T>(cookie: &[u8], look: impl FnOnce(&Head<'_>) -> T) -> T {
         let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_bytes(cookie).unwrap())]);
@@ -192,11 +199,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let line = [b"unstick-bucket=", bytes.as_slice()].concat();
-            if HeaderValue::from_bytes(&line).is_ok() {
-                prop_assert!(with(&line, |head| head.bucket()) < BUCKETS);
-            }
+        fn any_bytes_are_read_without_harm(value in any_value(60)) {
+            let line = [b"unstick-bucket=", value.as_bytes()].concat();
+            prop_assert!(with(&line, |head| head.bucket()) < BUCKETS);
         }
     }
 }

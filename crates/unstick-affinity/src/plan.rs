@@ -95,7 +95,10 @@ pub(crate) fn plan(case: Case<'_>, response: &HeaderMap, shared: &mut HeaderBudg
     let before = case.carried.marker.as_ref();
     let unseen = absent(case, &mut plan.verdicts);
     let seen = case.carried.pins.iter();
-    plan.verdicts.extend(seen.map(|pin| (pin.row, judge::present(before.and_then(|marker| marker.entry(key(case.rows, pin)))))));
+    plan.verdicts.extend(seen.map(|pin| {
+        let entry = before.and_then(|marker| marker.entry(key(case.rows, pin)));
+        (pin.row, judge::present(entry, matches!(pin.origin, Origin::Configured(_))))
+    }));
 
     let bucket =
         case.bucket.filter(|_| !is_set_by_handler(response, BUCKET)).and_then(|bucket| line(BUCKET, &bucket.to_string(), BUCKET_KEPT));
@@ -148,7 +151,7 @@ fn key(rows: &[Row], pin: &SeenPin) -> Key {
 
 fn wishes<'a>(case: Case<'a>, response: &HeaderMap) -> Vec<Wish<'a>> {
     let pin_of = |index| case.carried.pins.iter().find(|pin| pin.origin == Origin::Configured(index));
-    let own = case.own.iter().enumerate().map(|(index, own)| {
+    let own = case.own.iter().enumerate().filter(|(_, own)| !own.is_theirs()).map(|(index, own)| {
         let likely = form::configured(&own.pin, case.host);
         (own.row, own.pin.name.as_str(), likely, pin_of(index), true)
     });

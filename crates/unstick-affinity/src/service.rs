@@ -23,10 +23,12 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let unpinning = Unpinning::of(&self.config, &Head::new(request.method(), request.uri(), request.headers()));
         ResponseFuture { inner: self.inner.call(request), unpinning }

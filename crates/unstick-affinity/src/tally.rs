@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use crate::{
@@ -65,6 +65,8 @@ pub(crate) struct Row {
     pub(crate) is_configured: bool,
     /// The names that the operator gave.
     pub(crate) cookies: Vec<String>,
+    /// One of them is set by the application itself, and is not deleted any more.
+    is_left: AtomicBool,
     instance: Arc<str>,
     counts: Counts,
 }
@@ -83,7 +85,20 @@ struct Counts {
 impl Row {
     pub(crate) fn new(label: &str, product: Option<&'static Product>) -> Self {
         let (instance, counts) = (Arc::default(), Counts::default());
-        Self { label: label.to_owned(), product, is_configured: false, cookies: Vec::new(), instance, counts }
+        Self {
+            label: label.to_owned(),
+            product,
+            is_configured: false,
+            cookies: Vec::new(),
+            is_left: AtomicBool::new(false),
+            instance,
+            counts,
+        }
+    }
+
+    /// The application sets a cookie of it.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     fn add(&self, count: &Count, what: &'static str) {
@@ -131,7 +146,8 @@ impl Row {
             kept: kept.get(),
             again: again.get(),
         };
-        Pinned { label: &self.label, product: self.product, is_configured: self.is_configured, cookies: &self.cookies, counts }
+        let is_left = self.is_left.load(Ordering::Relaxed);
+        Pinned { label: &self.label, product: self.product, is_configured: self.is_configured, cookies: &self.cookies, is_left, counts }
     }
 }
 

@@ -1,6 +1,9 @@
 //! One request's way through the layer: what is noted when it comes, and done when its response is there.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, Uri,
@@ -11,7 +14,7 @@ use unstick_core::{AffinityRan, EventKind, HeaderBudget};
 use crate::{
     Head, Switch,
     builder::Config,
-    decide::{self, Carried},
+    decide::{self, Carried, Origin, Own},
     fly, form,
     judge::{self, ROUTE_RUN, Verdict},
     marker::Run,
@@ -36,7 +39,6 @@ pub(crate) enum Unpinning {
     Work(Box<Work>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Work {
     config: Arc<Config>,
     is_on: bool,
@@ -46,6 +48,13 @@ pub(crate) struct Work {
     run: Option<Run>,
     bucket: Option<u8>,
     is_replay_cached: bool,
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths may hold what a user would not tell.
+        f.debug_struct("Work").field("is_on", &self.is_on).finish_non_exhaustive()
+    }
 }
 
 impl Unpinning {
@@ -68,12 +77,12 @@ impl Unpinning {
     }
 
     #[inline]
-    pub(crate) fn finish<R>(self, response: &mut Response<R>) {
+    pub(crate) fn finish<R>(&self, response: &mut Response<R>) {
         match self {
             Self::Nothing => {}
             Self::Header { is_marked } => {
                 disable_arr(response.headers_mut());
-                if is_marked {
+                if *is_marked {
                     response.extensions_mut().insert(AffinityRan);
                 }
             }
@@ -85,12 +94,18 @@ impl Unpinning {
 /// A handler that sets the header itself has its reasons: a warm-up page may want to stay pinned.
 #[inline]
 fn disable_arr(headers: &mut HeaderMap) {
-    headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    if headers.len() != headers.keys_len() {
+        headers.entry(ARR_HEADER).or_insert(ARR_VALUE);
+    } else if let Some(theirs) = headers.insert(ARR_HEADER, ARR_VALUE) {
+        // Looking first, which is for nothing as a rule, would double the cost.
+        headers.insert(ARR_HEADER, theirs);
+    }
 }
 
 #[inline(never)]
 fn work(config: &Arc<Config>, head: &Head<'_>, carried: Option<Box<Carried>>) -> Box<Work> {
-    let carried = carried.map(|carried| *carried).unwrap_or_default();
+    let mut carried = carried.map(|carried| *carried).unwrap_or_default();
+    carried.pins.retain(|pin| !matches!(pin.origin, Origin::Configured(index) if config.own.get(index).is_some_and(Own::is_theirs)));
     let mut rows: Vec<usize> = Vec::new();
     for pin in &carried.pins {
         if !rows.contains(&pin.row) {
@@ -124,7 +139,7 @@ impl Work {
         Self { config, is_on, carried: Carried::default(), host: None, path: String::new(), run: None, bucket, is_replay_cached: false }
     }
 
-    fn finish<R>(self, response: &mut Response<R>) {
+    fn finish<R>(&self, response: &mut Response<R>) {
         let config = &*self.config;
         if self.is_on {
             disable_arr(response.headers_mut());
@@ -136,6 +151,9 @@ impl Work {
         {
             row.told();
             config.events.emit_with(EventKind::PinExpired, || None, &row.label);
+        }
+        if self.is_on && response.headers().contains_key(SET_COOKIE) {
+            leave_theirs(config, response.headers());
         }
         let is_idle = config.own.is_empty()
             && self.carried.pins.is_empty()
@@ -205,8 +223,44 @@ impl Work {
     }
 }
 
+/// A cookie that the application sets was named by mistake, and deleting it would end every session if it is the session's.
+fn leave_theirs(config: &Config, response: &HeaderMap) {
+    for own in config.own.iter().filter(|own| own.becomes_theirs(response)) {
+        if let Some(row) = config.tally.row(own.row) {
+            row.leave();
+        }
+        let detail =
+            format!("`{}` was named to the affinity layer as a pin, and the application sets it itself: it is left alone", own.pin.name);
+        config.events.emit(EventKind::CookieMisconfigured, None, &detail);
+    }
+}
+
 /// HTTP/2 has the host in the URI, HTTP/1 in a header.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let host = uri.host().or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))?;
     form::domain_of(host).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::VARY};
+
+    use super::{ARR_HEADER, disable_arr};
+
+    #[test]
+    fn the_handlers_own_header_stays() {
+        let after = |theirs: &[&'static str], other: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            theirs.iter().for_each(|value| _ = headers.append(ARR_HEADER, HeaderValue::from_static(value)));
+            other.iter().for_each(|value| _ = headers.append(VARY, HeaderValue::from_static(value)));
+            disable_arr(&mut headers);
+            assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), other);
+            headers.get_all(ARR_HEADER).iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for other in [&[][..], &["cookie"], &["cookie", "origin"]] {
+            assert_eq!(after(&[], other), ["true"]);
+            assert_eq!(after(&["false"], other), ["false"]);
+            assert_eq!(after(&["false", "x"], other), ["false", "x"]);
+        }
+    }
 }

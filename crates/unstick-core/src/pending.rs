@@ -42,6 +42,12 @@ impl Pending {
         *self.0.borrow()
     }
 
+    /// Whether both are one count.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Completes at a moment at which there is none. More may begin afterwards.
     ///
     /// # Cancel safety
@@ -81,5 +87,10 @@ mod tests {
             assert_eq!(pending.count(), left);
             assert_eq!(idle.as_mut().poll(&mut cx).is_ready(), left == 0);
         }
+    }
+    #[test]
+    fn clones_are_the_same_count() {
+        let pending = Pending::default();
+        assert!(pending.is_same(&pending.clone()) && !pending.is_same(&Pending::default()));
     }
 }

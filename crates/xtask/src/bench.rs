@@ -20,6 +20,7 @@ const VALGRIND: Need = Need { program: "valgrind", package: "valgrind", why: "co
 
 const PARTS: &[Part] = &[
     Part { name: "session", package: "unstick-benches", is_among_peers: false, need: None },
+    Part { name: "affinity", package: "affinity", is_among_peers: true, need: Some(VALGRIND) },
     Part { name: "instructions", package: "instructions", is_among_peers: true, need: Some(VALGRIND) },
     Part {
         name: "redis",

@@ -1,25 +1,39 @@
 //! HAProxy.
 
+use unstick_affinity::{Balancer, report::Verdict};
 use unstick_testkit::servers::balancer::HaProxy;
 
-use crate::site::{Shop, assert_free, assert_pinned, walk};
+use crate::site::{Shop, assert_free, assert_named, assert_pinned, assert_told, walk};
 
-const PIN: &str = "SRV";
+fn told() -> Shop {
+    Shop::behind([Balancer::haproxy("SRV").unwrap()])
+}
+
+/// Where the application is not told of what it cannot see.
+fn untold() -> Shop {
+    Shop::behind([])
+}
 
 /// With `preserve` it lets the layer's line through and adds none of its own; without, it takes the line away.
 #[tokio::test]
 async fn insert_with_preserve_is_undone_by_the_layer() {
     for stick in [HaProxy::InsertPreserve, HaProxy::InsertPreserveDomain("shop.test".to_owned())] {
         assert_pinned(walk(&Shop::off(), stick.clone()).await);
-        assert_free(walk(&Shop::on(PIN), stick).await);
+        let shop = told();
+        let Some(spread) = walk(&shop, stick).await else { return };
+        assert_free(Some(spread));
+        assert_told(&shop, "haproxy", Verdict::NotSeen);
     }
 }
 
 #[tokio::test]
 async fn insert_without_preserve_is_not() {
-    for stick in [HaProxy::Insert, HaProxy::InsertIndirect] {
+    for (stick, verdict) in [(HaProxy::Insert, Verdict::NoEffect), (HaProxy::InsertIndirect, Verdict::Hidden)] {
         assert_pinned(walk(&Shop::off(), stick.clone()).await);
-        assert_pinned(walk(&Shop::on(PIN), stick).await);
+        let shop = told();
+        let Some(spread) = walk(&shop, stick).await else { return };
+        assert_pinned(Some(spread));
+        assert_named(&shop, "haproxy", Some(verdict));
     }
 }
 
@@ -27,14 +41,20 @@ async fn insert_without_preserve_is_not() {
 async fn what_goes_by_the_session_ends_when_its_cookie_has_another_name() {
     for stick in [HaProxy::Rewrite, HaProxy::Prefix, HaProxy::StickTable] {
         assert_pinned(walk(&Shop::off(), stick.clone()).await);
-        assert_pinned(walk(&Shop::on(PIN), stick.clone()).await);
-        assert_free(walk(&Shop::on(PIN).renamed(), stick).await);
+        let shop = untold();
+        let Some(spread) = walk(&shop, stick.clone()).await else { return };
+        assert_pinned(Some(spread));
+        assert_named(&shop, "haproxy-session-cookie", None);
+        assert_free(walk(&untold().renamed(), stick).await);
     }
 }
 
 #[tokio::test]
 async fn the_address_pins_whatever_is_sent() {
-    for shop in [Shop::off(), Shop::on(PIN), Shop::on(PIN).renamed()] {
-        assert_pinned(walk(&shop, HaProxy::Source).await);
+    assert_pinned(walk(&Shop::off(), HaProxy::Source).await);
+    for shop in [untold(), told(), told().renamed()] {
+        let Some(spread) = walk(&shop, HaProxy::Source).await else { return };
+        assert_pinned(Some(spread));
+        assert_named(&shop, "haproxy-address", None);
     }
 }

@@ -1,11 +1,20 @@
 //! Nodes of a small shop, and clients that come to it through a balancer.
 
-use std::{net::SocketAddr, thread};
+use std::{
+    cmp::Reverse,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use axum::Router;
 use http::{HeaderMap, HeaderValue, Request, header::COOKIE};
 use tokio::{net::TcpListener, task::JoinHandle};
-use unstick_affinity::{AffinityLayer, PinCookie};
+use unstick_affinity::{
+    AffinityLayer, AffinityLayerBuilder, Balancer, Percent, catalogue,
+    report::{Report, Verdict},
+};
+use unstick_core::Events;
 use unstick_testkit::{
     client::{Browser, Spread},
     servers::{
@@ -23,7 +32,9 @@ const TOLERANCE: usize = 3;
 /// What the application does about pins.
 #[derive(Debug, Clone)]
 pub(crate) struct Shop {
-    layer: Option<AffinityLayer>,
+    /// `None`: the layer is left out. Else what it is told to stand behind, if anything.
+    behind: Option<Vec<Balancer>>,
+    layers: Arc<Mutex<Vec<AffinityLayer>>>,
     session: &'static str,
     has_suffix: bool,
     path: &'static str,
@@ -32,17 +43,16 @@ pub(crate) struct Shop {
 impl Shop {
     /// Nothing: the layer is left out.
     pub(crate) fn off() -> Self {
-        Self { layer: None, session: SESSION_COOKIE, has_suffix: false, path: "/" }
+        Self { behind: None, layers: Arc::default(), session: SESSION_COOKIE, has_suffix: false, path: "/" }
     }
 
-    /// The layer, with the pin's name as the operator chose it.
-    pub(crate) fn on(pin: &str) -> Self {
-        Self::expiring(PinCookie::new(pin).unwrap())
+    /// The layer, which watches the routes of all clients, and was told what stands in front, or was not.
+    pub(crate) fn behind(balancers: impl IntoIterator<Item = Balancer>) -> Self {
+        Self { behind: Some(balancers.into_iter().collect()), ..Self::off() }
     }
 
-    pub(crate) fn expiring(pin: PinCookie) -> Self {
-        let layer = AffinityLayer::builder().without_sessions().expire(pin).build().unwrap();
-        Self { layer: Some(layer), ..Self::off() }
+    pub(crate) fn is_on(&self) -> bool {
+        self.behind.is_some()
     }
 
     /// The session's cookie has a name that the balancer was not told.
@@ -62,6 +72,7 @@ impl Shop {
 
     fn router(&self, node: &str) -> Router {
         let (session, node) = (self.session, node.to_owned());
+        let name = node.clone();
         let id = if self.has_suffix { format!("s1.{node}") } else { "s1".to_owned() };
         let handler = move |request: Request<axum::body::Body>| {
             let mut headers = HeaderMap::new();
@@ -72,10 +83,18 @@ impl Shop {
             async move { (headers, "a page") }
         };
         let router = Router::new().fallback(handler);
-        match &self.layer {
-            Some(layer) => router.layer(layer.clone()),
-            None => router,
-        }
+        let Some(behind) = &self.behind else { return router };
+        let builder = AffinityLayer::builder().without_sessions().events(Events::new(&name)).watch_routes(Percent::of_clients(100));
+        let layer = behind.iter().cloned().fold(builder, AffinityLayerBuilder::behind).build().unwrap();
+        self.layers.lock().unwrap().push(layer.clone());
+        router.layer(layer)
+    }
+
+    /// What the nodes say in the end, those first that have had most requests.
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        let mut reports: Vec<Report> = self.layers.lock().unwrap().iter().map(AffinityLayer::report).collect();
+        reports.sort_by_key(|report| Reverse(report.requests));
+        reports
     }
 }
 
@@ -166,4 +185,29 @@ pub(crate) fn assert_pinned(spread: Option<Spread>) {
 pub(crate) fn assert_free(spread: Option<Spread>) {
     let Some(spread) = spread else { return };
     assert!(spread.is_even(3, TOLERANCE) && spread.longest_run == 1 && spread.pinned == 0, "{spread:?}");
+}
+
+/// Every node says what has come of the pin.
+#[track_caller]
+pub(crate) fn assert_told(shop: &Shop, product: &str, verdict: Verdict) {
+    for report in shop.reports() {
+        let pin = report.pins.iter().find(|pin| pin.product == product).unwrap_or_else(|| panic!("{report}"));
+        assert!(pin.verdict == verdict, "{report}");
+    }
+}
+
+/// The pin does not end, and the node where the client stays names the product, and the setting that ends it: with the product if it was configured, or
+/// else among those that pin unseen.
+#[track_caller]
+pub(crate) fn assert_named(shop: &Shop, product: &str, verdict: Option<Verdict>) {
+    let report = &shop.reports()[0];
+    let product = catalogue::product(product).unwrap();
+    let setting = format!("{}: {}", product.title, product.setting);
+    if let Some(verdict) = verdict {
+        let pin = report.pins.iter().find(|pin| pin.product == product.name).unwrap_or_else(|| panic!("{report}"));
+        assert!(pin.verdict == verdict && pin.sentence.contains(&setting), "{report}");
+    } else {
+        assert!(report.route_runs > 0 && report.route_settings.contains(&setting), "{report}");
+    }
+    assert!(report.to_string().contains(&setting), "{report}");
 }

@@ -11,7 +11,7 @@ mod outcome;
 mod saved;
 mod spread;
 
-pub use callgrind::{COLLECTED, collected};
+pub use callgrind::{COLLECTED, Cost, collected, counted};
 pub use outcome::{finish, missed};
 pub use saved::save;
 pub use spread::Spread;

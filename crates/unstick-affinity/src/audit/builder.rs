@@ -2,7 +2,8 @@
 
 use unstick_core::{ConfigError, Events, Runtime};
 
-use super::{Audit, checker::Config, line::is_cookie_name};
+use super::{Audit, checker::Config};
+use crate::form::is_cookie_name;
 
 /// Builds an [`Audit`].
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl AuditBuilder {
     /// # Errors
     /// When a name cannot be a cookie's name, or [`unreturned`](Self::unreturned) is 0.
     pub fn build(self) -> Result<Audit, ConfigError> {
-        if let Some(name) = std::iter::once(&self.0.name).chain(&self.0.former).find(|name| !is_cookie_name(name)) {
+        if let Some(name) = std::iter::once(&self.0.name).chain(&self.0.former).find(|name| !is_cookie_name(name.as_bytes())) {
             return Err(ConfigError::new(format!(
                 "`{}` cannot be a cookie's name: use visible ASCII without `=`, `;`, `,` and quotes",
                 name.escape_default()

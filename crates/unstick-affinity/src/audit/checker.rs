@@ -75,6 +75,12 @@ impl Audit {
         self.0.tally.count(kind)
     }
 
+    /// Whether it is about the cookie called `name`.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        let Config { name: own, former, .. } = &self.0.config;
+        own == name || former.iter().any(|former| former == name)
+    }
+
     fn told(&self) -> impl Iterator<Item = Finding> {
         let Inner { config, tally, .. } = &*self.0;
         FindingKind::ALL.into_iter().filter(|kind| !self.is_explained(*kind)).filter_map(|kind| {

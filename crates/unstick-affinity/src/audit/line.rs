@@ -1,12 +1,14 @@
 //! One `Set-Cookie` line, as browsers read it (RFC 6265bis section 5.6).
 
+use crate::decide::trimmed;
+
 /// Longest name and value together, in bytes.
 const MAX_PAIR: usize = 4096;
 /// Longer attributes are ignored one by one.
 const MAX_ATTRIBUTE: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum SameSite {
+pub(crate) enum SameSite {
     /// Nothing was said: most browsers take it for `Lax`.
     #[default]
     Unsaid,
@@ -17,24 +19,24 @@ pub(super) enum SameSite {
 
 /// A parsed line. Bytes stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Line<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct Line<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// Without the leading dot; empty ones are none.
-    pub(super) domain: Option<&'a [u8]>,
+    pub(crate) domain: Option<&'a [u8]>,
     /// Only those that begin with `/`; others count as none.
-    pub(super) path: Option<&'a [u8]>,
-    pub(super) is_secure: bool,
-    pub(super) is_http_only: bool,
-    pub(super) is_partitioned: bool,
-    pub(super) same_site: SameSite,
+    pub(crate) path: Option<&'a [u8]>,
+    pub(crate) is_secure: bool,
+    pub(crate) is_http_only: bool,
+    pub(crate) is_partitioned: bool,
+    pub(crate) same_site: SameSite,
     /// It takes the cookie away.
-    pub(super) is_removal: bool,
+    pub(crate) is_removal: bool,
     has_control: bool,
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn parse(line: &'a [u8]) -> Self {
+    pub(crate) fn parse(line: &'a [u8]) -> Self {
         let mut parts = line.split(|byte| *byte == b';');
         let (name, value) = halves(parts.next().unwrap_or_default());
         let has_control = line.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127));
@@ -79,7 +81,7 @@ impl<'a> Line<'a> {
     }
 
     /// Why browsers do not keep it; `None` when they do.
-    pub(super) fn refusal(&self) -> Option<&'static str> {
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
         let has = |prefix: &str| self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()));
         let is_host = has("__Host-");
         if self.has_control {
@@ -106,7 +108,7 @@ impl<'a> Line<'a> {
     }
 
     /// The path below which browsers send it, when it was set at `request`.
-    pub(super) fn effective_path<'b>(&self, request: &'b [u8]) -> &'b [u8]
+    pub(crate) fn effective_path<'b>(&self, request: &'b [u8]) -> &'b [u8]
     where
         'a: 'b,
     {
@@ -118,22 +120,8 @@ impl<'a> Line<'a> {
 }
 
 /// Whether a cookie of path `cookie` goes to `request` (section 5.1.4).
-pub(super) fn path_matches(request: &[u8], cookie: &[u8]) -> bool {
+pub(crate) fn path_matches(request: &[u8], cookie: &[u8]) -> bool {
     request == cookie || request.strip_prefix(cookie).is_some_and(|rest| cookie.ends_with(b"/") || rest.starts_with(b"/"))
-}
-
-/// Without the white space around it.
-pub(super) fn trimmed(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
-/// Whether browsers keep a cookie of this name.
-pub(super) fn is_cookie_name(name: &str) -> bool {
-    let is_fine = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b';' | b',' | b'"');
-    !name.is_empty() && name.len() <= 128 && name.bytes().all(is_fine)
 }
 
 fn halves(pair: &[u8]) -> (&[u8], &[u8]) {

@@ -74,6 +74,7 @@ mod sessions;
 mod tally;
 mod told;
 
+pub(crate) use self::line::Line;
 pub use self::{
     builder::AuditBuilder,
     checker::Audit,

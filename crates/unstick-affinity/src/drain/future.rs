@@ -39,6 +39,10 @@ where
         let mut response = ready!(this.inner.poll(cx))?;
         if this.drain.has_begun() && headers::may_close(*this.version, this.method, response.status()) {
             headers::close(response.headers_mut());
+            if *this.version == Version::HTTP_10 {
+                // hyper adds `keep-alive` to an answer of HTTP/1.1 when a client of HTTP/1.0 has asked for it, whatever stands there.
+                *response.version_mut() = Version::HTTP_10;
+            }
         }
         let kept = this.kept.take();
         Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, kept })))

@@ -22,6 +22,8 @@ use super::{
 
 /// At most so many cut requests are told one by one.
 const MOST_CUT_EVENTS: usize = 20;
+/// Two looks at the clock so close to each other are one.
+const CLOSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -37,6 +39,8 @@ struct Shared {
     registry: Arc<Registry>,
     course: watch::Sender<Course>,
     holds: Pending,
+    /// Servers that may still get requests. They are no work themselves, so that no report counts them.
+    servers: Pending,
     pending: Mutex<Vec<Pending>>,
     ending: Mutex<Ending>,
 }
@@ -75,6 +79,7 @@ impl Drain {
             course: watch::Sender::new(Course::default()),
             pending: Mutex::new(vec![holds.clone()]),
             holds,
+            servers: Pending::default(),
             ending: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -176,6 +181,12 @@ impl Drain {
         self.until(Course::is_over).await;
     }
 
+    /// While a server runs, the drain does not end before its time.
+    #[cfg(feature = "server")]
+    pub(super) fn server(&self) -> PendingGuard {
+        self.shared.servers.enter()
+    }
+
     #[cfg(feature = "server")]
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -200,12 +211,11 @@ impl Drain {
             }
             match course.next(now) {
                 Some(left) => {
-                    let timer = self.shared.settings.runtime.sleep(left);
-                    // A clock that was moved before the timer was set may stand still from now on.
-                    if is_there(&course, self.now()) {
-                        return;
+                    let sleep = self.shared.settings.runtime.sleep(left);
+                    // It counts from just now: if the clock has moved since it was read, it would end that much too late.
+                    if self.now().saturating_sub(now) < CLOSE {
+                        either(courses.changed(), sleep).await;
                     }
-                    either(courses.changed(), timer).await;
                 }
                 // Fails only without a sender, and `self` is one.
                 None => _ = courses.changed().await,
@@ -214,9 +224,12 @@ impl Drain {
     }
 
     /// Also waits for this: [`SessionLayer::pending`](https://docs.rs/unstick-session), and any other count of work that the process
-    /// must not exit before. Call again for more.
+    /// must not exit before. Call again for more; the same count once more changes nothing.
     pub fn wait_for(&self, pending: Pending) {
-        self.all_pending().push(pending);
+        let mut all = self.all_pending();
+        if !all.iter().any(|one| one.is_same(&pending)) {
+            all.push(pending);
+        }
     }
 
     /// Waits for the holder of the guard: for work of your own, and connections that no request stands for any more.
@@ -262,6 +275,8 @@ impl Drain {
     /// Drives `server` until it ends or the drain is over, and then waits for the rest as [`finished`](Self::finished) does. The
     /// server's output is there unless it was cut. A server that ends by itself begins the drain, without its readiness window.
     ///
+    /// Several servers are driven as one, by a future that joins theirs: what one of them is still given is not waited for by the others.
+    ///
     /// # Cancel safety
     /// Dropping the future drops the server.
     pub async fn finish<F: Future>(&self, server: F) -> (Option<F::Output>, Drained) {
@@ -287,6 +302,7 @@ impl Drain {
             for pending in &all {
                 pending.idle().await;
             }
+            self.shared.servers.idle().await;
             if self.is_idle() {
                 return;
             }
@@ -294,7 +310,7 @@ impl Drain {
     }
 
     fn is_idle(&self) -> bool {
-        self.shared.registry.count() == 0 && self.pending() == 0
+        self.shared.registry.count() == 0 && self.pending() == 0 && self.shared.servers.count() == 0
     }
 
     /// Tells how it ended. What is cut is taken down once, when time is over.
@@ -305,8 +321,8 @@ impl Drain {
         let is_cut_now = is_over && ending.cut.is_none();
         if is_cut_now {
             let cut = |one: InFlight| CutRequest { name: one.name, age: one.age };
-            let requests = self.in_flight().into_iter().map(cut).collect();
-            ending.cut = Some(Cut { requests, pending_left: self.pending(), finished: self.shared.registry.finished() });
+            let (left, finished) = self.shared.registry.census(now);
+            ending.cut = Some(Cut { requests: left.into_iter().map(cut).collect(), pending_left: self.pending(), finished });
         }
         let drained = match &ending.cut {
             Some(cut) => Drained { finished: cut.finished, cut: cut.requests.clone(), pending_left: cut.pending_left },

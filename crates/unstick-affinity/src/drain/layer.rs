@@ -4,7 +4,8 @@ use super::{handle::Drain, service::DrainService};
 
 /// Counts requests from their call to the end of their response's body, and names them. Made by [`Drain::layer`].
 ///
-/// Put it outside all other layers of this family: a request then counts until they are done with it, too.
+/// Put it outside all other layers of this family: a request then counts until they are done with it, too. Put it
+/// there once: a request that passes two layers of one drain counts twice, except below the server of feature `server`, which counts by itself.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct DrainLayer {

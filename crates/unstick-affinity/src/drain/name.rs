@@ -11,7 +11,7 @@ const GAP: &str = "…";
 
 /// Method and path of a request, without its query, at most 100 bytes. Segments that look like ids or tokens become `…`: numbers,
 /// hexadecimal and mixed text, whatever is longer than 24 characters or is not made of ASCII letters, digits, `-`, `_`, `.` and `:`.
-/// A name made of letters, such as `anna`, cannot be told from a word and stays.
+/// What is made of letters, a name such as `anna` or a short code, cannot be told from a word and stays.
 ///
 /// ```
 /// use http::Method;
@@ -71,8 +71,22 @@ fn is_mixed(part: &[u8]) -> bool {
     let digit_within = any_two(|one, other| one.is_ascii_digit() && other.is_ascii_alphabetic());
     let capitals = part.iter().filter(|byte| byte.is_ascii_uppercase()).count();
     let two_capitals = any_two(|one, other| one.is_ascii_uppercase() && other.is_ascii_uppercase());
-    (digit_within && (has_both_cases || part.len() > 8))
+    (digit_within && (has_both_cases || part.len() > 5) && !is_version(part))
         || (part.len() >= 10 && has_both_cases && (two_capitals || capitals * 3 > part.len()))
+}
+
+/// `v1beta1` and the like.
+fn is_version(part: &[u8]) -> bool {
+    let Some(rest) = part.strip_prefix(b"v") else { return false };
+    [&b"alpha"[..], b"beta", b"rc"].contains(&trim(rest, u8::is_ascii_digit))
+}
+
+/// Without the bytes at both ends that are so.
+fn trim(bytes: &[u8], is: fn(&u8) -> bool) -> &[u8] {
+    let begin = bytes.iter().take_while(|byte| is(byte)).count();
+    let rest = bytes.get(begin..).unwrap_or_default();
+    let end = rest.iter().rev().take_while(|byte| is(byte)).count();
+    rest.get(..rest.len() - end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -105,6 +119,11 @@ mod tests {
             ("/join/ABXQZT", "GET /join/…"),
             ("/join/a7Bx", "GET /join/…"),
             ("/join/mfrggzd2mztwq", "GET /join/…"),
+            ("/join/ab7xkq2m", "GET /join/…"),
+            ("/join/q2wxyz", "GET /join/…"),
+            ("/join/v1kxq2m", "GET /join/…"),
+            ("/api/v12alpha/apps/v1beta2", "GET /api/v12alpha/apps/v1beta2"),
+            ("/login/2fa", "GET /login/2fa"),
             ("/straße", "GET /…"),
         ] {
             assert_eq!(name_of(&Method::GET, path), name, "{path}");

@@ -34,7 +34,7 @@ impl Bench {
         let mut rows = Tally::of_catalogue().rows;
         let own = pins.into_iter().map(|pin| {
             rows.push(Row::new(&pin.name, None));
-            Own { pin, row: rows.len() - 1 }
+            Own::new(pin, rows.len() - 1)
         });
         let own = own.collect();
         Self { own, rows, response: HeaderMap::new(), budget: HeaderBudget::default(), run: None, bucket: None }

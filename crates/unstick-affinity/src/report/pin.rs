@@ -37,7 +37,7 @@ pub struct PinReport {
     pub product: String,
     /// Product and cookies for people: `AWS ALB target group (AWSALB, AWSALBCORS)`.
     pub subject: String,
-    /// Whether the operator configured it; its cookies are then deleted unseen.
+    /// Whether the operator configured it. The cookies that were named with it are deleted unseen.
     pub is_configured: bool,
     /// Whether un-pinning works.
     pub verdict: Verdict,
@@ -58,6 +58,8 @@ pub(crate) struct Pinned<'a> {
     pub(crate) is_configured: bool,
     /// The names that the operator gave.
     pub(crate) cookies: &'a [String],
+    /// The application sets one of them itself.
+    pub(crate) is_left: bool,
     pub(crate) counts: PinCounts,
 }
 
@@ -70,11 +72,18 @@ impl Pinned<'_> {
             let subject = self.subject();
             let (setting, advice) = self.advice();
             let lever = self.product.map_or(crate::Lever::ExpireAlways, |product| product.lever);
-            let verdict = Verdict::of(&self.counts, lever, is_configured, stayed);
+            let verdict = match Verdict::of(&self.counts, lever, is_configured, stayed) {
+                Verdict::TooEarly if self.is_only_reported() => Verdict::NotFollowed,
+                verdict => verdict,
+            };
             let case = Case { subject: &subject, setting: &setting, advice: &advice, counts: &self.counts, requests, stayed };
+            let mut sentence = case.sentence(verdict);
+            if self.is_left {
+                sentence.push_str(" A response of the application sets this cookie itself, so that it is left alone: do not name a cookie that is not the balancer's.");
+            }
             PinReport {
                 product: self.label.to_owned(),
-                sentence: case.sentence(verdict),
+                sentence,
                 is_configured,
                 verdict,
                 counts: self.counts,
@@ -82,6 +91,12 @@ impl Pinned<'_> {
                 subject,
             }
         })
+    }
+
+    /// None of its cookies is ever deleted: they may belong to something that must live.
+    fn is_only_reported(&self) -> bool {
+        let is_deleted = |product: &Product| product.cookies.iter().any(|cookie| cookie.is_deleted_when_seen);
+        self.cookies.is_empty() && self.product.is_some_and(|product| !product.cookies.is_empty() && !is_deleted(product))
     }
 
     fn subject(&self) -> String {

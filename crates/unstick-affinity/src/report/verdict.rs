@@ -33,7 +33,7 @@ pub enum Verdict {
     ConfigurationOnly,
     /// There were fewer than five answers.
     TooEarly,
-    /// It ends by other means than a deletion, and nothing that clients send tells whether that works.
+    /// It ends by other means than a deletion, or is only reported, and nothing that clients send tells whether it ends.
     NotFollowed,
 }
 
@@ -146,6 +146,7 @@ impl Case<'_> {
                 "{subject}: seen in {seen} of {requests} requests; of {answers} answers to a deletion, {kept} still had the cookie."
             ),
             Verdict::ConfigurationOnly => format!("{subject}: seen in {seen} of {requests} requests."),
+            Verdict::NotFollowed if *told == 0 => format!("{subject}: seen in {seen} of {requests} requests, and only reported."),
             Verdict::NotFollowed => format!(
                 "{subject}: seen in {seen} of {requests} requests, and told to end with {told} responses. Nothing tells whether it does, but requests with it that \
                  become fewer."

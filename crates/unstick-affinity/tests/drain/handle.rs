@@ -88,6 +88,19 @@ async fn pending_work_and_holds_are_awaited() {
 }
 
 #[tokio::test]
+async fn work_that_two_routers_tell_of_counts_once() {
+    let node = Node::new();
+    let commits = Pending::default();
+    for _ in 0..3 {
+        node.drain.wait_for(commits.clone());
+    }
+    let _commit = commits.enter();
+    assert_eq!(node.drain.pending(), 1);
+    node.drain.cut_now();
+    assert_eq!(node.drain.finished().await.pending_left, 1);
+}
+
+#[tokio::test]
 async fn pending_work_is_left_at_the_deadline_and_counted() {
     let node = Node::new();
     let _hold = node.drain.hold();

@@ -3,6 +3,7 @@
 
 mod accept;
 mod grpc;
+mod hostile;
 mod in_flight;
 mod quiet;
 #[cfg(unix)]

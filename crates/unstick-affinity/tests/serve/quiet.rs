@@ -65,6 +65,26 @@ async fn who_has_just_connected_is_answered() {
     assert_eq!(server.end().await.finished, 1);
 }
 
+/// Two ports of one process.
+#[tokio::test]
+async fn the_drain_has_not_ended_while_another_server_waits_for_its_clients() {
+    let (course, shop, server) = serving().await;
+    let idle = running!(service_fn(move |request: Request<Incoming>| shop.clone().answer(request)), &course.drain);
+    let mut client = Raw::connect(server.address).await;
+    has_seen_everything(&server).await;
+    course.close();
+    idle.refuses().await;
+    server.refuses().await;
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+        assert_eq!(course.drain.phase(), unstick_affinity::drain::Phase::Closing);
+    }
+    client.send(GET_QUICK).await;
+    assert!(client.rest().await.contains("200 OK"));
+    assert_eq!((server.end().await.finished, idle.end().await.finished), (1, 1));
+    assert_eq!(course.log.count(unstick_core::EventKind::DrainEnded), 1);
+}
+
 #[tokio::test]
 async fn who_connects_and_says_nothing_holds_nobody_up() {
     for begins in ["", "P", "PRI * HTTP/2.0\r\n\r\n", "GET /quick HT"] {

@@ -128,7 +128,8 @@ impl Namespace {
         self.shared.counters.snapshot()
     }
 
-    /// This node's own invalidations that neither level nor bus has confirmed yet, those on their way included. A process that ends before
+    /// This node's own invalidations that neither level nor bus has confirmed yet, those on their way included, and those that
+    /// [`InvalidationLayer`](crate::layers::InvalidationLayer) is to [repeat](crate::layers::InvalidationLayer::settle). A process that ends before
     /// leaves others with old values, until their clamp or the values' end: wait for [`Pending::idle`] after the last request, for as
     /// long as the process may still take. While level or bus are down it does not complete.
     #[must_use]

@@ -90,6 +90,47 @@ async fn who_hangs_up_midway_has_maybe_changed_something() {
     until(|| seen.all() == ["#named"]).await;
 }
 
+/// A process that ends in order waits for what is pending: there is no moment at which the request is over and this not counted.
+#[tokio::test]
+async fn what_is_left_to_the_background_is_pending_at_once() {
+    let shop = Namespace::local("shop").unwrap();
+    let seen = Seen::by(&shop);
+    drop(by_path(&shop).layer(hanging()).call(put("/carts")));
+    assert_eq!((shop.pending().count(), seen.all().len()), (1, 0));
+    shop.pending().idle().await;
+    assert_eq!(seen.take(), ["#/carts"]);
+
+    let (told, mut telling) = tokio::sync::mpsc::unbounded_channel();
+    let handing_out = service_fn(move |request: Request<()>| {
+        told.send(request.extensions().get::<Invalidations>().unwrap().clone()).unwrap();
+        std::future::ready(Ok::<_, Infallible>(Response::new(())))
+    });
+    by_path(&shop).layer(handing_out).oneshot(put("/carts")).await.unwrap();
+    telling.recv().await.unwrap().add_tag("late");
+    assert_eq!(shop.pending().count(), 1);
+    shop.pending().idle().await;
+    assert_eq!(seen.all(), ["#/carts", "#late"]);
+}
+
+#[test]
+fn what_is_to_be_repeated_is_pending_until_it_is() {
+    let sim = Sim::new(7);
+    let at = sim.handle();
+    sim.run(async {
+        let shop = Namespace::builder("shop").runtime(at.runtime()).build().await.unwrap();
+        let seen = Seen::by(&shop);
+        let service = by_path(&shop).settle(SETTLE).layer(answering(StatusCode::INTERNAL_SERVER_ERROR));
+        for times in [2, 4] {
+            service.clone().oneshot(put("/carts")).await.unwrap();
+            assert_eq!(shop.pending().count(), 1);
+            shop.pending().idle().await;
+            assert_eq!(seen.all().len(), times);
+        }
+        at.sleep(SETTLE * 10).await;
+        assert_eq!((seen.all().len(), shop.pending().count()), (4, 0));
+    });
+}
+
 #[test]
 fn an_unknown_outcome_is_invalidated_again_later_and_a_known_one_is_not() {
     for (status, times) in [(200, 1), (404, 0), (500, 2), (408, 2)] {

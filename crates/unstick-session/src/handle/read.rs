@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded, Opening};
 
-use super::{Session, turn::Turn};
+use super::{Session, is_ours, turn::Turn};
 use crate::{SessionError, Status, commit, engine::Shared};
 
 impl Session {
@@ -49,7 +49,11 @@ impl Session {
             }
         }
         self.ensure_loaded().await?;
-        Ok(self.state().peek(key).flatten())
+        let state = self.state();
+        match state.peek(key) {
+            Some(known) => Ok(known),
+            None => state.check_known(key).map(|()| None),
+        }
     }
 
     /// The keys that have a value, in order.
@@ -62,8 +66,11 @@ impl Session {
     pub async fn keys(&self) -> Result<Vec<Arc<str>>, SessionError> {
         self.ensure_loaded().await?;
         let state = self.state();
+        if let Some(outage) = state.outage() {
+            return Err(outage.clone()); // which others there are, nobody knows
+        }
         let mut keys: Vec<Arc<str>> = match &state.live {
-            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name.clone()).collect(),
+            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name).filter(|name| !is_ours(name)).cloned().collect(),
             _ => Vec::new(),
         };
         for (name, change) in &state.change.fields {
@@ -78,7 +85,8 @@ impl Session {
         Ok(keys)
     }
 
-    /// Who is logged in: what [`promote`](Self::promote) was last called with.
+    /// Who is logged in: what [`promote`](Self::promote) was last called with. Nobody while the session is
+    /// [`Degraded`](Status::Degraded).
     ///
     /// # Errors
     /// When the backend could not answer.
@@ -100,7 +108,11 @@ impl Session {
                 ToLoad::Load(load) => {
                     let _turn = Turn(self);
                     let answer = load.await;
-                    return self.take_in(answer);
+                    self.take_in(answer)?;
+                    return match self.merge_carried() {
+                        Some(merge) => merge.await,
+                        None => Ok(()),
+                    };
                 }
                 ToLoad::Wait(end) => end.await?,
             }
@@ -136,6 +148,9 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => {
                 let error = SessionError::from(error);
+                if state.board(env, &error) {
+                    return Ok(());
+                }
                 state.status = Status::Unknown;
                 state.failed = Some(error.clone());
                 return Err(error);
@@ -149,6 +164,7 @@ impl Session {
                     env.counters.found();
                     env.emit(EventKind::SessionFound, ticket, "");
                 }
+                let is_new = carrier != Carrier::Unchanged;
                 if let Carrier::Set { text, .. } = &carrier {
                     env.emit(EventKind::SessionRenewed, ticket, "");
                     // What follows in this request must use what the client is given: the id may be another one.
@@ -158,6 +174,7 @@ impl Session {
                     state.carrier = carrier;
                 }
                 state.live = Some(live);
+                state.lifeboat_follows(env, ticket, is_new);
                 Status::Live
             }
             Loaded::Superseded { at } => {

@@ -12,7 +12,7 @@ use std::{
 pub(super) struct Program {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
-    readers: Vec<JoinHandle<()>>,
+    reader: JoinHandle<()>,
     /// Lines that were compared already.
     pub(super) seen: usize,
 }
@@ -20,10 +20,15 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn start(mut command: Command) -> io::Result<Self> {
         // In a group of its own, with all that a shell starts for it.
-        let mut child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        command.process_group(0).stdin(Stdio::null());
+        // Output and errors in one pipe, as in a terminal: in the order in which they are printed.
+        let (printed, end) = io::pipe()?;
+        let child = command.stdout(end.try_clone()?).stderr(end).spawn()?;
+        // Its ends of the pipe; the program has its own.
+        drop(command);
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let (out, err) = (child.stdout.take().map(|out| read(out, &lines)), child.stderr.take().map(|err| read(err, &lines)));
-        Ok(Self { child, lines, readers: out.into_iter().chain(err).collect(), seen: 0 })
+        let reader = read(printed, &lines);
+        Ok(Self { child, lines, reader, seen: 0 })
     }
 
     /// Sends a signal to it and to all that it started.
@@ -40,7 +45,7 @@ impl Program {
 
     /// Whether it has ended and all that it printed was read.
     pub(super) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_some()) && self.readers.iter().all(JoinHandle::is_finished)
+        self.child.try_wait().is_ok_and(|status| status.is_some()) && self.reader.is_finished()
     }
 }
 

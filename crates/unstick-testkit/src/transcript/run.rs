@@ -204,6 +204,12 @@ mod tests {
     }
 
     #[test]
+    fn errors_stand_where_they_were_printed() {
+        let lines: String = (0..200).map(|n| format!("\nout {n}\nerror {n}")).collect();
+        run(&format!("$ for n in $(seq 0 199); do echo out $n; echo error $n >&2; done{lines}")).unwrap();
+    }
+
+    #[test]
     fn what_differs_is_shown() {
         for block in ["$ echo a\nb", "$ echo a", "$ true\na", "$ no-such-program-here\nfine"] {
             assert!(run(block).is_err(), "{block}");

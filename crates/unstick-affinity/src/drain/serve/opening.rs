@@ -29,10 +29,12 @@ fn told_by(bytes: &[u8], speaks: Speaks) -> Option<Protocol> {
     match speaks {
         _ if bytes.is_empty() => None,
         Speaks::Http1 => Some(Protocol::Http1),
-        Speaks::Http2 => Some(Protocol::Http2),
-        Speaks::Both if bytes.starts_with(PREFACE) => Some(Protocol::Http2),
-        Speaks::Both if PREFACE.starts_with(bytes) => None,
+        _ if bytes.starts_with(PREFACE) => Some(Protocol::Http2),
+        // Also of a server that speaks nothing else: hyper waits for the rest without end.
+        _ if PREFACE.starts_with(bytes) => None,
         Speaks::Both => Some(Protocol::Http1),
+        // Which refuses it.
+        Speaks::Http2 => Some(Protocol::Http2),
     }
 }
 
@@ -76,12 +78,15 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_is_enough_for_a_server_of_one_protocol() {
-        for (speaks, protocol) in [(Speaks::Http1, Protocol::Http1), (Speaks::Http2, Protocol::Http2)] {
-            assert_eq!(told_by(b"", speaks), None);
-            assert_eq!(told_by(b"P", speaks), Some(protocol));
+    fn one_protocol_alone() {
+        for (bytes, http1, http2, both) in [
+            (&b""[..], None, None, None),
+            (b"P", Some(Protocol::Http1), None, None),
+            (b"PO", Some(Protocol::Http1), Some(Protocol::Http2), Some(Protocol::Http1)),
+            (PREFACE, Some(Protocol::Http1), Some(Protocol::Http2), Some(Protocol::Http2)),
+        ] {
+            let told = [Speaks::Http1, Speaks::Http2, Speaks::Both].map(|speaks| told_by(bytes, speaks));
+            assert_eq!(told, [http1, http2, both], "{}", bytes.escape_ascii());
         }
-        assert_eq!(told_by(b"P", Speaks::Both), None);
-        assert_eq!(told_by(b"PO", Speaks::Both), Some(Protocol::Http1));
     }
 }

@@ -17,17 +17,22 @@ use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
 };
 use tower_service::Service;
 use unstick_core::BoxFuture;
 
 use super::{
     connection::{self, BoxError, Settings},
-    listener::{Listener, pause},
+    listener::{Listener, is_told, pause},
     opening::Speaks,
 };
 use crate::drain::{Drain, Drained};
+
+/// No system's queue is longer: whoever comes after so many came when the listener was to be closed already.
+const LONGEST_QUEUE: usize = 65_536;
+/// A queue waits for nothing. After each so many of it others have their turn, and the deadline its say.
+const TURN: usize = 32;
 
 /// A server that takes part in a drain; made by [`serve`], and awaited. See the [module docs](super).
 ///
@@ -49,6 +54,8 @@ pub struct Serve<L, S> {
 }
 
 /// Serves `service` on `listener` until `drain` is over. See the [module docs](super).
+///
+/// Several servers may take part in one drain: run each in a task of its own, or join them. None of them returns before all have let their clients go.
 pub fn serve<L: Listener, S>(listener: L, service: S, drain: &Drain) -> Serve<L, S> {
     let settings = Settings {
         drain: drain.clone(),
@@ -76,6 +83,7 @@ impl<L, S> Serve<L, S> {
     /// request's head, the idle time since the last response included. Default 75 s. Keep it longer than the time for which
     /// the balancer keeps idle connections (60 s for AWS ALB and nginx by default), or the balancer will send
     /// requests into connections that are just being closed, and answer 502. Shorter where clients come without a balancer.
+    /// An HTTP/2 connection may be idle for as long as its client likes.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_read_timeout = timeout;
         self
@@ -83,7 +91,7 @@ impl<L, S> Serve<L, S> {
 
     /// How long a connection on which nothing is under way is waited for once the listener is closed: clients that have just connected and not
     /// sent their request yet, requests that have come in part, HTTP/2 clients that have not answered the GOAWAY. Default 1 s;
-    /// longer for clients that are far away. HTTP/1 connections that are idle between two requests get no time: while the
+    /// longer for clients that are far away; not zero. HTTP/1 connections that are idle between two requests get no time: while the
     /// readiness window lasted, every response on them said `Connection: close`.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
@@ -128,6 +136,8 @@ struct Connections<S> {
     tasks: JoinSet<()>,
     service: S,
     settings: Arc<Settings>,
+    /// When a failure was last told.
+    told: Option<Duration>,
 }
 
 impl<S> Connections<S> {
@@ -146,8 +156,11 @@ impl<S> Connections<S> {
     async fn after(&mut self, error: &io::Error, errors_in_a_row: &mut u32) {
         let Some(pause) = pause(error, *errors_in_a_row) else { return };
         *errors_in_a_row = errors_in_a_row.saturating_add(1);
-        tracing::warn!(target: "unstick", error = %error, pause_ms = pause.as_millis(), "no connection can be accepted");
-        let sleep = self.settings.drain.settings().runtime.sleep(pause);
+        let runtime = &self.settings.drain.settings().runtime;
+        if is_told(&mut self.told, runtime.monotonic()) {
+            tracing::warn!(target: "unstick", error = %error, pause_ms = pause.as_millis(), "no connection can be accepted");
+        }
+        let sleep = runtime.sleep(pause);
         self.beside(sleep).await;
     }
 }
@@ -181,10 +194,13 @@ where
     /// Takes what waits in the listener, and closes it.
     async fn close<L: Listener>(&mut self, listener: L) -> io::Result<()> {
         let mut errors = 0;
-        for next in listener.into_queue()? {
+        for (number, next) in listener.into_queue()?.take(LONGEST_QUEUE).enumerate() {
             match next {
                 Ok(accepted) => self.begin(accepted, None),
                 Err(error) => self.after(&error, &mut errors).await,
+            }
+            if number % TURN == TURN - 1 {
+                self.beside(yield_now()).await;
             }
         }
         Ok(())
@@ -209,12 +225,13 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    if settings.header_read_timeout.is_zero() || max_connections == Some(0) {
-        let why = "`header_read_timeout` and `max_connections` must not be zero: nobody would be served";
+    if settings.header_read_timeout.is_zero() || settings.grace.is_zero() || max_connections == Some(0) {
+        let why = "`header_read_timeout`, `grace` and `max_connections` must not be zero: clients would not be served";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let drain = settings.drain.clone();
-    let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings) };
+    let running = drain.server();
+    let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings), told: None };
     let places = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
     select(pin!(drain.closing()), pin!(connections.accept(&mut listener, places.as_ref()))).await;
 
@@ -227,6 +244,7 @@ where
         Either::Left((closed, _)) => closed,
         Either::Right(_) => Ok(()),
     };
+    drop(running);
     // Says what is in flight before `connections` is dropped, which cuts that.
     let drained = drain.finished().await;
     drop(connections);

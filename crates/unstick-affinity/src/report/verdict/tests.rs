@@ -92,6 +92,10 @@ fn every_sentence_names_product_setting_and_numbers() {
          HAProxy: remove the `cookie` line; until then wait."
     );
     assert_eq!(
+        say(counts(9, 0, none), Lever::Redispatch, 0),
+        "HAProxy cookie SRV: seen in 9 of 600 requests, and only reported. HAProxy: remove the `cookie` line; until then wait."
+    );
+    assert_eq!(
         say(PinCounts { dropped: 8, ..counts(9, 1, [1, 0, 0]) }, always, 0),
         "HAProxy cookie SRV: seen in 9 of 600 requests. Answers to a deletion so far: 1, too few to tell. 8 deletions were left out because the response's header \
          budget was used up. HAProxy: remove the `cookie` line; until then wait."

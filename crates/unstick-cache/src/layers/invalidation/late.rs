@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use unstick_core::Target;
+use unstick_core::{PendingGuard, Target};
 
 use crate::Namespace;
 
@@ -30,6 +30,8 @@ struct State {
     /// Due at the next turn.
     old: HashSet<Target>,
     is_running: bool,
+    /// While something is to be repeated, the process should not end.
+    pending: Option<PendingGuard>,
 }
 
 impl State {
@@ -49,6 +51,13 @@ impl State {
         self.is_running = !(due.is_empty() && self.old.is_empty());
         self.is_running.then_some(due)
     }
+
+    /// What was due is done.
+    fn done(&mut self) {
+        if self.young.is_empty() && self.old.is_empty() {
+            self.pending = None;
+        }
+    }
 }
 
 impl Late {
@@ -59,6 +68,7 @@ impl Late {
         }
         let mut state = self.lock();
         state.add(targets);
+        state.pending.get_or_insert_with(|| namespace.shared.pending.enter());
         if !mem::replace(&mut state.is_running, true) {
             drop(state);
             let turns = Turns { late: self.clone(), is_over: false };
@@ -86,6 +96,7 @@ impl Turns {
             for part in due.chunks(PART) {
                 _ = namespace.invalidate(part.iter().cloned()).await;
             }
+            self.late.lock().done();
         }
         self.is_over = true;
     }
@@ -95,7 +106,8 @@ impl Drop for Turns {
     fn drop(&mut self) {
         // its executor is gone, or was never there: another one may take over
         if !self.is_over {
-            self.late.lock().is_running = false;
+            let mut state = self.late.lock();
+            (state.is_running, state.pending) = (false, None);
         }
     }
 }

@@ -74,8 +74,11 @@ impl Invalidations {
 
 pub(super) fn in_background(namespace: &Namespace, targets: Vec<Target>) {
     let (runtime, namespace) = (namespace.shared.runtime.clone(), namespace.clone());
+    // Before the request is over, which a process that ends waits for, too.
+    let pending = namespace.shared.pending.enter();
     runtime.spawn(Box::pin(async move {
         _ = namespace.invalidate(targets).await;
+        drop(pending);
     }));
 }
 

@@ -1,0 +1,119 @@
+//! The table: every case under callgrind, differenced, against the bars.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use shared::{Cost, counted, missed, save};
+
+use crate::{
+    apps::Subject,
+    cases::{Bar, CASES, Case},
+    requests::{Carried, MODULE},
+};
+
+/// N of the N and 2N requests that are differenced.
+pub(crate) const REQUESTS: u32 = 2000;
+
+struct Row {
+    case: &'static Case,
+    /// Per request.
+    total: i64,
+    /// Over the layer that does nothing, with the same request.
+    over_identity: i64,
+    /// That, over the layer that sets the header.
+    over_header: i64,
+    /// Over the layer that does nothing, in hundredths.
+    allocations: i64,
+}
+
+/// Measures everything, prints the table and keeps it in the target directory; which bars are missed.
+pub(crate) fn report(requests: u32) -> Result<Vec<String>, String> {
+    let identity = known(Subject::Identity, requests)?;
+    let header = known(Subject::Header, requests)?;
+    let find = |known: &[(Carried, Cost)], carried| {
+        let cost = known.iter().find(|(with, _)| *with == carried).map(|(_, cost)| *cost);
+        cost.ok_or_else(|| "a request was not measured".to_owned())
+    };
+    let mut rows = Vec::with_capacity(CASES.len());
+    for case in &CASES {
+        let base = find(&identity, case.carried)?;
+        if base.instructions < 1000 {
+            return Err(format!("a router answers in {} instructions? callgrind did not see all of it", base.instructions));
+        }
+        let cost = measure(case.subject, case.carried, requests)?;
+        rows.push(Row {
+            case,
+            total: cost.instructions,
+            over_identity: cost.instructions - base.instructions,
+            over_header: cost.instructions - find(&header, case.carried)?.instructions,
+            allocations: cost.allocations - base.allocations,
+        });
+    }
+    let text = markdown(&rows);
+    println!("{text}");
+    save("affinity.md", &text)?;
+    save("affinity.json", &json(&rows, requests))?;
+    Ok(rows.iter().filter_map(Row::missed).collect())
+}
+
+/// What the subject costs with each of the requests that the cases send.
+fn known(subject: Subject, requests: u32) -> Result<Vec<(Carried, Cost)>, String> {
+    let mut known: Vec<(Carried, Cost)> = Vec::new();
+    for case in &CASES {
+        if !known.iter().any(|(with, _)| *with == case.carried) {
+            known.push((case.carried, measure(subject, case.carried, requests)?));
+        }
+    }
+    Ok(known)
+}
+
+/// Instructions, and hundredths of allocations, of one request.
+fn measure(subject: Subject, carried: Carried, requests: u32) -> Result<Cost, String> {
+    eprintln!("measuring {} {} ...", subject.name(), carried.name());
+    let run = |count: u32| counted(MODULE, &["run", subject.name(), carried.name(), &count.to_string()]);
+    let (once, twice) = (run(requests)?, run(requests.saturating_mul(2))?);
+    let each = |more: i64| more / i64::from(requests.max(1));
+    Ok(Cost { instructions: each(twice.instructions - once.instructions), allocations: each(100 * (twice.allocations - once.allocations)) })
+}
+
+impl Row {
+    /// The bar, what is compared with it, and over what.
+    fn bar(&self) -> Option<(i64, i64, &'static str)> {
+        self.case.bar.map(|bar| match bar {
+            Bar::OverIdentity(most) => (most, self.over_identity, "identity"),
+            Bar::OverHeader(most) => (most, self.over_header, "the header"),
+        })
+    }
+
+    fn missed(&self) -> Option<String> {
+        let (most, is, over) = self.bar().filter(|(most, is, _)| is > most)?;
+        Some(missed(&format!("{}, over {over}", self.case.what), format_args!("{is:+}"), format_args!("{most:+}")))
+    }
+}
+
+fn markdown(rows: &[Row]) -> String {
+    let mut text = String::from("| request | Ir | over identity | over the header | bar | allocations |\n|---|---:|---:|---:|---:|---:|\n");
+    for row in rows {
+        let bar = row.bar().map(|(most, is, over)| format!("{most:+} over {over}, {}", if is <= most { "met" } else { "MISSED" }));
+        let (whole, part) = (row.allocations / 100, row.allocations % 100);
+        let allocations = if part == 0 { format!("{whole:+}") } else { format!("{:+}.{:02}", whole, part.abs()) };
+        let (what, bar) = (row.case.what, bar.unwrap_or_default());
+        let _ = writeln!(text, "| {what} | {} | {:+} | {:+} | {bar} | {allocations} |", row.total, row.over_identity, row.over_header);
+    }
+    text.push_str("\nNo other crate does this work; tower-http's layer sets the same header.\n");
+    text
+}
+
+fn json(rows: &[Row], requests: u32) -> String {
+    let entries: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "request": row.case.what, "subject": row.case.subject.name(), "carried": row.case.carried.name(), "instructions": row.total,
+                "over_identity": row.over_identity, "over_header": row.over_header, "hundredths_of_allocations": row.allocations,
+                "bar": row.bar().map(|(most, ..)| most), "within_bar": row.bar().map(|(most, is, _)| is <= most),
+            })
+        })
+        .collect();
+    json!({ "requests": requests, "rows": entries }).to_string()
+}
