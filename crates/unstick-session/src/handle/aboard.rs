@@ -190,7 +190,8 @@ impl State {
             // Another response has brought the client its new id, and a lifeboat with that.
             boat.manifest = Some(manifest);
         } else if !boat.foreign {
-            // Without randomness, which is all that can be missing, the client keeps what it has.
+            // Without randomness, which is all that can be missing, the client keeps what it has; this request is done with it.
+            boat.manifest = None;
             drop(boat.pack(fleet, manifest, ticket, now));
         }
     }
@@ -251,7 +252,7 @@ impl State {
 
     /// Whether local changes came along that a load would merge.
     pub(super) fn is_underway(&self) -> bool {
-        self.ticket.is_some() && self.failed.is_none() && self.aboard.0.as_ref().is_some_and(|boat| boat.is_underway())
+        self.aboard.0.as_ref().is_some_and(|boat| self.ticket.is_some() && self.failed.is_none() && boat.is_underway())
     }
 }
 

@@ -63,10 +63,7 @@ impl Session {
 
     /// The load, and with it the merge, that must precede a commit.
     pub(super) fn merge_first(&self) -> Option<BoxFuture<'_, Result<(), SessionError>>> {
-        let due = {
-            let state = self.state();
-            state.live.is_none() && state.is_underway()
-        };
+        let due = self.state().is_underway();
         due.then(|| Box::pin(self.ensure_loaded()) as BoxFuture<'_, _>)
     }
 

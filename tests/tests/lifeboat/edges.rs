@@ -1,0 +1,64 @@
+//! Where one thing is interrupted by another: a load by its caller, a response by its handler's own task, a change by a limit.
+
+use axum::{Router, routing::get};
+use unstick_core::EventKind;
+use unstick_session::Session;
+use unstick_testkit::faults::{Fault, FaultStore, Op};
+
+use crate::world::{DOWN, Kind, MAX_SIZE, World};
+
+/// A handler stops waiting for its session while the merge is under way, and goes on to change something else.
+#[tokio::test]
+async fn a_merge_that_is_not_waited_for_is_made_up_for() {
+    for path in ["/blind", "/reading", "/same"] {
+        let mut world = World::new(Kind::Memory).await;
+        let store = FaultStore::new(world.memory.clone());
+        let hasty = {
+            let store = store.clone();
+            async move |session: &Session| {
+                tokio::select! {
+                    biased;
+                    _ = session.load() => panic!("the merge is held"),
+                    () = store.until_held(1) => {}
+                }
+            }
+        };
+        let (first, second, third) = (hasty.clone(), hasty.clone(), hasty);
+        let routes = Router::new()
+            .route(
+                "/blind",
+                get(async move |session: Session| {
+                    first(&session).await;
+                    session.insert("wish", &["w"]).map(|()| "blind")
+                }),
+            )
+            .route(
+                "/reading",
+                get(async move |session: Session| {
+                    second(&session).await;
+                    let cart: Option<Vec<String>> = session.get("cart").await?;
+                    assert_eq!(cart, Some(vec!["a".to_owned(), "b".to_owned()]), "what the client changed is read");
+                    session.insert("wish", &["w"]).map(|()| "reading")
+                }),
+            )
+            .route(
+                "/same",
+                get(async move |session: Session| {
+                    third(&session).await;
+                    session.insert("cart", &["a"]).map(|()| "what the backend has had before the merge")
+                }),
+            );
+        let node = world.beside(store.clone(), routes, MAX_SIZE);
+        let mut ann = world.client();
+        ann.ok(0, "/put?cart=a").await;
+        world.down(DOWN);
+        ann.ok(0, "/add?cart=b").await;
+        world.heal();
+        store.next(Op::Apply, Fault::Hang);
+        let told = ann.send_in_time(node, path).await;
+        assert_eq!(told.status, 200, "{path}: {}", told.body);
+        ann.keep(&told);
+        assert_eq!(ann.cart(1).await, if path == "/same" { "live - [a]" } else { "live - [a b]" }, "{path}");
+        assert_eq!(world.log.count(EventKind::LifeboatMerged), 1, "{path}");
+    }
+}
