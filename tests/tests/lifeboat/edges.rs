@@ -5,7 +5,25 @@ use unstick_core::EventKind;
 use unstick_session::Session;
 use unstick_testkit::faults::{Fault, FaultStore, Op};
 
-use crate::world::{DOWN, Kind, MAX_SIZE, World};
+use crate::world::{DOWN, Kind, MAX_SIZE, World, on_both};
+
+on_both! {
+    a_change_right_after_a_clear_is_merged;
+}
+
+/// The same millisecond is no earlier, and the node's clock may be behind that of the one that cleared.
+async fn a_change_right_after_a_clear_is_merged(kind: Kind) {
+    let world = World::new(kind).await;
+    let mut ann = world.client();
+    for (clear, expected) in [("/clear", "[x]"), ("/clear?read=1", "[y]")] {
+        ann.ok(0, "/put?cart=a&other=x").await;
+        ann.ok(0, clear).await;
+        world.down(DOWN);
+        ann.ok(1, &format!("/add?cart={}", &expected[1..2])).await;
+        world.heal();
+        assert_eq!(ann.cart(0).await, format!("live - {expected}"), "{clear}");
+    }
+}
 
 /// A handler stops waiting for its session while the merge is under way, and goes on to change something else.
 #[tokio::test]

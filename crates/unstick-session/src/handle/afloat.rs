@@ -1,7 +1,9 @@
 //! Trips that a lifeboat takes part in: commits that are kept aboard when the backend is away, and the merge afterwards.
 
+use std::time::Duration;
+
 use unstick_core::{
-    Applied, BoxFuture, Carrier, Change, Committed, ErrorKind, EventKind, FieldVersion, Lifecycle, OpCtx, OpId, Proof, Ticket,
+    Applied, BoxFuture, Carrier, Change, Committed, ErrorKind, EventKind, FieldVersion, Lifecycle, OpCtx, OpId, Proof, Ticket, Timestamp,
 };
 
 use super::{
@@ -12,7 +14,7 @@ use crate::{
     SessionError, Status,
     commit::{self, Attempt, Outcome},
     env::Env,
-    lifeboat::{Fleet, MARKER, Manifest, Merge, Voyage, merge},
+    lifeboat::{Fleet, MARKER, Manifest, Merge, UNREADABLE, Voyage, floor, merge},
 };
 
 /// How often a merge is decided anew because the session changed underneath.
@@ -123,10 +125,16 @@ impl Session {
             }
             _ => boat.manifest.clone(),
         };
-        let Some(mut manifest) = known.filter(|_| !boat.foreign) else { return Outcome::failed(op_id, outage) };
+        // The last `clear` that is known of: what it was called with by another node's clock is no later than its answer, nor
+        // is what the session remembers.
+        let loaded = state.live.as_ref().map(|live| floor(&live.fields));
+        let before = boat.manifest.as_ref().map(|manifest| manifest.issued).max(loaded);
+        // Nothing is merged beside a memory that only a newer release can read.
+        let readable = loaded.is_none_or(|floor| floor < UNREADABLE);
+        let Some(mut manifest) = known.filter(|_| !boat.foreign && readable) else { return Outcome::failed(op_id, outage) };
         let voyage = match boat.voyage {
             Some(voyage) => Ok(voyage),
-            None => next_step(&mut manifest, fleet, now),
+            None => next_step(&mut manifest, fleet, now, before),
         };
         let kept = voyage.and_then(|voyage| {
             if !manifest.change(change, also, voyage) {
@@ -247,8 +255,8 @@ impl Session {
     }
 }
 
-/// The step that a request's local changes are.
-fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: unstick_core::Timestamp) -> Result<Voyage, SessionError> {
+/// The step that a request's local changes are. A voyage begins after what was `before`.
+fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: Timestamp, before: Option<Timestamp>) -> Result<Voyage, SessionError> {
     if let Some(voyage) = manifest.voyage {
         let step = voyage.step.checked_add(1);
         let full =
@@ -258,5 +266,6 @@ fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: unstick_core::Timestam
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|_| SessionError::new(ErrorKind::Internal, "the operating system gave no randomness"))?;
     manifest.expires = fleet.expires(now);
-    Ok(Voyage { id, started: now, step: 1 })
+    let started = before.map_or(now, |before| now.max(before + Duration::from_millis(1)));
+    Ok(Voyage { id, started, step: 1 })
 }

@@ -89,7 +89,7 @@ mod tests;
 pub(crate) use self::{
     config::Fleet,
     manifest::{Manifest, Voyage},
-    merge::{MARKER, Merge, marker_of_clear, merge},
+    merge::{MARKER, Merge, UNREADABLE, floor, marker_of_clear, merge},
     seal::{Opened, is_newer, is_underway},
 };
 pub use self::{
