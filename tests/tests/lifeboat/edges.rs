@@ -1,11 +1,13 @@
 //! Where one thing is interrupted by another: a load by its caller, a response by its handler's own task, a change by a limit.
 
+use std::sync::{Arc, Mutex};
+
 use axum::{Router, routing::get};
 use unstick_core::EventKind;
-use unstick_session::Session;
+use unstick_session::{Session, SessionError};
 use unstick_testkit::faults::{Fault, FaultStore, Op};
 
-use crate::world::{DOWN, Kind, MAX_SIZE, World, on_both};
+use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, on_both};
 
 on_both! {
     a_change_right_after_a_clear_is_merged;
@@ -79,4 +81,39 @@ async fn a_merge_that_is_not_waited_for_is_made_up_for() {
         assert_eq!(ann.cart(1).await, if path == "/same" { "live - [a]" } else { "live - [a b]" }, "{path}");
         assert_eq!(world.log.count(EventKind::LifeboatMerged), 1, "{path}");
     }
+}
+
+/// The headers have left, and no lifeboat can follow them: the handler's own task must not be told that its change is kept.
+#[tokio::test]
+async fn a_change_that_fails_after_the_headers_is_not_kept() {
+    let mut world = World::new(Kind::Memory).await;
+    let store = FaultStore::new(world.memory.clone());
+    let late = Arc::new(Mutex::new(None));
+    let routes = {
+        let (late, store) = (late.clone(), store.clone());
+        Router::new().route(
+            "/late",
+            get(async move |session: Session| {
+                let add = async move { session.update("cart", |_: Option<Vec<String>>| Some(vec!["late".to_owned()])).await };
+                *late.lock().unwrap() = Some(tokio::spawn(add));
+                store.until_held(1).await;
+                "gone already"
+            }),
+        )
+    };
+    let node = world.beside(store.clone(), routes, MAX_SIZE);
+    let mut ann = world.client();
+    ann.ok(0, "/put?cart=a").await;
+    store.next(Op::Apply, Fault::Hang);
+    let told = ann.send_in_time(node, "/late").await;
+    assert_eq!((told.status, told.headers.contains_key("set-cookie")), (200, false));
+    while world.clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(DEADLINE);
+    let task = late.lock().unwrap().take().unwrap();
+    let told: Result<_, SessionError> = task.await.unwrap();
+    assert!(told.as_ref().is_err_and(SessionError::is_outcome_unknown), "{told:?}");
+    world.heal();
+    assert_eq!(ann.cart(0).await, "live - [a]");
 }

@@ -17,8 +17,9 @@ use crate::{
     lifeboat::{Fleet, MARKER, Manifest, Opened, Voyage, is_newer, is_underway, marker_of_clear},
 };
 
-/// The lifeboat of a request, if it came with one or is to leave with one.
-pub(crate) struct Aboard(pub(super) Option<Box<Boat>>);
+/// The lifeboat of a request, if it came with one or is to leave with one; and whether the response's headers have been
+/// made, so that none can leave any more.
+pub(crate) struct Aboard(pub(super) Option<Box<Boat>>, pub(super) bool);
 
 #[derive(Default)]
 pub(super) struct Boat {
@@ -56,17 +57,17 @@ pub(super) enum Send {
 
 impl Aboard {
     pub(crate) const fn none() -> Self {
-        Self(None)
+        Self(None, false)
     }
 
     pub(crate) fn find(env: &Env, headers: &HeaderMap) -> Self {
-        let Some(fleet) = &env.lifeboat else { return Self(None) };
+        let Some(fleet) = &env.lifeboat else { return Self::none() };
         let texts = fleet.texts(headers);
         if texts.is_empty() {
-            return Self(None);
+            return Self::none();
         }
         let foreign = texts.iter().all(|text| is_newer(text));
-        Self(Some(Box::new(Boat { texts, carried: true, foreign, ..Boat::default() })))
+        Self(Some(Box::new(Boat { texts, carried: true, foreign, ..Boat::default() })), false)
     }
 }
 
@@ -242,6 +243,7 @@ impl State {
 
     /// The line of the response.
     pub(super) fn lifeboat_line(&mut self, env: &Env) -> Option<HeaderValue> {
+        self.aboard.1 = true;
         let (fleet, boat) = (env.lifeboat.as_ref()?, self.aboard.0.as_mut()?);
         match std::mem::take(&mut boat.send) {
             Send::Nothing => None,

@@ -116,6 +116,9 @@ impl Session {
         let now = env.now();
         let mut state = self.state();
         let state = &mut *state;
+        if state.aboard.1 {
+            return Outcome::failed(op_id, outage); // a task of the handler's own, and nothing will bring the client the change
+        }
         let boat = state.aboard.0.get_or_insert_default();
         boat.open(fleet, ticket, now);
         let known = match &state.live {
