@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
 use unstick_core::EventKind;
-use unstick_session::{Session, SessionError};
+use unstick_session::{Session, SessionError, lifeboat::Decision};
 use unstick_testkit::faults::{Fault, FaultStore, Op};
 
-use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, on_both};
+use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, lifeboat, on_both, ring, routes};
 
 on_both! {
     a_change_right_after_a_clear_is_merged;
@@ -68,7 +68,7 @@ async fn a_merge_that_is_not_waited_for_is_made_up_for() {
                     session.insert("cart", &["a"]).map(|()| "what the backend has had before the merge")
                 }),
             );
-        let node = world.beside(store.clone(), routes, MAX_SIZE);
+        let node = world.beside(store.clone(), routes, lifeboat(ring()), MAX_SIZE);
         let mut ann = world.client();
         ann.ok(0, "/put?cart=a").await;
         world.down(DOWN);
@@ -101,7 +101,7 @@ async fn a_change_that_fails_after_the_headers_is_not_kept() {
             }),
         )
     };
-    let node = world.beside(store.clone(), routes, MAX_SIZE);
+    let node = world.beside(store.clone(), routes, lifeboat(ring()), MAX_SIZE);
     let mut ann = world.client();
     ann.ok(0, "/put?cart=a").await;
     store.next(Op::Apply, Fault::Hang);
@@ -116,4 +116,33 @@ async fn a_change_that_fails_after_the_headers_is_not_kept() {
     assert!(told.as_ref().is_err_and(SessionError::is_outcome_unknown), "{told:?}");
     world.heal();
     assert_eq!(ann.cart(0).await, "live - [a]");
+}
+
+/// Nobody knows in an outage how large the session is: what was acknowledged is merged, and the next change is refused.
+#[tokio::test]
+async fn a_session_that_has_no_room_takes_what_was_acknowledged() {
+    let mut world = World::new(Kind::Memory).await;
+    // Its function wants more than there is room for.
+    let boat = lifeboat(ring()).field_merged_by("greedy", |_| Decision::Take(vec![b' '; 100_000].into()));
+    let node = world.beside(FaultStore::new(world.memory.clone()), routes(), boat, 1000);
+    let mut ann = world.client();
+    ann.ok(node, "/put?cart=a").await;
+    ann.ok(node, &format!("/put?other={}", "o".repeat(900))).await;
+    world.down(DOWN);
+    let long = "b".repeat(200);
+    assert_eq!(ann.ok(node, &format!("/add?cart={long}")).await, "degraded");
+    world.heal();
+    assert_eq!(ann.cart(node).await, format!("live - [a {long}]"));
+    assert_eq!((world.log.count(EventKind::LifeboatMerged), world.log.count(EventKind::LifeboatRefused)), (1, 0));
+    assert_eq!(ann.get(node, "/put?wish=w").await.status, 413, "it is over its limit");
+    ann.ok(node, "/take?other=").await;
+    ann.ok(node, "/put?wish=w&greedy=1").await;
+    let mut other = ann.clone();
+    world.down(DOWN);
+    ann.ok(node, "/add?greedy=2&cart=c").await;
+    world.heal();
+    other.ok(0, "/put?greedy=3").await;
+    assert_eq!(ann.cart(node).await, format!("live - [a {long} c]"), "what was acknowledged is merged without it");
+    assert_eq!(ann.ok(node, "/list?k=greedy").await, "3");
+    assert_eq!((world.log.count(EventKind::LifeboatMerged), world.log.count(EventKind::LifeboatRefused)), (2, 1));
 }

@@ -133,6 +133,10 @@ pub(crate) fn key(byte: u8) -> Key {
     Key::from_bytes([byte; 32]).unwrap()
 }
 
+pub(crate) fn ring() -> KeyRing {
+    KeyRing::new(key(7))
+}
+
 /// A cart, a wish, and a queue whose two versions are joined.
 pub(crate) fn lifeboat(keys: KeyRing) -> Lifeboat {
     Lifeboat::new(keys).field("cart").field("wish").field_merged_by("queue", joined)
@@ -193,9 +197,8 @@ impl World {
     }
 
     /// One more node over the store in memory, with handlers and a limit of its own.
-    pub(crate) fn beside<S: Store + Clone>(&mut self, store: FaultStore<S>, routes: Router, max_size: usize) -> usize {
-        let keys = KeyRing::new(key(7));
-        let layer = self.layer(store.clone(), keys.clone(), Some(lifeboat(keys)), max_size);
+    pub(crate) fn beside<S: Store + Clone>(&mut self, store: FaultStore<S>, routes: Router, lifeboat: Lifeboat, max_size: usize) -> usize {
+        let layer = self.layer(store.clone(), ring(), Some(lifeboat), max_size);
         self.nodes.push(Node { faults: Arc::new(store), router: routes.layer(layer), clock: self.clock.clone() });
         self.nodes.len() - 1
     }

@@ -14,11 +14,21 @@ use crate::{
     SessionError, Status,
     commit::{self, Attempt, Outcome},
     env::Env,
-    lifeboat::{Fleet, MARKER, Manifest, Merge, UNREADABLE, Voyage, floor, merge},
+    lifeboat::{Decision, Fleet, MARKER, Manifest, Merge, Offer, ROOM, UNREADABLE, Voyage, floor, merge},
 };
 
 /// How often a merge is decided anew because the session changed underneath.
 const TRIES: u32 = 5;
+
+/// What the session has room for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// Not for what the fields' functions have made; what was acknowledged is merged.
+    AsCarried,
+    /// The store has a limit of its own.
+    None,
+}
 
 /// What a commit has done.
 pub(super) struct Done<'a> {
@@ -171,7 +181,7 @@ impl Session {
     async fn merge(&self) -> Result<(), SessionError> {
         let (engine, env) = (&self.shared().engine, &*self.shared().env);
         let Some(fleet) = &env.lifeboat else { return Ok(()) };
-        let mut has_room = true;
+        let mut room = Room::Enough;
         for _ in 0..TRIES {
             let (ticket, manifest, op_id, fields) = {
                 let state = self.state();
@@ -182,21 +192,21 @@ impl Session {
             };
             // The application's functions run here, not under the lock.
             let skew = env.lifetimes.tolerated_skew();
-            let (mut change, conflicts) =
-                match merge(&manifest, &fields, op_id.field_version(), env.now(), skew, |offer| fleet.decide(offer)) {
-                    Merge::Apply { change, conflicts } => (change, conflicts),
-                    over => {
-                        if over == Merge::Over {
-                            env.emit(EventKind::LifeboatRefused, Some(&ticket), "merged before, or cleared since");
-                        }
-                        self.state().pack_loaded(env, fleet);
-                        return Ok(());
+            let decide = |offer: &Offer<'_>| if room == Room::Enough { fleet.decide(offer) } else { Decision::KeepStored };
+            let (mut change, conflicts) = match merge(&manifest, &fields, op_id.field_version(), env.now(), skew, decide) {
+                Merge::Apply { change, conflicts } => (change, conflicts),
+                over => {
+                    if over == Merge::Over {
+                        env.emit(EventKind::LifeboatRefused, Some(&ticket), "merged before, or cleared since");
                     }
-                };
-            if has_room {
-                change.max_size = env.max_size;
-            } else {
+                    self.state().pack_loaded(env, fleet);
+                    return Ok(());
+                }
+            };
+            if room == Room::None {
                 change.fields.retain(|(name, _)| **name == *MARKER);
+            } else {
+                change.max_size = env.max_size.saturating_add(ROOM);
             }
             let op = OpCtx { op_id, ..env.op() };
             let answer = engine.merge(env, op, self.carriage(), ticket.clone(), change.clone()).await;
@@ -206,8 +216,12 @@ impl Session {
                     if conflicts > 0 {
                         env.emit(EventKind::LifeboatConflict, Some(&ticket), "a stored value was newer");
                     }
-                    let kind = if has_room { EventKind::LifeboatMerged } else { EventKind::LifeboatRefused };
-                    env.emit(kind, Some(&ticket), if has_room { "" } else { ErrorKind::TooLarge.as_str() });
+                    if room != Room::None {
+                        env.emit(EventKind::LifeboatMerged, Some(&ticket), "");
+                    }
+                    if room != Room::Enough {
+                        env.emit(EventKind::LifeboatRefused, Some(&ticket), ErrorKind::TooLarge.as_str());
+                    }
                     return Ok(());
                 }
                 Ok(Committed::Refused(Applied::Conflict(fields))) => {
@@ -215,7 +229,9 @@ impl Session {
                         live.fields = fields;
                     }
                 }
-                Ok(Committed::Refused(Applied::TooLarge)) => has_room = false,
+                Ok(Committed::Refused(Applied::TooLarge)) => {
+                    room = if room == Room::Enough && conflicts > 0 { Room::AsCarried } else { Room::None };
+                }
                 Ok(Committed::Refused(refused)) => return self.went_down(env, &ticket, &refused),
                 Ok(_) => return Err(SessionError::new(ErrorKind::Internal, "the backend gave an answer that this release does not know")),
                 Err(error) => return self.put_off(env, error.into()),

@@ -8,7 +8,7 @@ use unstick_core::{Change, ConfigError, Credential, Error, ErrorKind, Fields, He
 
 use super::{
     manifest::{MAX_FIELDS, Manifest},
-    merge::{Decision, Offer},
+    merge::{Decision, MAX_MEMORY, Offer},
     seal::{Keys, Opened},
 };
 use crate::cookie::{CookieConfig, candidates};
@@ -19,6 +19,9 @@ const MAX_TEXT: usize = 3800;
 const MIN_TEXT: usize = 256;
 /// `Set-Cookie: =; HttpOnly; SameSite=Strict; Partitioned; Secure; Path=; Domain=; Max-Age=34560000` and the line's end.
 const LINE: usize = 110;
+/// How far a merge may take a session over its limit: nobody knows in an outage how large the session is, and what was
+/// acknowledged is merged all the same. All that lifeboats can bring, and what is remembered of them.
+pub(crate) const ROOM: usize = MAX_FIELDS * MAX_TEXT + MAX_MEMORY;
 /// Cookies of the name that are looked at.
 const MAX_CANDIDATES: usize = 4;
 

@@ -23,6 +23,9 @@ pub(crate) const UNREADABLE: Timestamp = Timestamp::from_millis(i64::MAX);
 /// Voyages that are remembered one by one; each is an outage of one client within the lifetime.
 const REMEMBERED: usize = 16;
 
+/// The most bytes that all this takes, name included.
+pub(super) const MAX_MEMORY: usize = 16 + 1 + 8 + REMEMBERED * (16 + 2 + 8 + 8 + 1 + 8 * VERSIONS);
+
 /// Two values for one field: what the backend has by now, and what the client changed while it was away.
 ///
 /// See [`Lifeboat::field_merged_by`](super::Lifeboat::field_merged_by).

@@ -86,13 +86,13 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{
-    config::Fleet,
-    manifest::{Manifest, Voyage},
-    merge::{MARKER, Merge, UNREADABLE, floor, marker_of_clear, merge},
-    seal::{Opened, is_newer, is_underway},
-};
 pub use self::{
     config::Lifeboat,
     merge::{Decision, Offer},
+};
+pub(crate) use self::{
+    config::{Fleet, ROOM},
+    manifest::{Manifest, Voyage},
+    merge::{MARKER, Merge, UNREADABLE, floor, marker_of_clear, merge},
+    seal::{Opened, is_newer, is_underway},
 };
