@@ -25,15 +25,16 @@ pub(crate) const ROOM: usize = MAX_FIELDS * MAX_TEXT + MAX_MEMORY;
 /// Cookies of the name that are looked at.
 const MAX_CANDIDATES: usize = 4;
 
-/// What nobody should be able to keep through an outage.
+/// What nobody should be able to keep through an outage; compared without case and punctuation.
 const RIGHTS: &[&str] = &[
     "principal",
     "user",
-    "user_id",
+    "userid",
     "uid",
     "account",
-    "account_id",
+    "accountid",
     "tenant",
+    "tenantid",
     "role",
     "roles",
     "right",
@@ -46,9 +47,9 @@ const RIGHTS: &[&str] = &[
     "groups",
     "claims",
     "admin",
-    "is_admin",
+    "isadmin",
     "csrf",
-    "csrf_token",
+    "csrftoken",
 ];
 
 type MergeFn = Arc<dyn Fn(&Offer<'_>) -> Decision + Send + Sync>;
@@ -118,7 +119,8 @@ impl Lifeboat {
             if lower.starts_with("unstick.") {
                 return refuse(format!("`lifeboat` field `{name}`: names that begin with `unstick.` are reserved"));
             }
-            if RIGHTS.contains(&&*lower) {
+            let plain: String = lower.chars().filter(|c| c.is_alphanumeric()).collect();
+            if RIGHTS.contains(&&*plain) {
                 return refuse(format!(
                     "`lifeboat` field `{name}`: who somebody is and what they may do is for the session backend alone to say; drop the field"
                 ));
