@@ -11,6 +11,7 @@ use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, lifeboat, on_both, rin
 
 on_both! {
     a_change_right_after_a_clear_is_merged;
+    an_outage_costs_a_request_one_deadline;
 }
 
 /// The same millisecond is no earlier, and the node's clock may be behind that of the one that cleared.
@@ -145,4 +146,57 @@ async fn a_session_that_has_no_room_takes_what_was_acknowledged() {
     assert_eq!(ann.cart(node).await, format!("live - [a {long} c]"), "what was acknowledged is merged without it");
     assert_eq!(ann.ok(node, "/list?k=greedy").await, "3");
     assert_eq!((world.log.count(EventKind::LifeboatMerged), world.log.count(EventKind::LifeboatRefused)), (2, 1));
+}
+
+/// However many operations a handler makes: that the backend is away is found out once.
+async fn an_outage_costs_a_request_one_deadline(kind: Kind) {
+    for path in ["/cart", "/put?cart=b", "/add?cart=b&wish=w&queue=q", "/saved?cart=b", "/take?cart="] {
+        for under_way in [false, true] {
+            let world = World::new(kind).await;
+            let mut ann = world.client();
+            ann.ok(0, "/put?cart=a").await;
+            world.down(DOWN);
+            if under_way {
+                ann.ok(0, "/add?wish=v").await;
+            }
+            world.down(Fault::Hang);
+            let began = world.clock.now();
+            ann.ok(1, path).await;
+            assert_eq!(world.clock.now().since(began), DEADLINE, "{path}, local changes before: {under_way}");
+        }
+    }
+}
+
+/// Of a load that was merged into, a clone of the handle sees nothing before the merge.
+#[tokio::test]
+async fn clones_see_what_is_merged() {
+    let mut world = World::new(Kind::Memory).await;
+    let store = FaultStore::new(world.memory.clone());
+    let routes = {
+        let store = store.clone();
+        Router::new().route(
+            "/both",
+            get(async move |session: Session| {
+                let first = tokio::spawn({
+                    let session = session.clone();
+                    async move { session.get::<Vec<String>>("cart").await }
+                });
+                store.until_held(1).await;
+                let second = async { session.get::<Vec<String>>("cart").await };
+                let (second, ()) = tokio::join!(second, async { store.release() });
+                let (first, second) = (first.await.unwrap()?, second?);
+                assert_eq!(first, second);
+                Ok::<_, SessionError>(first.unwrap_or_default().join(" "))
+            }),
+        )
+    };
+    let node = world.beside(store.clone(), routes, lifeboat(ring()), MAX_SIZE);
+    let mut ann = world.client();
+    ann.ok(0, "/put?cart=a").await;
+    world.down(DOWN);
+    ann.ok(0, "/add?cart=b").await;
+    world.heal();
+    store.next(Op::Apply, Fault::Hang);
+    let told = ann.send_in_time(node, "/both").await;
+    assert_eq!((told.status, told.body.as_str()), (200, "a b"));
 }
