@@ -22,7 +22,7 @@ fn refusal(lifeboat: Lifeboat) -> Option<String> {
 fn fields_that_cannot_ride_are_refused_by_name() {
     assert_eq!(refusal(boat()), None);
     let names = |name: &str| refusal(boat().field(name)).unwrap_or_default();
-    for name in ["principal", "Roles", "is_admin", "permissions", "user_id"] {
+    for name in ["principal", "Roles", "is_admin", "permissions", "user_id", "userId", "isAdmin", "user-id", "csrfToken"] {
         assert!(names(name).contains(name) && names(name).contains("for the session backend alone"), "{}", names(name));
     }
     assert!(names("unstick.lifeboat").contains("reserved"));

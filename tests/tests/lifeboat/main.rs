@@ -5,6 +5,7 @@
 
 mod config;
 mod degraded;
+mod edges;
 mod hostile;
 mod merging;
 mod outage;

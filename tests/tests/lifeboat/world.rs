@@ -23,6 +23,7 @@ use unstick_testkit::{
 
 /// By the clock that the tests move: real time is never waited for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const MAX_SIZE: usize = 256 * 1024;
 pub(crate) const BOAT: &str = "__Host-id-lifeboat";
 pub(crate) const DOWN: Fault = Fault::FailBefore(ErrorKind::Unavailable);
 /// Every way in which a write can fail, and whether it was done all the same.
@@ -110,7 +111,7 @@ pub(crate) struct World {
     pub(crate) log: Arc<EventLog>,
     pub(crate) nodes: Vec<Node>,
     kind: Kind,
-    memory: Arc<MemoryStore>,
+    pub(crate) memory: Arc<MemoryStore>,
     directory: tempfile::TempDir,
 }
 
@@ -130,6 +131,10 @@ impl Told {
 
 pub(crate) fn key(byte: u8) -> Key {
     Key::from_bytes([byte; 32]).unwrap()
+}
+
+pub(crate) fn ring() -> KeyRing {
+    KeyRing::new(key(7))
 }
 
 /// A cart, a wish, and a queue whose two versions are joined.
@@ -164,23 +169,24 @@ impl World {
         let (faults, layer): (Arc<dyn Faults>, SessionLayer) = match self.kind {
             Kind::Memory => {
                 let store = FaultStore::new(self.memory.clone());
-                (Arc::new(store.clone()), self.layer(store, keys, lifeboat))
+                (Arc::new(store.clone()), self.layer(store, keys, lifeboat, MAX_SIZE))
             }
             Kind::Sqlite => {
                 let path = self.directory.path().join("sessions.sqlite");
                 let store = SqliteStore::builder("").path(path).busy_timeout(Duration::from_secs(20)).connect().await.unwrap();
                 let store = FaultStore::new(store);
-                (Arc::new(store.clone()), self.layer(store, keys, lifeboat))
+                (Arc::new(store.clone()), self.layer(store, keys, lifeboat, MAX_SIZE))
             }
         };
         self.nodes.push(Node { faults, router: routes().layer(layer), clock });
         self.nodes.len() - 1
     }
 
-    fn layer(&self, store: impl Store, keys: KeyRing, lifeboat: Option<Lifeboat>) -> SessionLayer {
+    fn layer(&self, store: impl Store, keys: KeyRing, lifeboat: Option<Lifeboat>, max_size: usize) -> SessionLayer {
         let builder = SessionLayer::keyed(store, keys)
             .runtime(Runtime::custom(self.clock.clone()))
             .deadline(DEADLINE)
+            .max_size(max_size)
             .lifetimes(Lifetimes::new().idle(Duration::from_secs(7200)))
             .events(Events::new("node").observer(self.log.clone()));
         let builder = match lifeboat {
@@ -188,6 +194,13 @@ impl World {
             None => builder,
         };
         builder.build().unwrap()
+    }
+
+    /// One more node over the store in memory, with handlers and a limit of its own.
+    pub(crate) fn beside<S: Store + Clone>(&mut self, store: FaultStore<S>, routes: Router, lifeboat: Lifeboat, max_size: usize) -> usize {
+        let layer = self.layer(store.clone(), ring(), Some(lifeboat), max_size);
+        self.nodes.push(Node { faults: Arc::new(store), router: routes.layer(layer), clock: self.clock.clone() });
+        self.nodes.len() - 1
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -294,7 +307,7 @@ async fn tell(response: http::Response<Body>) -> Told {
 
 type Params = Query<std::collections::HashMap<String, String>>;
 
-fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     async fn cart(session: Session) -> Result<String, SessionError> {
         let cart: Vec<String> = session.get("cart").await?.unwrap_or_default();
         let principal = session.principal().await?;

@@ -17,8 +17,9 @@ use crate::{
     lifeboat::{Fleet, MARKER, Manifest, Opened, Voyage, is_newer, is_underway, marker_of_clear},
 };
 
-/// The lifeboat of a request, if it came with one or is to leave with one.
-pub(crate) struct Aboard(pub(super) Option<Box<Boat>>);
+/// The lifeboat of a request, if it came with one or is to leave with one; and whether the response's headers have been
+/// made, so that none can leave any more.
+pub(crate) struct Aboard(pub(super) Option<Box<Boat>>, pub(super) bool);
 
 #[derive(Default)]
 pub(super) struct Boat {
@@ -56,17 +57,17 @@ pub(super) enum Send {
 
 impl Aboard {
     pub(crate) const fn none() -> Self {
-        Self(None)
+        Self(None, false)
     }
 
     pub(crate) fn find(env: &Env, headers: &HeaderMap) -> Self {
-        let Some(fleet) = &env.lifeboat else { return Self(None) };
+        let Some(fleet) = &env.lifeboat else { return Self::none() };
         let texts = fleet.texts(headers);
         if texts.is_empty() {
-            return Self(None);
+            return Self::none();
         }
         let foreign = texts.iter().all(|text| is_newer(text));
-        Self(Some(Box::new(Boat { texts, carried: true, foreign, ..Boat::default() })))
+        Self(Some(Box::new(Boat { texts, carried: true, foreign, ..Boat::default() })), false)
     }
 }
 
@@ -190,7 +191,8 @@ impl State {
             // Another response has brought the client its new id, and a lifeboat with that.
             boat.manifest = Some(manifest);
         } else if !boat.foreign {
-            // Without randomness, which is all that can be missing, the client keeps what it has.
+            // Without randomness, which is all that can be missing, the client keeps what it has; this request is done with it.
+            boat.manifest = None;
             drop(boat.pack(fleet, manifest, ticket, now));
         }
     }
@@ -241,6 +243,7 @@ impl State {
 
     /// The line of the response.
     pub(super) fn lifeboat_line(&mut self, env: &Env) -> Option<HeaderValue> {
+        self.aboard.1 = true;
         let (fleet, boat) = (env.lifeboat.as_ref()?, self.aboard.0.as_mut()?);
         match std::mem::take(&mut boat.send) {
             Send::Nothing => None,
@@ -251,7 +254,7 @@ impl State {
 
     /// Whether local changes came along that a load would merge.
     pub(super) fn is_underway(&self) -> bool {
-        self.ticket.is_some() && self.failed.is_none() && self.aboard.0.as_ref().is_some_and(|boat| boat.is_underway())
+        self.aboard.0.as_ref().is_some_and(|boat| self.ticket.is_some() && self.failed.is_none() && boat.is_underway())
     }
 }
 

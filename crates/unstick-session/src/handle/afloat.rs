@@ -1,7 +1,9 @@
 //! Trips that a lifeboat takes part in: commits that are kept aboard when the backend is away, and the merge afterwards.
 
+use std::time::Duration;
+
 use unstick_core::{
-    Applied, BoxFuture, Carrier, Change, Committed, ErrorKind, EventKind, FieldVersion, Lifecycle, OpCtx, OpId, Proof, Ticket,
+    Applied, BoxFuture, Carrier, Change, Committed, ErrorKind, EventKind, FieldVersion, Lifecycle, OpCtx, OpId, Proof, Ticket, Timestamp,
 };
 
 use super::{
@@ -12,11 +14,21 @@ use crate::{
     SessionError, Status,
     commit::{self, Attempt, Outcome},
     env::Env,
-    lifeboat::{Fleet, MARKER, Manifest, Merge, Voyage, merge},
+    lifeboat::{Decision, Fleet, MARKER, Manifest, Merge, Offer, ROOM, UNREADABLE, Voyage, floor, merge},
 };
 
 /// How often a merge is decided anew because the session changed underneath.
 const TRIES: u32 = 5;
+
+/// What the session has room for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// Not for what the fields' functions have made; what was acknowledged is merged.
+    AsCarried,
+    /// The store has a limit of its own.
+    None,
+}
 
 /// What a commit has done.
 pub(super) struct Done<'a> {
@@ -63,10 +75,7 @@ impl Session {
 
     /// The load, and with it the merge, that must precede a commit.
     pub(super) fn merge_first(&self) -> Option<BoxFuture<'_, Result<(), SessionError>>> {
-        let due = {
-            let state = self.state();
-            state.live.is_none() && state.is_underway()
-        };
+        let due = self.state().is_underway();
         due.then(|| Box::pin(self.ensure_loaded()) as BoxFuture<'_, _>)
     }
 
@@ -117,6 +126,9 @@ impl Session {
         let now = env.now();
         let mut state = self.state();
         let state = &mut *state;
+        if state.aboard.1 {
+            return Outcome::failed(op_id, outage); // a task of the handler's own, and nothing will bring the client the change
+        }
         let boat = state.aboard.0.get_or_insert_default();
         boat.open(fleet, ticket, now);
         let known = match &state.live {
@@ -126,10 +138,16 @@ impl Session {
             }
             _ => boat.manifest.clone(),
         };
-        let Some(mut manifest) = known.filter(|_| !boat.foreign) else { return Outcome::failed(op_id, outage) };
+        // The last `clear` that is known of: what it was called with by another node's clock is no later than its answer, nor
+        // is what the session remembers.
+        let loaded = state.live.as_ref().map(|live| floor(&live.fields));
+        let before = boat.manifest.as_ref().map(|manifest| manifest.issued).max(loaded);
+        // Nothing is merged beside a memory that only a newer release can read.
+        let readable = loaded.is_none_or(|floor| floor < UNREADABLE);
+        let Some(mut manifest) = known.filter(|_| !boat.foreign && readable) else { return Outcome::failed(op_id, outage) };
         let voyage = match boat.voyage {
             Some(voyage) => Ok(voyage),
-            None => next_step(&mut manifest, fleet, now),
+            None => next_step(&mut manifest, fleet, now, before),
         };
         let kept = voyage.and_then(|voyage| {
             if !manifest.change(change, also, voyage) {
@@ -163,7 +181,7 @@ impl Session {
     async fn merge(&self) -> Result<(), SessionError> {
         let (engine, env) = (&self.shared().engine, &*self.shared().env);
         let Some(fleet) = &env.lifeboat else { return Ok(()) };
-        let mut has_room = true;
+        let mut room = Room::Enough;
         for _ in 0..TRIES {
             let (ticket, manifest, op_id, fields) = {
                 let state = self.state();
@@ -174,21 +192,21 @@ impl Session {
             };
             // The application's functions run here, not under the lock.
             let skew = env.lifetimes.tolerated_skew();
-            let (mut change, conflicts) =
-                match merge(&manifest, &fields, op_id.field_version(), env.now(), skew, |offer| fleet.decide(offer)) {
-                    Merge::Apply { change, conflicts } => (change, conflicts),
-                    over => {
-                        if over == Merge::Over {
-                            env.emit(EventKind::LifeboatRefused, Some(&ticket), "merged before, or cleared since");
-                        }
-                        self.state().pack_loaded(env, fleet);
-                        return Ok(());
+            let decide = |offer: &Offer<'_>| if room == Room::Enough { fleet.decide(offer) } else { Decision::KeepStored };
+            let (mut change, conflicts) = match merge(&manifest, &fields, op_id.field_version(), env.now(), skew, decide) {
+                Merge::Apply { change, conflicts } => (change, conflicts),
+                over => {
+                    if over == Merge::Over {
+                        env.emit(EventKind::LifeboatRefused, Some(&ticket), "merged before, or cleared since");
                     }
-                };
-            if has_room {
-                change.max_size = env.max_size;
-            } else {
+                    self.state().pack_loaded(env, fleet);
+                    return Ok(());
+                }
+            };
+            if room == Room::None {
                 change.fields.retain(|(name, _)| **name == *MARKER);
+            } else {
+                change.max_size = env.max_size.saturating_add(ROOM);
             }
             let op = OpCtx { op_id, ..env.op() };
             let answer = engine.merge(env, op, self.carriage(), ticket.clone(), change.clone()).await;
@@ -198,8 +216,12 @@ impl Session {
                     if conflicts > 0 {
                         env.emit(EventKind::LifeboatConflict, Some(&ticket), "a stored value was newer");
                     }
-                    let kind = if has_room { EventKind::LifeboatMerged } else { EventKind::LifeboatRefused };
-                    env.emit(kind, Some(&ticket), if has_room { "" } else { ErrorKind::TooLarge.as_str() });
+                    if room != Room::None {
+                        env.emit(EventKind::LifeboatMerged, Some(&ticket), "");
+                    }
+                    if room != Room::Enough {
+                        env.emit(EventKind::LifeboatRefused, Some(&ticket), ErrorKind::TooLarge.as_str());
+                    }
                     return Ok(());
                 }
                 Ok(Committed::Refused(Applied::Conflict(fields))) => {
@@ -207,7 +229,9 @@ impl Session {
                         live.fields = fields;
                     }
                 }
-                Ok(Committed::Refused(Applied::TooLarge)) => has_room = false,
+                Ok(Committed::Refused(Applied::TooLarge)) => {
+                    room = if room == Room::Enough && conflicts > 0 { Room::AsCarried } else { Room::None };
+                }
                 Ok(Committed::Refused(refused)) => return self.went_down(env, &ticket, &refused),
                 Ok(_) => return Err(SessionError::new(ErrorKind::Internal, "the backend gave an answer that this release does not know")),
                 Err(error) => return self.put_off(env, error.into()),
@@ -250,8 +274,8 @@ impl Session {
     }
 }
 
-/// The step that a request's local changes are.
-fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: unstick_core::Timestamp) -> Result<Voyage, SessionError> {
+/// The step that a request's local changes are. A voyage begins after what was `before`.
+fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: Timestamp, before: Option<Timestamp>) -> Result<Voyage, SessionError> {
     if let Some(voyage) = manifest.voyage {
         let step = voyage.step.checked_add(1);
         let full =
@@ -261,5 +285,6 @@ fn next_step(manifest: &mut Manifest, fleet: &Fleet, now: unstick_core::Timestam
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|_| SessionError::new(ErrorKind::Internal, "the operating system gave no randomness"))?;
     manifest.expires = fleet.expires(now);
-    Ok(Voyage { id, started: now, step: 1 })
+    let started = before.map_or(now, |before| now.max(before + Duration::from_millis(1)));
+    Ok(Voyage { id, started, step: 1 })
 }

@@ -30,6 +30,10 @@ impl State {
         None
     }
 
+    pub(super) fn is_underway(&self) -> bool {
+        false
+    }
+
     pub(super) fn check_known(&self, _: &str) -> Result<(), SessionError> {
         Ok(())
     }

@@ -123,7 +123,7 @@ impl Session {
     fn to_load(&self) -> ToLoad<'_> {
         let mut state = self.state();
         state.touched = true;
-        let Some(ticket) = state.ticket.as_ref().filter(|_| state.live.is_none()) else { return ToLoad::Known(Ok(())) };
+        let Some(ticket) = state.ticket.as_ref().filter(|_| state.loaded().is_none()) else { return ToLoad::Known(Ok(())) };
         if let Some(error) = &state.failed {
             return ToLoad::Known(Err(error.clone()));
         }
@@ -138,7 +138,7 @@ impl Session {
     /// Whether reading needs no trip any more.
     pub(super) fn is_loaded(&self) -> bool {
         let state = self.state();
-        state.ticket.is_none() || state.live.is_some()
+        state.ticket.is_none() || state.loaded().is_some()
     }
 
     fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {

@@ -81,6 +81,11 @@ impl State {
         }
     }
 
+    /// What was loaded. A load whose merge was dropped under way is to be made again: what it brought is not what the client has.
+    pub(super) fn loaded(&self) -> Option<&LiveSession> {
+        self.live.as_ref().filter(|_| !self.is_underway())
+    }
+
     pub(super) fn is_dirty(&self) -> bool {
         !self.change.is_empty() || self.lifecycle != Lifecycle::Keep
     }
@@ -93,7 +98,7 @@ impl State {
             None if self.change.clear => return Some(None),
             None => {}
         }
-        match (&self.live, &self.ticket) {
+        match (self.loaded(), &self.ticket) {
             (Some(_), _) if self.check_known(key).is_err() => None,
             (Some(live), _) => Some(live.fields.get(key).map(|field| field.value.clone())),
             (None, None) => Some(None),

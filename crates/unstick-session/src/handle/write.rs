@@ -33,7 +33,7 @@ impl Session {
         state.touched = true;
         let unbuffered = !state.change.clear && state.change.get(key).is_none();
         let unchanged = |live: &unstick_core::LiveSession| live.fields.get(key).is_some_and(|field| field.value == value);
-        if unbuffered && state.live.as_ref().is_some_and(unchanged) {
+        if unbuffered && state.loaded().is_some_and(unchanged) {
             return Ok(());
         }
         state.put(key, FieldChange::Set(value), self.0.shared.env.max_size)

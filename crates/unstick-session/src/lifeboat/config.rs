@@ -8,7 +8,7 @@ use unstick_core::{Change, ConfigError, Credential, Error, ErrorKind, Fields, He
 
 use super::{
     manifest::{MAX_FIELDS, Manifest},
-    merge::{Decision, Offer},
+    merge::{Decision, MAX_MEMORY, Offer},
     seal::{Keys, Opened},
 };
 use crate::cookie::{CookieConfig, candidates};
@@ -19,18 +19,22 @@ const MAX_TEXT: usize = 3800;
 const MIN_TEXT: usize = 256;
 /// `Set-Cookie: =; HttpOnly; SameSite=Strict; Partitioned; Secure; Path=; Domain=; Max-Age=34560000` and the line's end.
 const LINE: usize = 110;
+/// How far a merge may take a session over its limit: nobody knows in an outage how large the session is, and what was
+/// acknowledged is merged all the same. All that lifeboats can bring, and what is remembered of them.
+pub(crate) const ROOM: usize = MAX_FIELDS * MAX_TEXT + MAX_MEMORY;
 /// Cookies of the name that are looked at.
 const MAX_CANDIDATES: usize = 4;
 
-/// What nobody should be able to keep through an outage.
+/// What nobody should be able to keep through an outage; compared without case and punctuation.
 const RIGHTS: &[&str] = &[
     "principal",
     "user",
-    "user_id",
+    "userid",
     "uid",
     "account",
-    "account_id",
+    "accountid",
     "tenant",
+    "tenantid",
     "role",
     "roles",
     "right",
@@ -43,9 +47,9 @@ const RIGHTS: &[&str] = &[
     "groups",
     "claims",
     "admin",
-    "is_admin",
+    "isadmin",
     "csrf",
-    "csrf_token",
+    "csrftoken",
 ];
 
 type MergeFn = Arc<dyn Fn(&Offer<'_>) -> Decision + Send + Sync>;
@@ -115,7 +119,8 @@ impl Lifeboat {
             if lower.starts_with("unstick.") {
                 return refuse(format!("`lifeboat` field `{name}`: names that begin with `unstick.` are reserved"));
             }
-            if RIGHTS.contains(&&*lower) {
+            let plain: String = lower.chars().filter(|c| c.is_alphanumeric()).collect();
+            if RIGHTS.contains(&&*plain) {
                 return refuse(format!(
                     "`lifeboat` field `{name}`: who somebody is and what they may do is for the session backend alone to say; drop the field"
                 ));

@@ -17,8 +17,14 @@ pub(crate) const MARKER: &str = "unstick.lifeboat";
 
 const FORMAT: u8 = 1;
 
+/// The floor of a memory that cannot be read: all voyages are over.
+pub(crate) const UNREADABLE: Timestamp = Timestamp::from_millis(i64::MAX);
+
 /// Voyages that are remembered one by one; each is an outage of one client within the lifetime.
 const REMEMBERED: usize = 16;
+
+/// The most bytes that all this takes, name included.
+pub(super) const MAX_MEMORY: usize = 16 + 1 + 8 + REMEMBERED * (16 + 2 + 8 + 8 + 1 + 8 * VERSIONS);
 
 /// Two values for one field: what the backend has by now, and what the client changed while it was away.
 ///
@@ -104,7 +110,7 @@ impl Memory {
         let none = Self { floor: Timestamp::ZERO, merged: Vec::new() };
         let Some(field) = fields.get(MARKER) else { return none };
         // What cannot be read is another release's, or the application's: nothing is merged beside it.
-        Self::decode(&field.value).unwrap_or(Self { floor: Timestamp::from_millis(i64::MAX), merged: Vec::new() })
+        Self::decode(&field.value).unwrap_or(Self { floor: UNREADABLE, merged: Vec::new() })
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -150,6 +156,11 @@ impl Memory {
 /// What a `clear` leaves in the marker, so that local changes from before it are not merged after it.
 pub(crate) fn marker_of_clear(now: Timestamp) -> FieldChange {
     FieldChange::Set(Memory { floor: now, merged: Vec::new() }.encode())
+}
+
+/// Voyages that began no later are not merged into a session with these fields.
+pub(crate) fn floor(fields: &Fields) -> Timestamp {
+    Memory::of(fields).floor
 }
 
 /// Decides. `version`: of the fields that the merge will write. `skew`: how far the nodes' clocks may be apart.
