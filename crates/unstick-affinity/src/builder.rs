@@ -112,7 +112,7 @@ impl AffinityLayerBuilder {
     }
 
     /// What stands in front of the application. Call again for more. Default: nothing is known of it, and only cookies of the
-    /// [`catalogue`] are deleted, when they are seen.
+    /// [catalogue](crate::catalogue) are deleted, when they are seen.
     pub fn behind(mut self, balancer: Balancer) -> Self {
         self.balancers.push(balancer);
         self

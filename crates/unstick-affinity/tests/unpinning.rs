@@ -193,3 +193,62 @@ async fn every_cookie_that_can_be_named_is_deleted_in_one_response() {
         assert!(left.is_empty() && refused.is_empty(), "{line}: {left:?} {refused:?}");
     }
 }
+
+#[tokio::test]
+async fn a_cookie_without_a_path_below_the_root_pins_every_second_request_at_worst() {
+    let mut story = Story::new(&[Balancer::nginx("route").unwrap()]);
+    story.sixty("route", "", Writes::Before).await;
+    assert_eq!(story.longest_run(), 3, "once, before the path is found: {:?}", story.answered);
+    assert!(story.answered[3..].chunk_by(|one, other| one == other).all(|run| run.len() <= 2));
+}
+
+#[tokio::test]
+async fn a_domain_that_a_proxy_in_front_was_asked_for_is_found() {
+    for (name, value) in [("x-forwarded-host", "a.shop.example.com, edge.example"), ("x-original-host", "a.shop.example.com:443")] {
+        for attributes in ["; Domain=a.shop.example.com", "; Domain=example.com"] {
+            let layer = AffinityLayer::new(Scope::Shared, [Balancer::azure_app_service()]).unwrap();
+            let uri = http::Uri::from_static("https://a.shop.example.com/cart");
+            let mut jar = Jar::new();
+            jar.set(&uri, format!("ARRAffinity=1; Path=/{attributes}")).unwrap();
+            for _ in 0..10 {
+                let mut request = Request::get("/cart").header("host", "app-7.azurewebsites.net").header(name, value).body(()).unwrap();
+                request.headers_mut().extend(jar.header(&uri).map(|line| (http::header::COOKIE, line)));
+                let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+                let response = layer.layer(handler).oneshot(request).await.unwrap();
+                jar.receive(&uri, response.headers());
+            }
+            assert!(jar.get("ARRAffinity").is_none(), "{name} {attributes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn responses_that_overlap_tell_the_same_in_either_order() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let log = Arc::new(Log::default());
+        let layer = AffinityLayer::builder().without_sessions().events(Events::new("n").observer(log.clone())).build().unwrap();
+        let uri = http::Uri::from_static("https://a.shop.example.com/x");
+        let mut jar = Jar::new();
+        jar.set(&uri, "GCLB=1; Path=/").unwrap();
+        let ask = async |jar: &Jar| {
+            let mut request = Request::get(&uri).body(()).unwrap();
+            jar.attach(&mut request);
+            let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+            layer.layer(handler).oneshot(request).await.unwrap()
+        };
+        // Two tabs with the pin, and one that is slow.
+        let late = [ask(&jar).await, ask(&jar).await, ask(&jar).await];
+        for at in order {
+            assert!(jar.receive(&uri, late[at].headers()).is_empty());
+        }
+        for _ in 0..3 {
+            let response = ask(&jar).await;
+            assert!(jar.receive(&uri, response.headers()).is_empty());
+        }
+        assert_eq!((log.count(EventKind::PinGone), log.count(EventKind::PinCameBack)), (1, 0), "{order:?}");
+        // What comes long after tells of itself: gone, and never kept.
+        assert!(jar.receive(&uri, late[0].headers()).is_empty());
+        ask(&jar).await;
+        assert_eq!((log.count(EventKind::PinGone), log.count(EventKind::PinCameBack)), (2, 0), "{order:?}");
+    }
+}

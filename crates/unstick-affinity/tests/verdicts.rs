@@ -119,6 +119,15 @@ async fn a_pin_that_is_not_seen_is_noticed_by_the_route_watch() {
 }
 
 #[tokio::test]
+async fn a_balancer_that_hides_nothing_is_not_blamed_for_a_pin_of_another() {
+    // The deletion of nginx's cookie works, so that it is never seen; clients stay for their address.
+    let nodes = play(Some(Balancer::nginx("route").unwrap()), "route", Pins::Unseen, 12).await;
+    for pin in pins(&nodes, "nginx") {
+        assert!(pin.sentence.contains("or the deletion works and clients stay for another reason"), "{pin}");
+    }
+}
+
+#[tokio::test]
 async fn too_few_answers_say_nothing() {
     let nodes = play(Some(Balancer::traefik("_srv").unwrap()), "_srv", Pins::Before, 1).await;
     assert_eq!(judged(&nodes, "traefik"), [Verdict::TooEarly; NODES]);

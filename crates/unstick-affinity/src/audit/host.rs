@@ -26,7 +26,7 @@ pub(super) fn host_of_url(text: &[u8]) -> Option<(&str, bool)> {
 }
 
 /// The first element of a list header: what the proxy nearest to the client wrote.
-pub(super) fn first(value: &HeaderValue) -> &[u8] {
+pub(crate) fn first(value: &HeaderValue) -> &[u8] {
     trimmed(value.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default())
 }
 

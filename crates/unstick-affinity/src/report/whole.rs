@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{AffinityLayer, tally::Tally};
 
-/// What a node knows about stickiness. See the [module docs](self).
+/// What a node knows about stickiness. See the [module docs](super).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -71,8 +71,8 @@ fn every_sentence_names_product_setting_and_numbers() {
     );
     assert_eq!(
         say(counts(0, 590, none), always, 7),
-        "HAProxy cookie SRV: told to expire with 590 responses and never seen, while the route watch saw clients stay on this node 7 times: the balancer probably takes the cookie out of \
-         requests and does not pass the deletion on. HAProxy: remove the `cookie` line."
+        "HAProxy cookie SRV: told to expire with 590 responses and never seen, while the route watch saw clients stay on this node 7 times: either the balancer takes the cookie out of \
+         requests and does not pass the deletion on, or the deletion works and clients stay for another reason, which the route watch's list may name. HAProxy: remove the `cookie` line."
     );
     assert_eq!(
         say(counts(9, 0, none), Lever::ConfigurationOnly, 0),
