@@ -195,7 +195,7 @@ fn over_the_slots_of_a_cluster() {
         let percent = |share: u32| 100.0 * f64::from(share) / even - 100.0;
         println!("{masters} masters: {:+.1} % to {:+.1} % of an even share", percent(least), percent(most));
         // Five deviations of a share that chance alone decides, and the slots that do not divide evenly.
-        let allowed = 5.0 * even.sqrt() + even * f64::from(masters) / 16_384.0;
+        let allowed = even.sqrt().mul_add(5.0, even * f64::from(masters) / 16_384.0);
         assert!(f64::from(most) < even + allowed && f64::from(least) > even - allowed, "{masters} masters: {least} to {most}");
     }
 }

@@ -48,7 +48,8 @@ impl<O: SessionStore, N: Store> Bridge<O, N> {
             let response = self.ask(if prefers_old { &self.old } else { &self.new }, request).await;
             return self.forget_if_ended(response, old_id).await;
         };
-        match self.moving.find(id).await? {
+        let place = self.moving.find(id).await?;
+        match &place {
             Place::Old => {
                 let response = self.ask(&self.old, request).await;
                 // A logout, or another id at a login: what has moved at this moment ends as well.
@@ -57,15 +58,14 @@ impl<O: SessionStore, N: Store> Bridge<O, N> {
                 }
                 Ok(response)
             }
-            Place::New(credential) => {
-                let pair = format!("{NEW}={}", self.sealer.seal(&credential));
+            Place::New(credential) | Place::Replaced(credential) => {
+                let pair = format!("{NEW}={}", self.sealer.seal(credential));
                 let max_age = credential.idle_deadline().since(Timestamp::system_now()).as_secs();
                 let line = format!("{pair}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={max_age}");
-                let line = HeaderValue::try_from(line).map_err(|_| Unavailable)?;
                 request.headers_mut().append(header::COOKIE, HeaderValue::try_from(pair).map_err(|_| Unavailable)?);
                 let mut response = self.ask(&self.new, request).await;
-                if set_to(response.headers(), NEW).is_none() {
-                    response.headers_mut().append(header::SET_COOKIE, line);
+                if matches!(place, Place::New(_)) && set_to(response.headers(), NEW).is_none() {
+                    response.headers_mut().append(header::SET_COOKIE, HeaderValue::try_from(line).map_err(|_| Unavailable)?);
                     hygiene::keep_private(response.headers_mut(), &header::COOKIE);
                 }
                 self.forget_if_ended(response, old_id).await

@@ -10,7 +10,7 @@ use tower_sessions::{
     session::{Id, Record},
 };
 use unstick::core::{
-    Created, Credential, Field, Fields, Lifetimes, Lineage, Loaded, NewRecord, OpCtx, OpId, Presented, Secret, Store, Timestamp,
+    Created, Credential, Field, Fields, Lifetimes, Lineage, Loaded, NewRecord, OpCtx, OpId, Presented, Proof, Secret, Store, Timestamp,
 };
 
 /// How far the migration is.
@@ -29,6 +29,8 @@ pub enum Place {
     Old,
     /// In the new store, for this credential.
     New(Credential),
+    /// There under another id by now, after a login for example, which this client may have or not: for the session layer to judge.
+    Replaced(Credential),
     /// Nowhere: it has ended or expired, or never was.
     Gone,
 }
@@ -60,8 +62,15 @@ impl<O: SessionStore, N: Store> Moving<O, N> {
         let probe = credential(id, op.now, op.now, op.now);
         let key = probe.lineage().record_key();
         match self.new.load(op, key, Presented::from(&probe), None).await.map_err(|_| Unavailable)? {
-            Loaded::Live(live) => return Ok(Place::New(credential(id, op.now, live.idle_deadline, live.absolute_deadline))),
-            Loaded::Ended { .. } | Loaded::Superseded { .. } | Loaded::Expired => return Ok(Place::Gone),
+            Loaded::Live(live) => {
+                let credential = credential(id, op.now, live.idle_deadline, live.absolute_deadline);
+                return Ok(if live.proof == Proof::Current { Place::New(credential) } else { Place::Replaced(credential) });
+            }
+            Loaded::Superseded { .. } => {
+                let absolute = self.lifetimes.absolute_deadline(op.now);
+                return Ok(Place::Replaced(credential(id, op.now, self.lifetimes.idle_deadline(op.now, absolute), absolute)));
+            }
+            Loaded::Ended { .. } | Loaded::Expired => return Ok(Place::Gone),
             Loaded::Missing if self.step == Step::PreferOld => return Ok(Place::Old),
             Loaded::Missing => {}
             _ => return Err(Unavailable),

@@ -226,6 +226,23 @@ async fn after_a_login_the_old_cookie_is_worthless() {
 }
 
 #[tokio::test]
+async fn a_request_just_behind_a_login_does_not_take_its_place() {
+    let fleet = Fleet::start();
+    let mut guest = Jar::new();
+    ask(&fleet.on_old(), &mut guest, "POST /cart").await;
+    // Sent before any answer of the bridge arrived: it has the old cookie alone.
+    let late = guest.clone();
+    let nodes = [fleet.on_bridge(Step::Move), fleet.on_bridge(Step::PreferOld)];
+    assert_eq!(ask(&nodes[0], &mut guest, "POST /login/ann").await, "new: ann, 1 in the cart");
+    for node in &nodes {
+        let mut late = late.clone();
+        assert_eq!(ask(node, &mut late, "POST /cart").await, "503 Service Unavailable", "refused, and said so");
+        assert!(late.get("__Host-id").is_none(), "no answer that could take the place of the login's");
+    }
+    assert_eq!(ask(&nodes[1], &mut guest, "GET /cart").await, "new: ann, 1 in the cart");
+}
+
+#[tokio::test]
 async fn an_old_id_that_nobody_issued_is_not_adopted() {
     let fleet = Fleet::start();
     let mut jar = Jar::new();
