@@ -20,7 +20,9 @@ fn behind(product: &str, nodes_see_it: bool) {
     };
     let (sticky, unstick) = (pinned("sticky"), pinned("unstick"));
     assert!(*sticky.last().unwrap() > 90.0, "who is pinned stays so: {sticky:?}");
-    assert!(unstick.iter().any(|percent| *percent > 0.0) && *unstick.last().unwrap() == 0.0, "{unstick:?}");
+    // A balancer that answers for a node that was killed pins with its own answer, and that pin ends with the next one.
+    let is_gone = |percent: f64| percent < 5.0;
+    assert!(unstick.iter().any(|percent| *percent > 10.0) && is_gone(*unstick.last().unwrap()), "{unstick:?}");
 
     // The nodes' own reports say the same, as far as they can.
     let unpinned = &sale.run("unstick")["unpinned"];
@@ -29,10 +31,11 @@ fn behind(product: &str, nodes_see_it: bool) {
     let sum = &unpinned["sum"];
     assert!(sum["told"].as_u64().unwrap() > 0, "{unpinned}");
     if nodes_see_it {
-        assert!(share(asked.first()) > 0.0 && share(asked.last()) == 0.0, "{unpinned}");
+        assert!(share(asked.first()) > 10.0 && is_gone(share(asked.last())), "{unpinned}");
         assert!(sum["pinned"].as_u64().unwrap() > 0 && sum["gone"].as_u64().unwrap() > 0, "{unpinned}");
     }
-    assert_eq!((&sum["kept"], &sum["again"]), (&0.into(), &0.into()), "{unpinned}");
+    assert_eq!(sum["kept"], 0, "{unpinned}");
+    assert!(sum["again"].as_f64().unwrap() <= sale.number("unstick", "failed"), "{unpinned}");
 }
 
 #[test]
