@@ -246,13 +246,13 @@ fn events(chapter: &Chapter) -> String {
     }
     html.push_str("</ol>");
     for one in &chapter.summary.recoveries {
+        let within = one.longest_ms.map(|longest| format!(", within {longest:.0} ms")).unwrap_or_default();
         let _ = write!(
             html,
-            "<p>After “{}”: {} people had been served there; {} were known again, within {}; {} had to log in anew.</p>",
+            "<p>After “{}”: {} people had been served there; {} were known again{within}; {} had to log in anew.</p>",
             escape(&one.what),
             one.people,
             one.recovered,
-            terminal::or_dash(one.longest_ms, "ms"),
             one.logged_out
         );
     }
