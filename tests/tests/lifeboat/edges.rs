@@ -12,6 +12,7 @@ use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, lifeboat, on_both, rin
 on_both! {
     a_change_right_after_a_clear_is_merged;
     an_outage_costs_a_request_one_deadline;
+    a_memory_of_a_newer_release_is_left_alone;
 }
 
 /// The same millisecond is no earlier, and the node's clock may be behind that of the one that cleared.
@@ -199,4 +200,26 @@ async fn clones_see_what_is_merged() {
     store.next(Op::Apply, Fault::Hang);
     let told = ann.send_in_time(node, "/both").await;
     assert_eq!((told.status, told.body.as_str()), (200, "a b"));
+}
+
+/// What was merged is written down by a newer release, as far as this one can tell: it leaves the lifeboat to that one.
+async fn a_memory_of_a_newer_release_is_left_alone(kind: Kind) {
+    let mut world = World::new(kind).await;
+    let newer = world.add(ring(), None).await; // has no lifeboats, and so can write what stands for that
+    for path in ["/cart", "/put?wish=w", "/add?wish=w"] {
+        let mut ann = world.client();
+        ann.ok(0, "/put?cart=a").await;
+        world.down(DOWN);
+        ann.ok(0, "/add?cart=b").await;
+        world.heal();
+        let boat = ann.boat();
+        ann.ok(newer, "/put?unstick.lifeboat=x").await;
+        ann.ok(0, path).await;
+        assert_eq!(ann.boat(), boat, "{path}: not replaced by one without the change");
+        // Nothing is kept that this release could not merge.
+        world.nodes[0].faults.next(Op::Apply, DOWN);
+        assert_eq!(ann.get(0, "/add?cart=c").await.status, 503, "{path}");
+        ann.ok(newer, "/take?unstick.lifeboat=").await;
+        assert_eq!(ann.cart(0).await, "live - [a b]", "{path}");
+    }
 }

@@ -181,6 +181,13 @@ impl State {
         }
     }
 
+    /// What the request carried is for a newer release to merge: this one neither reads nor replaces it.
+    pub(super) fn leave_alone(&mut self) {
+        if let Some(boat) = &mut self.aboard.0 {
+            (boat.foreign, boat.manifest, boat.merge) = (true, None, None);
+        }
+    }
+
     /// Sends all chosen values as they were loaded.
     pub(super) fn pack_loaded(&mut self, env: &Env, fleet: &Fleet) {
         let (Some(ticket), Some(live)) = (&self.ticket, &self.live) else { return };

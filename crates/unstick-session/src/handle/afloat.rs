@@ -195,6 +195,11 @@ impl Session {
             let decide = |offer: &Offer<'_>| if room == Room::Enough { fleet.decide(offer) } else { Decision::KeepStored };
             let (mut change, conflicts) = match merge(&manifest, &fields, op_id.field_version(), env.now(), skew, decide) {
                 Merge::Apply { change, conflicts } => (change, conflicts),
+                Merge::Foreign => {
+                    env.emit(EventKind::LifeboatRefused, Some(&ticket), ErrorKind::UnknownFormat.as_str());
+                    self.state().leave_alone();
+                    return Ok(());
+                }
                 over => {
                     if over == Merge::Over {
                         env.emit(EventKind::LifeboatRefused, Some(&ticket), "merged before, or cleared since");

@@ -17,7 +17,7 @@ pub(crate) const MARKER: &str = "unstick.lifeboat";
 
 const FORMAT: u8 = 1;
 
-/// The floor of a memory that cannot be read: all voyages are over.
+/// The floor of a memory that cannot be read: nothing is merged.
 pub(crate) const UNREADABLE: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// Voyages that are remembered one by one; each is an outage of one client within the lifetime.
@@ -79,6 +79,8 @@ pub(crate) enum Merge {
     Nothing,
     /// All of it was merged before, or has been overtaken by a `clear`.
     Over,
+    /// Only a newer release can tell what of it was merged.
+    Foreign,
     /// This, as one operation.
     Apply {
         change: Change,
@@ -174,6 +176,9 @@ pub(crate) fn merge(
 ) -> Merge {
     let Some(voyage) = &manifest.voyage else { return Merge::Nothing };
     let memory = Memory::of(fields);
+    if memory.floor == UNREADABLE {
+        return Merge::Foreign;
+    }
     let before = memory.merged.iter().find(|merged| merged.voyage == voyage.id).cloned();
     if voyage.started <= memory.floor || before.as_ref().is_some_and(|before| voyage.step <= before.step) {
         return Merge::Over;
