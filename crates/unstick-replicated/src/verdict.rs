@@ -137,6 +137,15 @@ pub(crate) fn verdict(answers: &Answers, witness: bool, now: Timestamp) -> Verdi
     if answers.count() < 2 {
         return answers.not_asked(witness).map_or(Verdict::Short, Verdict::Ask); // another store may have a newer one
     }
+    let both = (answers.held(Slot::A), answers.held(Slot::B));
+    if let (Some(a), Some(b)) = both
+        && !a.entry().zip(b.entry()).is_some_and(|(a, b)| a.is_same(b))
+        && witness
+        && matches!(answers.get(Slot::Witness), Answer::NotAsked)
+    {
+        // One has missed something, perhaps only this; the other one may have lost what it knew of that.
+        return Verdict::Ask(Slot::Witness);
+    }
     let at_newest = |slot| answers.entry(slot).filter(|entry| entry.version == newest);
     let entry = match (at_newest(Slot::A), at_newest(Slot::B), at_newest(Slot::Witness)) {
         (_, _, Some(decided)) => decided,
