@@ -4,6 +4,7 @@
 //!
 //! `UNSTICK_SCHEDULES` sets how many seeds are played, `UNSTICK_SEED` the first one.
 
+mod after;
 mod ledger;
 mod road;
 mod story;

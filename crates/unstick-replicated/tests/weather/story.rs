@@ -10,6 +10,7 @@ use unstick_testkit::{
 };
 
 use crate::{
+    after::{aftermath, settle},
     ledger::{Ledger, counter},
     road::{NODES, Road, World},
 };
@@ -71,7 +72,7 @@ type Pair = Replicated<Road, Road>;
 
 /// A node with or without a witness.
 #[derive(Clone)]
-enum Any {
+pub(crate) enum Any {
     Trio(Node),
     Pair(Pair),
 }
@@ -85,40 +86,41 @@ macro_rules! on {
         }
     };
 }
+pub(crate) use on;
 
 impl Any {
-    fn new(world: &Arc<World>, plan: Plan, node: usize, clocks: Runtime) -> Self {
+    pub(crate) fn new(world: &Arc<World>, plan: Plan, node: usize, clocks: Runtime) -> Self {
         let road = |store| Road { world: world.clone(), node, store };
         let builder = Replicated::builder(road(0), road(1)).patience(Duration::from_millis(100)).runtime(clocks);
         let builder = if let Some(defect) = plan.defect { builder.defect(defect) } else { builder };
         if plan.witness { Self::Trio(builder.witness(road(2)).build()) } else { Self::Pair(builder.build()) }
     }
 
-    fn missed(&self) -> usize {
+    pub(crate) fn missed(&self) -> usize {
         on!(self, store => store.missed())
     }
 }
 
-struct Client {
-    at: Handle,
-    node: Any,
-    clocks: Runtime,
-    subject: Subject,
-    rotated: Subject,
-    ledger: Arc<Ledger>,
-    plan: Plan,
-    number: u128,
-    sent: u128,
+pub(crate) struct Client {
+    pub(crate) at: Handle,
+    pub(crate) node: Any,
+    pub(crate) clocks: Runtime,
+    pub(crate) subject: Subject,
+    pub(crate) rotated: Subject,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) plan: Plan,
+    pub(crate) number: u128,
+    pub(crate) sent: u128,
 }
 
 impl Client {
-    fn op(&mut self) -> OpCtx {
+    pub(crate) fn op(&mut self) -> OpCtx {
         self.sent += 1;
         let now = self.clocks.wall();
         OpCtx { now, deadline: now + Duration::from_secs(2), op_id: OpId::from_u128(self.number << 64 | self.sent) }
     }
 
-    async fn load(&mut self) -> Option<Loaded> {
+    pub(crate) async fn load(&mut self) -> Option<Loaded> {
         let fresh = self.ledger.told().rotated && self.at.once_in(2);
         let (op, before, subject) = (self.op(), self.ledger.told().clone(), if fresh { self.rotated } else { self.subject });
         let answer = on!(&self.node, store => store.load(op, subject.key, subject.presented, None).await);
@@ -198,7 +200,7 @@ impl Client {
         }
     }
 
-    async fn sweep(&mut self) {
+    pub(crate) async fn sweep(&mut self) {
         let op = self.op();
         drop(on!(&self.node, store => store.sweep(op, 10).await));
     }
@@ -336,6 +338,7 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
         let outages = changes.await;
         world.heal();
         settle(&at, &world, plan, &nodes, client(200)).await;
+        aftermath(&world, plan, subject, (0..NODES).map(client).collect()).await;
         outages
     });
     let told = ledger.told().clone();
@@ -350,43 +353,5 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
             rotated: u64::from(told.rotated),
             outages,
         }),
-    }
-}
-
-/// All is well again: nodes agree, what was missed is copied, and either store alone, with the witness, knows everything.
-async fn settle(at: &Handle, world: &Arc<World>, plan: Plan, nodes: &[Any], mut last: Client) {
-    let ledger = last.ledger.clone();
-    for _ in 0..100 {
-        at.sleep(Duration::from_secs(5)).await;
-        if nodes.iter().all(|node| node.missed() == 0) {
-            break;
-        }
-    }
-    if nodes.iter().any(|node| node.missed() > 0) {
-        ledger.fail("what a store has missed was not copied".to_owned());
-    }
-    let mut seen = None;
-    for node in nodes {
-        last.node = node.clone();
-        // Calls are still lost in the wild.
-        for _ in 0..100 {
-            if let Some(loaded) = last.load().await {
-                let ended = matches!(loaded, Loaded::Ended { .. });
-                if *seen.get_or_insert(ended) != ended {
-                    ledger.fail("nodes do not agree".to_owned());
-                }
-                break;
-            }
-        }
-    }
-    if matches!(plan.sky, Sky::One | Sky::Amnesia) {
-        for lost in [0, 1] {
-            (0..NODES).for_each(|node| world.set_cut(node, lost, true));
-            last.node = Any::new(world, plan, 0, last.clocks.clone());
-            if last.load().await.is_none() {
-                ledger.fail("what one store has is not enough".to_owned());
-            }
-            world.heal();
-        }
     }
 }
