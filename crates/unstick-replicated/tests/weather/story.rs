@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use unstick_core::{Applied, Change, Created, Credential, Error, Fields, Loaded, OpCtx, OpId, Rotated, Runtime, Store, Timestamp};
+use unstick_core::{Applied, Change, Created, Credential, Error, Fields, Loaded, OpCtx, OpId, Rotated, Runtime, Store};
 use unstick_replicated::{Defect, Replicated};
 use unstick_testkit::{
     contract::{IDLE, Subject},
@@ -293,7 +293,7 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
     });
     let world = World::new(&at, loses, only);
     // Clocks that are further apart than requests may last.
-    let clocks = [0, 1, 2].map(|_| at.node(Timestamp::from_millis(1_700_000_000_000 + at.below(6000) as i64), Duration::ZERO));
+    let clocks = [0, 1, 2].map(|_| at.node(at.runtime().wall() + Duration::from_millis(at.below(6000) as u64), Duration::ZERO));
     let nodes: Vec<Any> = (0..NODES).map(|node| Any::new(&world, plan, node, clocks[node].clone())).collect();
     let ledger = Arc::new(Ledger::default());
     let outages = sim.run(async {
