@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
 use unstick_core::EventKind;
-use unstick_session::{Session, SessionError, lifeboat::Decision};
+use unstick_session::{Session, SessionError, Status, lifeboat::Decision};
 use unstick_testkit::faults::{Fault, FaultStore, Op};
 
 use crate::world::{DEADLINE, DOWN, Kind, MAX_SIZE, World, lifeboat, on_both, ring, routes};
@@ -13,6 +13,7 @@ on_both! {
     a_change_right_after_a_clear_is_merged;
     an_outage_costs_a_request_one_deadline;
     a_memory_of_a_newer_release_is_left_alone;
+    a_request_that_has_loaded_sends_the_first_lifeboat;
 }
 
 /// The same millisecond is no earlier, and the node's clock may be behind that of the one that cleared.
@@ -222,4 +223,36 @@ async fn a_memory_of_a_newer_release_is_left_alone(kind: Kind) {
         ann.ok(newer, "/take?unstick.lifeboat=").await;
         assert_eq!(ann.cart(0).await, "live - [a b]", "{path}");
     }
+}
+
+/// What was loaded a moment ago is as good as what came along.
+async fn a_request_that_has_loaded_sends_the_first_lifeboat(kind: Kind) {
+    let world = World::new(kind).await;
+    let mut ann = world.client();
+    ann.ok(0, "/put?cart=a").await;
+    let mut bare = ann.clone();
+    bare.jar.clear();
+    crate::outage::keep_only_credential(&ann, &mut bare);
+    world.nodes[0].faults.always(Op::Apply, DOWN);
+    assert_eq!(bare.ok(0, "/add?cart=b").await, "degraded");
+    world.heal();
+    assert_eq!(bare.cart(1).await, "live - [a b]");
+}
+
+/// A logout is tried although the outage is known.
+#[tokio::test]
+async fn a_logout_after_a_failed_load_costs_another_deadline() {
+    let mut world = World::new(Kind::Memory).await;
+    let store = FaultStore::new(world.memory.clone());
+    let leave = async |session: Session| -> Result<(), SessionError> {
+        assert_eq!(session.load().await?, Status::Degraded);
+        session.end()
+    };
+    let node = world.beside(store, Router::new().route("/leave", get(leave)), lifeboat(ring()), MAX_SIZE);
+    let mut ann = world.client();
+    ann.ok(0, "/put?cart=a").await;
+    world.down(Fault::Hang);
+    let began = world.clock.now();
+    assert_eq!(ann.get(node, "/leave").await.status, 503);
+    assert_eq!((world.clock.now().since(began), ann.jar.len()), (2 * DEADLINE, 0));
 }
