@@ -73,7 +73,8 @@ impl Balancer {
     named! {
         /// HAProxy with `cookie NAME insert`. It gives way only with the word `preserve`; `indirect` keeps the cookie from the application, which does no harm.
         haproxy => "haproxy";
-        /// nginx with `sticky cookie NAME`. With `path=` or `domain=` other than the host, use [`of`](Self::of) and say so with the cookie.
+        /// nginx with `sticky cookie NAME path=/`. With another `path=`, or a `domain=` other than the host, use [`of`](Self::of) and say so with the cookie;
+        /// without `path=`, the cookie is for the request's folder, and pins every second request below the root.
         nginx => "nginx";
         /// ingress-nginx with `affinity: cookie` and this `session-cookie-name`. Where its path is not `/`, use [`of`](Self::of).
         ingress_nginx => "ingress-nginx";

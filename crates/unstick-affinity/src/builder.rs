@@ -112,7 +112,7 @@ impl AffinityLayerBuilder {
     }
 
     /// What stands in front of the application. Call again for more. Default: nothing is known of it, and only cookies of the
-    /// [`catalogue`] are deleted, when they are seen.
+    /// [catalogue](crate::catalogue) are deleted, when they are seen.
     pub fn behind(mut self, balancer: Balancer) -> Self {
         self.balancers.push(balancer);
         self
@@ -139,7 +139,7 @@ impl AffinityLayerBuilder {
     /// Notices clients that stay on one node without any pin cookie that is seen, because the balancer goes by their address, hides its cookie or
     /// remembers them itself. So many of 100 clients carry a small cookie with the last node's hash and a count, which is written with
     /// every response; eight responses in a row by one node are reported, once, as [`EventKind::RoutePinned`]. By chance that happens to one in 2187
-    /// such rows on three nodes and one in 128 on two; on a single node always.
+    /// such rows on three nodes and one in 128 on two; on a single node always, and where a balancer hands out connections rather than requests.
     ///
     /// Default: nobody is watched. One percent of the clients is enough to see a pin that all have. The node must have a name: see [`events`](Self::events).
     pub fn watch_routes(mut self, clients: Percent) -> Self {

@@ -111,6 +111,10 @@ fn origin(name: &[u8], own: &[Own]) -> Option<(Origin, Option<&'static catalogue
 
 impl Carried {
     fn add(&mut self, name: &[u8], (origin, product): (Origin, Option<&'static catalogue::Product>), own: &[Own]) {
+        // First, so that thousands of one name are soon done with.
+        if self.pins.len() >= MAX_SEEN || self.pins.iter().any(|pin| pin.name.as_bytes() == name) {
+            return;
+        }
         let row = match origin {
             Origin::Configured(index) => own.get(index).map(|own| own.row),
             Origin::Catalogue(_) => catalogue::products().iter().position(|one| product.is_some_and(|product| product.name == one.name)),
@@ -118,8 +122,6 @@ impl Carried {
         if let Some(row) = row
             && is_cookie_name(name)
             && let Ok(name) = str::from_utf8(name)
-            && self.pins.len() < MAX_SEEN
-            && !self.pins.iter().any(|pin| pin.name == name)
         {
             let has_any_path = product.is_none_or(|product| product.lever == Lever::ExpireAlways);
             self.pins.push(SeenPin { name: name.to_owned(), row, origin, has_any_path });
@@ -194,4 +196,4 @@ fn is_kept_by_handler(headers: &HeaderMap, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

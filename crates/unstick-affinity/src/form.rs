@@ -35,8 +35,13 @@ impl Deletion<'_> {
         if self.is_cross_site {
             line.push_str("; SameSite=None");
         }
-        if self.is_cross_site || self.is_partitioned || has_prefix(self.name, "__Secure-") || is_host_prefixed(self.name) {
+        // Without what the prefix of its name promises, browsers refuse a deletion as well.
+        let is_http_only = has_prefix(self.name, "__Http-") || has_prefix(self.name, "__Host-Http-");
+        if self.is_cross_site || self.is_partitioned || is_http_only || has_prefix(self.name, "__Secure-") || is_host_prefixed(self.name) {
             line.push_str("; Secure");
+        }
+        if is_http_only {
+            line.push_str("; HttpOnly");
         }
         if self.is_partitioned {
             line.push_str("; Partitioned");
@@ -94,7 +99,7 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
 
 /// The ways in which a configured cookie is deleted with every response.
 pub(crate) fn configured<'a>(pin: &'a PinCookie, host: Option<&'a str>) -> Vec<Deletion<'a>> {
-    let host = host.filter(|host| !is_host_prefixed(&pin.name) && !pin.domains.iter().any(|domain| domain == host));
+    let host = host.filter(|host| !is_host_prefixed(&pin.name) && !pin.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host)));
     let domains = pin.domains.iter().map(|domain| Some(domain.as_str())).chain([None]).chain(host.map(Some));
     let (is_cross_site, is_partitioned) = (pin.is_cross_site, pin.is_partitioned);
     let form = |domain, path| Deletion { name: &pin.name, domain, path, is_cross_site, is_partitioned };
@@ -116,15 +121,17 @@ pub(crate) fn catalogued<'a>(name: &'a str, cookie: &catalogue::CataloguedCookie
 }
 
 /// What else a cookie may have been set with, when the `likely` forms did not delete it: first without `Domain` and with the host as
-/// `Domain`, then the parent domains, then the same for every path above the request's.
+/// `Domain`, then the parent domains, then the same for every path above the request's. `hosts`: the request's, and what a proxy says that
+/// the browser asked, if that is another.
 ///
 /// A cookie's path is above the paths of all requests that carry it, and so the lists for two such requests are the same as far as is needed.
-pub(crate) fn further<'a>(likely: &[Deletion<'a>], host: Option<&'a str>, path: &'a str) -> Vec<Deletion<'a>> {
+pub(crate) fn further<'a>(likely: &[Deletion<'a>], hosts: [Option<&'a str>; 2], path: &'a str) -> Vec<Deletion<'a>> {
     let Some(first) = likely.first() else { return Vec::new() };
     if is_host_prefixed(first.name) {
         return Vec::new();
     }
-    let domains = || [None].into_iter().chain(host.map(Some)).chain(host.into_iter().flat_map(parents).map(Some));
+    let hosts = || hosts.into_iter().flatten();
+    let domains = || [None].into_iter().chain(hosts().map(Some)).chain(hosts().flat_map(parents).map(Some));
     // Whatever is for other sites may be partitioned as well, and that is another cookie.
     let twins: &[bool] = if first.is_cross_site { &[false, true] } else { &[first.is_partitioned] };
     let paths = ["/"].into_iter().chain(prefixes(path));
@@ -133,7 +140,7 @@ pub(crate) fn further<'a>(likely: &[Deletion<'a>], host: Option<&'a str>, path: 
     for (path, domain) in forms {
         for is_partitioned in twins {
             let deletion = Deletion { domain, path, is_partitioned: *is_partitioned, ..*first };
-            if !likely.contains(&deletion) {
+            if !likely.contains(&deletion) && !found.contains(&deletion) {
                 found.push(deletion);
             }
         }

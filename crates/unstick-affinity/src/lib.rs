@@ -45,7 +45,7 @@
 //! # What a client carries
 //! Nothing, unless it was pinned. One that was gets `unstick-pins`, a cookie of about 30 bytes for 15 minutes, by which any node can tell what
 //! became of a deletion: the pin went, or it was *kept*, because the deletion did not match, or it was set *again*, because the balancer writes its
-//! cookie after the application. Kept pins are told their parent domains and the paths above the request's, a few lines per response, and
+//! cookie after the application. Kept pins are told their parent domains, the host that a proxy says the browser asked, and the paths above the request's, a few lines per response, and
 //! all of them twice; then the client is left alone for six hours. Put the layer where it sees the request's whole path: a nested router
 //! cuts its beginning off. The cookie is not signed, and whoever forges one changes nothing but the deletions of their own cookies.
 //!

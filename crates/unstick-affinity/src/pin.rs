@@ -51,7 +51,9 @@ impl PinCookie {
     /// When `domain` is no domain name, or the cookie is a `__Host-` one, which has none.
     pub fn domain(mut self, domain: &str) -> Result<Self, ConfigError> {
         let domain = domain.strip_prefix('.').unwrap_or(domain);
-        if domain.is_empty() || !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
+        let is_label =
+            |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if !domain.split('.').all(is_label) {
             return Err(ConfigError::new(format!(
                 "`{domain}` is no domain: write it as in the balancer's Set-Cookie, such as `example.com`"
             )));
@@ -104,7 +106,7 @@ mod tests {
             assert!(PinCookie::new(name).is_err(), "{name:?}");
         }
         let srv = || PinCookie::new("SRV").unwrap();
-        for domain in ["", ".", "a b", "a;b", "a:80"] {
+        for domain in ["", ".", "..", "a b", "a;b", "a:80", "example.com.", "a..b", "..a"] {
             assert!(srv().domain(domain).is_err(), "{domain:?}");
         }
         for path in ["", "x", "/a;b", "/a b"] {

@@ -34,6 +34,8 @@ pub(crate) struct Case<'a> {
     pub(crate) rows: &'a [Row],
     pub(crate) carried: &'a Carried,
     pub(crate) host: Option<&'a str>,
+    /// What a proxy says that the browser asked, if that is another host.
+    pub(crate) outer: Option<&'a str>,
     pub(crate) path: &'a str,
     /// What the client's run becomes, if it is watched.
     pub(crate) run: Option<Run>,
@@ -171,7 +173,7 @@ fn wishes<'a>(case: Case<'a>, response: &HeaderMap) -> Vec<Wish<'a>> {
             let key = key(case.rows, pin);
             let entry = case.carried.marker.as_ref().and_then(|marker| marker.entry(key));
             // Needed only for a client that was told before.
-            let further = entry.map_or_else(Vec::new, |_| form::further(&likely, case.host, case.path));
+            let further = entry.map_or_else(Vec::new, |_| form::further(&likely, [case.host, case.outer], case.path));
             let telling = judge::telling(entry, further.len());
             let here = if pin.has_any_path { marker::place(case.path) } else { 0 };
             let place = judge::seen_at(entry.map(|entry| entry.place), here);

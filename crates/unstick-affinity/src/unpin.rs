@@ -12,7 +12,7 @@ use http::{
 use unstick_core::{AffinityRan, EventKind, HeaderBudget};
 
 use crate::{
-    Head, Switch,
+    Head, Switch, audit,
     builder::Config,
     decide::{self, Carried, Origin, Own},
     fly, form,
@@ -44,6 +44,8 @@ pub(crate) struct Work {
     is_on: bool,
     carried: Carried,
     host: Option<String>,
+    /// What a proxy says that the browser asked, if that is another host.
+    outer: Option<String>,
     path: String,
     run: Option<Run>,
     bucket: Option<u8>,
@@ -130,13 +132,24 @@ fn work(config: &Arc<Config>, head: &Head<'_>, carried: Option<Box<Carried>>) ->
         (false, false) => (host(head.uri(), head.headers()), String::new()),
         (false, true) => (None, String::new()),
     };
-    Box::new(Work { carried, host, path, run, is_replay_cached, ..Work::new(config, head, true) })
+    let outer = if is_remembered { outer(head.headers(), host.as_deref()) } else { None };
+    Box::new(Work { carried, host, outer, path, run, is_replay_cached, ..Work::new(config, head, true) })
 }
 
 impl Work {
     fn new(config: &Arc<Config>, head: &Head<'_>, is_on: bool) -> Self {
         let (config, bucket) = (config.clone(), head.drawn());
-        Self { config, is_on, carried: Carried::default(), host: None, path: String::new(), run: None, bucket, is_replay_cached: false }
+        Self {
+            config,
+            is_on,
+            carried: Carried::default(),
+            host: None,
+            outer: None,
+            path: String::new(),
+            run: None,
+            bucket,
+            is_replay_cached: false,
+        }
     }
 
     fn finish<R>(&self, response: &mut Response<R>) {
@@ -172,6 +185,7 @@ impl Work {
             rows: &config.tally.rows,
             carried: &self.carried,
             host: self.host.as_deref(),
+            outer: self.outer.as_deref(),
             path: &self.path,
             run: self.run,
             bucket: self.bucket,
@@ -239,6 +253,16 @@ fn leave_theirs(config: &Config, response: &HeaderMap) {
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let host = uri.host().or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))?;
     form::domain_of(host).map(str::to_owned)
+}
+
+/// A balancer that gives the application another `Host` than the browser's may still set its cookie for the browser's, as App Service does
+/// with `clientAffinityProxyEnabled`. Whoever forges this is told other deletions of cookies of their own.
+fn outer(headers: &HeaderMap, host: Option<&str>) -> Option<String> {
+    const ORIGINAL: HeaderName = HeaderName::from_static("x-original-host");
+    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
+    let said = headers.get(ORIGINAL).or_else(|| headers.get(FORWARDED))?;
+    let outer = form::domain_of(str::from_utf8(audit::first(said)).ok()?)?;
+    (!host.is_some_and(|host| host.eq_ignore_ascii_case(outer))).then(|| outer.to_owned())
 }
 
 #[cfg(test)]

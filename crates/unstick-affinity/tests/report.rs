@@ -1,12 +1,14 @@
 //! The report from outside.
 
+use std::convert::Infallible;
+
 use http::{
     Method, Request, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, SET_COOKIE},
+    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE},
 };
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use unstick_affinity::{AffinityLayer, Audit, PinCookie, Report, ReportService};
+use unstick_affinity::{AffinityLayer, Audit, PinCookie, Report, ReportService, report::Verdict};
 use unstick_core::Events;
 
 fn layer() -> AffinityLayer {
@@ -19,6 +21,19 @@ async fn ask(layer: &AffinityLayer, method: Method, uri: &str, accept: &str) -> 
     let (head, body) = layer.report_service().oneshot(request).await.unwrap().into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     (Response::from_parts(head, ()), text)
+}
+
+#[tokio::test]
+async fn what_is_only_reported_is_not_said_to_be_deleted_soon() {
+    let layer = AffinityLayer::builder().without_sessions().build().unwrap();
+    for cookie in ["NSC_TMAS=1", "BIGipCookie=1", "AWSALBTG=1", "__cflb=1"] {
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+        layer.layer(handler).oneshot(Request::get("/").header(COOKIE, cookie).body(()).unwrap()).await.unwrap();
+    }
+    for pin in layer.report().pins {
+        let is_only_reported = pin.verdict != Verdict::TooEarly && !pin.sentence.contains("yet") && pin.counts.told == 0;
+        assert_eq!(is_only_reported, pin.product != "cloudflare", "{pin}");
+    }
 }
 
 #[tokio::test]

@@ -162,3 +162,93 @@ async fn a_cookie_of_one_path_is_not_taken_for_gone_elsewhere() {
     assert_eq!(story.count(EventKind::PinGone), 0);
     assert!(story.count(EventKind::PinCameBack) > 0);
 }
+
+#[tokio::test]
+async fn every_cookie_that_can_be_named_is_deleted_in_one_response() {
+    let pin = |name: &str| PinCookie::new(name).unwrap();
+    let cases = [
+        (pin("SRV"), "SRV=1; Path=/; Secure; HttpOnly; SameSite=Strict"),
+        (pin("SRV"), "SRV=1; Path=/; Domain=a.shop.example.com"),
+        (pin("SRV").domain("Shop.Example.com").unwrap(), "SRV=1; Path=/; Domain=.shop.example.com"),
+        (pin("SRV").domain("A.shop.example.com").unwrap(), "SRV=1; Path=/; Domain=a.shop.example.com"),
+        (pin("SRV").path("/x").unwrap(), "SRV=1; Path=/x"),
+        (pin("SRV").path("/x/").unwrap().cross_site(), "SRV=1; Path=/x/; Secure; SameSite=None"),
+        (pin("SRV").cross_site().partitioned(), "SRV=1; Path=/; Secure; SameSite=None; Partitioned"),
+        (pin("__Secure-SRV"), "__Secure-SRV=1; Path=/; Secure"),
+        (pin("__Host-SRV").partitioned(), "__Host-SRV=1; Path=/; Secure; Partitioned"),
+        (pin("__Http-SRV"), "__Http-SRV=1; Path=/; Secure; HttpOnly"),
+        (pin("__host-http-SRV"), "__host-http-SRV=1; Path=/; Secure; HttpOnly"),
+    ];
+    for (pin, line) in cases {
+        let layer = AffinityLayer::builder().without_sessions().expire(pin).build().unwrap();
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+        let mut jar = Jar::new();
+        let uri = http::Uri::from_static("https://a.shop.example.com/x/cart");
+        jar.set(&uri, line).unwrap();
+        let mut request = Request::get(&uri).body(()).unwrap();
+        jar.attach(&mut request);
+        let response = layer.layer(handler).oneshot(request).await.unwrap();
+        let refused = jar.receive(&uri, response.headers());
+        let left: Vec<_> = jar.iter().map(unstick_testkit::client::Cookie::name).filter(|name| name != "unstick-pins").collect();
+        assert!(left.is_empty() && refused.is_empty(), "{line}: {left:?} {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_without_a_path_below_the_root_pins_every_second_request_at_worst() {
+    let mut story = Story::new(&[Balancer::nginx("route").unwrap()]);
+    story.sixty("route", "", Writes::Before).await;
+    assert_eq!(story.longest_run(), 3, "once, before the path is found: {:?}", story.answered);
+    assert!(story.answered[3..].chunk_by(|one, other| one == other).all(|run| run.len() <= 2));
+}
+
+#[tokio::test]
+async fn a_domain_that_a_proxy_in_front_was_asked_for_is_found() {
+    for (name, value) in [("x-forwarded-host", "a.shop.example.com, edge.example"), ("x-original-host", "a.shop.example.com:443")] {
+        for attributes in ["; Domain=a.shop.example.com", "; Domain=example.com"] {
+            let layer = AffinityLayer::new(Scope::Shared, [Balancer::azure_app_service()]).unwrap();
+            let uri = http::Uri::from_static("https://a.shop.example.com/cart");
+            let mut jar = Jar::new();
+            jar.set(&uri, format!("ARRAffinity=1; Path=/{attributes}")).unwrap();
+            for _ in 0..10 {
+                let mut request = Request::get("/cart").header("host", "app-7.azurewebsites.net").header(name, value).body(()).unwrap();
+                request.headers_mut().extend(jar.header(&uri).map(|line| (http::header::COOKIE, line)));
+                let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+                let response = layer.layer(handler).oneshot(request).await.unwrap();
+                jar.receive(&uri, response.headers());
+            }
+            assert!(jar.get("ARRAffinity").is_none(), "{name} {attributes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn responses_that_overlap_tell_the_same_in_either_order() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let log = Arc::new(Log::default());
+        let layer = AffinityLayer::builder().without_sessions().events(Events::new("n").observer(log.clone())).build().unwrap();
+        let uri = http::Uri::from_static("https://a.shop.example.com/x");
+        let mut jar = Jar::new();
+        jar.set(&uri, "GCLB=1; Path=/").unwrap();
+        let ask = async |jar: &Jar| {
+            let mut request = Request::get(&uri).body(()).unwrap();
+            jar.attach(&mut request);
+            let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+            layer.layer(handler).oneshot(request).await.unwrap()
+        };
+        // Two tabs with the pin, and one that is slow.
+        let late = [ask(&jar).await, ask(&jar).await, ask(&jar).await];
+        for at in order {
+            assert!(jar.receive(&uri, late[at].headers()).is_empty());
+        }
+        for _ in 0..3 {
+            let response = ask(&jar).await;
+            assert!(jar.receive(&uri, response.headers()).is_empty());
+        }
+        assert_eq!((log.count(EventKind::PinGone), log.count(EventKind::PinCameBack)), (1, 0), "{order:?}");
+        // What comes long after tells of itself: gone, and never kept.
+        assert!(jar.receive(&uri, late[0].headers()).is_empty());
+        ask(&jar).await;
+        assert_eq!((log.count(EventKind::PinGone), log.count(EventKind::PinCameBack)), (2, 0), "{order:?}");
+    }
+}

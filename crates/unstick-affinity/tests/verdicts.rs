@@ -112,7 +112,18 @@ async fn a_pin_that_is_not_seen_is_noticed_by_the_route_watch() {
         let report = node.report();
         assert_eq!((report.pinned, report.route_runs), (0, 10), "ten clients of each node");
         assert!(report.pins[0].sentence.contains("add `preserve`"), "{}", report.pins[0]);
+        let sentence = report.route_sentence.as_deref().unwrap_or_default();
+        assert!(sentence.contains("connections rather than requests"), "eight requests on one connection are no pin: {sentence}");
         assert!(report.route_settings.iter().any(|setting| setting == "Kubernetes Service: set sessionAffinity: None in the Service"));
+    }
+}
+
+#[tokio::test]
+async fn a_balancer_that_hides_nothing_is_not_blamed_for_a_pin_of_another() {
+    // The deletion of nginx's cookie works, so that it is never seen; clients stay for their address.
+    let nodes = play(Some(Balancer::nginx("route").unwrap()), "route", Pins::Unseen, 12).await;
+    for pin in pins(&nodes, "nginx") {
+        assert!(pin.sentence.contains("or the deletion works and clients stay for another reason"), "{pin}");
     }
 }
 

@@ -63,6 +63,9 @@ impl EventKind {
             | Self::CommitFailed
             | Self::CommitUnknown
             | Self::ChangesDiscarded
+            | Self::SessionDegraded
+            | Self::LifeboatConflict
+            | Self::LifeboatRefused
             | Self::SessionUnreadable => Cause::StorageOutage,
             Self::SessionLost | Self::EvictionPolicy | Self::BackendEvicted => Cause::Eviction,
             Self::SessionForged | Self::SessionUnknownKey | Self::ClockSkew => Cause::KeyMismatch,

@@ -31,16 +31,16 @@ fn is_alive(entry: &Entry, principal: &str, now: Timestamp) -> bool {
         && record.principal.as_deref().is_some_and(|name| name == principal)
 }
 
-/// Runs a call on A and B, and on the witness if one of them fails, until two have answered.
+/// Runs a call on A and B, and on the witness if one of them fails, until two have answered, which are named.
 macro_rules! on_two {
-    ($inner:expr, $slot:ident => $call:expr) => {{
+    ($slots:expr, $slot:ident => $call:expr) => {{
         let (mut answers, mut failed) = (Vec::with_capacity(2), None);
-        for $slot in $inner.slots().iter().copied() {
+        for $slot in $slots.iter().copied() {
             if answers.len() == 2 {
                 break;
             }
             match $call.await {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => answers.push(($slot, answer)),
                 Err(error) => failed = Some(worse(failed.take(), error)),
             }
         }
@@ -67,19 +67,22 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         indexed!(self, slot, self.limit(clock, true), index => index.list(op, principal))
     }
 
-    /// Every session that may be the principal's. From one store alone only where that is enough for reading.
-    async fn candidates(&self, op: &OpCtx, principal: &str, clock: Clock, reads: bool) -> Result<BTreeSet<RecordKey>, Error> {
-        let (lists, failed) = on_two!(self, slot => self.list_one(op, principal, slot, clock));
+    /// Every session that may be the principal's, and who says so. From one store alone only where that is enough for reading.
+    async fn candidates(&self, op: &OpCtx, principal: &str, clock: Clock, reads: bool) -> Result<(BTreeSet<RecordKey>, Vec<Slot>), Error> {
+        let (lists, failed) = on_two!(self.slots(), slot => self.list_one(op, principal, slot, clock));
         match failed {
             Some(error) if lists.is_empty() || self.witness || !reads => Err(error),
-            _ => Ok(lists.into_iter().flatten().map(|entry: SessionEntry| entry.key).collect()),
+            _ => {
+                let slots = lists.iter().map(|(slot, _)| *slot).collect();
+                Ok((lists.into_iter().flat_map(|(_, list)| list).map(|entry: SessionEntry| entry.key).collect(), slots))
+            }
         }
     }
 
     async fn sessions_of(&self, op: OpCtx, principal: &str) -> Result<Vec<SessionEntry>, Error> {
         let clock = self.clock(&op);
         let mut sessions = Vec::new();
-        for key in self.candidates(&op, principal, clock, true).await? {
+        for key in self.candidates(&op, principal, clock, true).await?.0 {
             if let (State::Entry(entry), _) = self.look(&op, key, clock).await?
                 && is_alive(&entry, principal, op.now)
             {
@@ -93,7 +96,8 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
     }
 
     /// Ends one of the stores' entries if it is the principal's; whether it was alive. Dead ones are taken out of the stores' indexes.
-    async fn end_entry(&self, op: OpCtx, key: RecordKey, principal: &str, skew: Duration) -> Result<bool, Error> {
+    /// If it is somebody else's by now, all of `told` must know.
+    async fn end_entry(&self, op: OpCtx, key: RecordKey, principal: &str, skew: Duration, told: &[Slot]) -> Result<bool, Error> {
         let clock = self.clock(&op);
         let agreed = self.agree(&op, key, clock, false).await.map_err(|unsettled| unsettled.error)?;
         let State::Entry(entry) = &agreed.state else { return Ok(false) };
@@ -103,7 +107,8 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             return Ok(false);
         }
         if record.principal.as_deref().is_none_or(|name| name != principal) {
-            return Ok(false);
+            let knows = |slot: &Slot| agreed.answers.entry(*slot).is_some_and(|held| held.is_same(entry));
+            return if told.iter().all(knows) { Ok(false) } else { Err(nobody()) };
         }
         let alive = is_alive(entry, principal, op.now);
         let until = record.idle_deadline.min(record.absolute_deadline) + skew;
@@ -115,8 +120,9 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         self.refuse_if_late(&op)?;
         let clock = self.clock(&op);
         let (mut ended, mut failed) = (0, None);
-        for key in self.candidates(&op, principal, clock, false).await?.into_iter().filter(|key| Some(*key) != keep) {
-            match self.end_entry(op, key, principal, skew).await {
+        let (keys, slots) = self.candidates(&op, principal, clock, false).await?;
+        for key in keys.into_iter().filter(|key| Some(*key) != keep) {
+            match self.end_entry(op, key, principal, skew, &slots).await {
                 Ok(alive) => ended += u64::from(alive),
                 Err(error) => failed = failed.or(Some(error)), // the others are ended all the same
             }
@@ -124,8 +130,9 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         if let Some(error) = failed {
             return Err(error); // a store that is behind might end what is somebody else's by now
         }
-        let (counts, failed) = on_two!(self, slot => self.end_others_one(&op, principal, keep, skew, slot, clock));
-        failed.map_or(Ok(ended + counts.into_iter().max().unwrap_or(0)), Err)
+        // Only those that were listed: another one may be back with what it had before.
+        let (counts, failed) = on_two!(slots, slot => self.end_others_one(&op, principal, keep, skew, slot, clock));
+        failed.map_or(Ok(ended + counts.into_iter().map(|(_, count)| count).max().unwrap_or(0)), Err)
     }
 
     async fn end_others_one(
@@ -192,7 +199,7 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             let (state, _) = self.look(&op, entry.key, clock).await?;
             let alive = matches!(&state, State::Entry(entry) if is_alive(entry, principal, op.now));
             if !alive {
-                self.end_entry(op, entry.key, principal, SLACK).await?;
+                self.end_entry(op, entry.key, principal, SLACK, &[]).await?;
                 tidied = true;
             }
         }

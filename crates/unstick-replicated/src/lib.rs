@@ -17,7 +17,7 @@
 //! | one store is back with old data, or with none | nothing is lost or revived while the other one is there | nothing is lost or revived while the others are there |
 //!
 //! The witness is a store like the other two (any of the family, often the smallest), in a place of its own: it must not fail
-//! together with A or B. While A and B answer it is never asked, and holds nothing but what was in use during an outage.
+//! together with A or B. While A and B answer and agree it is never asked, and holds little more than what was in use during an outage.
 //!
 //! # What each operation promises
 //! *Away* means crashed, cut off, hanging for longer than the [patience](ReplicatedBuilder::patience), or refusing. Without a
@@ -33,7 +33,7 @@
 //! | `end` | as `create`; never done on one store only and acknowledged | on two stores, then acknowledged | on two stores, or `Timeout`: unknown | the tombstone counts, whatever is in the other | `ends`, `returns` |
 //! | `sweep` | the other one is swept, then the error | what answers is swept, then the error | as away | what is dead is not copied | `sweeps` |
 //! | index: `list` | from the other one | as ever | the others are asked after the patience | stale entries are judged by the newest version | `lists` |
-//! | index: `end_others` | 503, those ended before stay ended | as ever | unknown | as `end` | `lists` |
+//! | index: `end_others` | 503, those ended before stay ended | as ever | unknown | as `end`; 503 rather than ending what is somebody else's by now | `lists`, `what_is_somebody_elses_by_now_is_not_ended` |
 //! | index: `reserve` | 503 | as ever | 503; a place lapses by itself | places of dead sessions are tidied up | `lists` |
 //!
 //! `Timeout` is the kind of error for which [`Error::is_outcome_unknown`](unstick_core::Error::is_outcome_unknown) says yes.
@@ -48,13 +48,17 @@
 //! * Any two of the three share a store with any other two; so whoever asks two of them meets the newest decided version.
 //! * Two nodes may place different proposals for one version, one in A and one in B. The witness accepts a proposal only after
 //!   A or B has confirmed it. So what the witness holds is decided, and where A and B differ it decides; the loser is
-//!   overwritten, and its node, which was not told that it is in, tries again. Without a witness A is always first, so that what B holds is decided.
-//! * A tombstone is a version like any other: nothing that was read before it can be written after it.
-//! * An operation's id is in the record, so an operation that is tried again, by whoever, takes effect once.
+//!   overwritten, and its node, which was not told that it is in, tries again. If it has none of them it is given what is in B: writers go to A first,
+//!   so that A, if it has lost what it had confirmed, cannot displace it. Without a witness A is always first, so that what B holds is decided.
+//! * Where A and B differ the witness is asked, if it answers, before either of them is completed: it may know what the one has missed and the other has lost.
+//! * A tombstone is a version like any other: nothing that was read before it can be written after it. A store's own tombstone, which takes a
+//!   session with a principal out of its index, is final, and is copied to a store that has lost it.
+//! * An operation's id is in the record, so an operation that is tried again, by whoever, takes effect once. It is kept for ten seconds after the
+//!   operation's deadline: nodes' clocks may be so far apart.
 //!
-//! No epoch, lease or clock is involved; nodes agree through the stores alone. `tests/weather/` plays thousands of seeds in which
-//! stores are lost, forget everything and come back, nodes see different stores, and calls and answers are lost or late; the same seeds
-//! catch seven pairs that are broken on purpose (feature `mutants`). `tests/outages.rs` does it to real servers.
+//! No epoch or lease is involved, and no clock decides what is newer; nodes agree through the stores alone. `tests/weather/` plays thousands of seeds in which
+//! stores are lost, forget everything and come back, nodes see different stores, and calls and answers are lost or late, and in which one store has old data again after any step, ids are rotated, sessions end, expire and are swept; the same seeds
+//! catch eight pairs that are broken on purpose (feature `mutants`). `tests/outages.rs` does it to real servers.
 //!
 //! # What it cannot do
 //! * Two losses without a repair in between. A store that lost data counts as one loss until it has the data again. Sessions are copied
@@ -63,6 +67,9 @@
 //! * While A and B differ about one version and the witness is away, that session is answered 503. This takes two failures within one request.
 //! * Without a witness, a change that was answered `Timeout` may be seen by a request that reaches only one store, and not by the next one that reaches only the other.
 //! * A limit on sessions per principal is exact while the same two stores answer; logins that overlap the loss or return of a store may exceed it.
+//! * A size that one store refuses and the other takes is a loss of the one that refuses: without a witness that session can then be read, but not changed any more.
+//!   Let both take the same sizes (`max_allowed_packet` and the like), and limit sessions below that.
+//! * A session without a principal that has ended counts in a store's own limit on sessions until its tombstone has served.
 //! * There is no lock to hand out ([`Store::update_locked`](unstick_core::Store::update_locked) is none): an `update` that loses its race is tried again.
 //!
 //! # What is told
@@ -90,7 +97,7 @@
 //! | reserve | 1 | 1 | 0 |
 //! | while A is away: as above on B and the witness; the first request of each session costs one write more | | | |
 //!
-//! Counted in `tests/faults/returns.rs`. Reads ask both at the same time; a write goes first to A, then to B. Each write sends the whole record. Writers that meet on one session cost one round more each.
+//! Counted in `tests/faults/returns.rs`. Reads ask both at the same time; a write goes first to A, then to B. Each write sends the whole record. Writers that meet on one session cost one round more each, and a read of the witness.
 //!
 //! # Example
 //! ```

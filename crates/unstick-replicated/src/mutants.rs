@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     entry::Entry,
+    replica::Held,
     verdict::{Answers, Slot, State, Verdict},
 };
 
@@ -29,6 +30,8 @@ pub enum Defect {
     AbsenceFromOne,
     /// Where A and B differ A is right, whatever the witness says.
     IgnoresTheWitness,
+    /// A store's own tombstone is not copied to a store that has lost it.
+    LosesTombstones,
 }
 
 impl Defect {
@@ -41,6 +44,7 @@ impl Defect {
         Self::BelievesOneStore,
         Self::AbsenceFromOne,
         Self::IgnoresTheWitness,
+        Self::LosesTombstones,
     ];
 }
 
@@ -65,6 +69,12 @@ pub(crate) fn judge(defect: Option<Defect>, answers: &Answers) -> Option<Verdict
             (Some(a), Some(b)) if a.version == b.version && !a.is_same(b) => Some(Verdict::Copy { to: Slot::B, entry: a.clone() }),
             _ => None,
         },
+        Defect::LosesTombstones => {
+            let mut held = Slot::ALL.into_iter().filter_map(|slot| answers.held(slot));
+            let at = held.find_map(|held| if let Held::Buried { at } = held { Some(*at) } else { None })?;
+            let is_alive = |slot| answers.entry(slot).is_some_and(|entry| entry.ended().is_none());
+            (!Slot::ALL.into_iter().any(is_alive)).then_some(Verdict::Agreed(State::Buried { at }))
+        }
         _ => None,
     }
 }

@@ -1,12 +1,13 @@
 //! Copying what a store has missed, in the background.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use unstick_core::{EventKind, OpCtx, OpId, RecordKey, Store};
+use unstick_core::{ErrorKind, EventKind, OpCtx, OpId, RecordKey, Store};
 
 use crate::{inner::Inner, verdict::Slot};
 
@@ -21,10 +22,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Missed(Mutex<State>);
 
+/// What is missed of one session.
+#[derive(Debug, Default, Clone, Copy)]
+struct Debt {
+    /// By which stores.
+    by: [bool; 2],
+    /// How often it was noticed.
+    times: u64,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// By which stores.
-    keys: HashMap<RecordKey, [bool; 2]>,
+    keys: BTreeMap<RecordKey, Debt>,
+    /// The last one that was tried: the next round goes on behind it, so that one which fails is not in the way of others.
+    tried: Option<RecordKey>,
     /// Copied since the queue was last empty, by store.
     copied: [u64; 2],
     is_mending: bool,
@@ -39,26 +50,39 @@ impl Missed {
     pub(crate) fn add(&self, key: RecordKey, slot: Slot) {
         let mut state = self.state();
         if slot != Slot::Witness && (state.keys.len() < MOST || state.keys.contains_key(&key)) {
-            state.keys.entry(key).or_default()[slot as usize] = true;
+            let debt = state.keys.entry(key).or_default();
+            debt.by[slot as usize] = true;
+            debt.times += 1;
         }
     }
 
     pub(crate) fn has(&self, key: RecordKey, slot: Slot) -> bool {
-        slot != Slot::Witness && self.state().keys.get(&key).is_some_and(|by| by[slot as usize])
+        slot != Slot::Witness && self.state().keys.get(&key).is_some_and(|debt| debt.by[slot as usize])
     }
 
     pub(crate) fn len(&self) -> usize {
         self.state().keys.len()
     }
 
-    fn round(&self) -> Vec<RecordKey> {
-        self.state().keys.keys().copied().take(ROUND).collect()
+    fn round(&self) -> Vec<(RecordKey, Debt)> {
+        let state = self.state();
+        let after = state.tried.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = state.keys.range((after, Bound::Unbounded));
+        let again = state.tried.into_iter().flat_map(|tried| state.keys.range(..=tried));
+        rest.chain(again).map(|(key, debt)| (*key, *debt)).take(ROUND).collect()
     }
 
-    fn is_mended(&self, key: RecordKey) {
+    fn is_tried(&self, key: RecordKey) {
+        self.state().tried = Some(key);
+    }
+
+    fn is_mended(&self, key: RecordKey, debt: Debt) {
         let mut state = self.state();
-        let by = state.keys.remove(&key).unwrap_or_default();
-        for (copied, missed) in std::iter::zip(&mut state.copied, by) {
+        if state.keys.get(&key).is_none_or(|now| now.times != debt.times) {
+            return; // something else was missed meanwhile
+        }
+        state.keys.remove(&key);
+        for (copied, missed) in std::iter::zip(&mut state.copied, debt.by) {
             *copied += u64::from(missed);
         }
     }
@@ -99,21 +123,20 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         }
     }
 
-    /// Copies what is missed; whether the other store has taken all of a round.
-    pub(crate) async fn mend_round(&self) -> bool {
-        for key in self.missed.round() {
+    /// Copies what is missed, until a store is away.
+    pub(crate) async fn mend_round(&self) {
+        for (key, debt) in self.missed.round() {
             let now = self.runtime.wall();
             let op = OpCtx { now, deadline: now + self.patience * 4, op_id: OpId::from_u128(self.numbers.next()) };
-            let mended = match self.agree_by(&op, key, self.clock(&op), Slot::DATA, true).await {
-                Ok(agreed) => Slot::DATA.into_iter().all(|slot| agreed.answers.held(slot).is_some()),
-                Err(_) => false,
-            };
-            if !mended {
-                return false; // still away
+            let agreed = self.agree_by(&op, key, self.clock(&op), Slot::DATA, true).await;
+            self.missed.is_tried(key);
+            match agreed {
+                Ok(agreed) if Slot::DATA.into_iter().all(|slot| agreed.answers.held(slot).is_some()) => self.missed.is_mended(key, debt),
+                // Of this session alone it says nothing about the store: the next one is tried at once.
+                Err(unsettled) if matches!(unsettled.error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownFormat) => {}
+                _ => return,
             }
-            self.missed.is_mended(key);
         }
-        true
     }
 }
 

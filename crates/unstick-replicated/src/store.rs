@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use unstick_core::{
-    Applied, Change, Created, Ended, Error, ErrorKind, Events, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
+    Applied, Change, Created, Ended, Error, ErrorKind, Events, Life, Loaded, NewRecord, OpCtx, OpId, Presented, PrincipalIndex, Record,
     RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Store, Timestamp, end_in_place,
 };
 
@@ -132,7 +132,7 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
             State::Entry(entry) => {
                 let mut record = entry.record.clone();
                 let applied = record.apply(&op, &presented, change);
-                written(&entry.record, record, applied.is_done(), applied)
+                written(&op, &entry.record, record, applied.is_done(), applied)
             }
         };
         self.change(&op, key, self.clock(&op), known, step).await
@@ -216,8 +216,15 @@ enum Leaves {
     },
 }
 
+/// How far the nodes' clocks may be apart for an operation that is tried again by another node to take effect once.
+const SKEW: Duration = Duration::from_secs(10);
+
 /// To be written if it was done and is new.
-fn written<T>(before: &Record, after: Record, done: bool, answer: T) -> Step<T> {
+fn written<T>(op: &OpCtx, before: &Record, mut after: Record, done: bool, answer: T) -> Step<T> {
+    // No engine's clock judges a record here, but each node's: one that is ahead must not forget what another one may try again.
+    let remembered = |(id, deadline): &&(OpId, Timestamp)| *deadline + SKEW > op.now && after.applied.iter().all(|(other, _)| other != id);
+    let early: Vec<_> = before.applied.iter().filter(remembered).copied().collect();
+    after.applied.extend(early);
     if done && after != *before { Step::Write(Box::new(after), answer) } else { Step::Answer(answer) }
 }
 
@@ -322,7 +329,7 @@ impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
             State::Entry(entry) => {
                 let mut record = entry.record.clone();
                 let rotated = record.rotate(&op, &presented, rotation, change);
-                written(&entry.record, record, matches!(rotated, Rotated::Done { .. }), rotated)
+                written(&op, &entry.record, record, matches!(rotated, Rotated::Done { .. }), rotated)
             }
         };
         let rotated = self.inner.change(&op, key, self.inner.clock(&op), None, step).await;

@@ -9,6 +9,9 @@ use crate::{entry::Entry, replica::Held};
 /// How long an expired record is kept, so that late writers find it expired rather than missing.
 pub(crate) const SLACK: Duration = Duration::from_secs(300);
 
+/// For how long a store's own tombstone is copied: it does not say until when it stands. Whoever uses the session copies it again.
+const GRAVE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// One of the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
@@ -112,9 +115,15 @@ pub(crate) fn verdict(answers: &Answers, witness: bool, now: Timestamp) -> Verdi
     });
     if let Some(at) = buried {
         let alive = holders().find_map(|(slot, held)| held.entry().filter(|entry| entry.ended().is_none()).map(|entry| (slot, entry)));
-        return match alive {
-            Some((to, entry)) => Verdict::Bury { to, at, until: entry.record.idle_deadline + SLACK },
-            None => Verdict::Agreed(State::Buried { at }),
+        if let Some((to, entry)) = alive {
+            return Verdict::Bury { to, at, until: entry.record.idle_deadline + SLACK };
+        }
+        // Who has lost it must know it again before the other one is lost; and the witness may still have the session from an outage.
+        let has_nothing = |slot: &Slot| matches!(answers.get(*slot), Answer::Holds(Held::Nothing));
+        return match (Slot::DATA.into_iter().find(has_nothing), answers.not_asked(witness)) {
+            (Some(_), Some(slot)) => Verdict::Ask(slot),
+            (Some(to), None) => Verdict::Bury { to, at, until: now + GRAVE },
+            (None, _) => Verdict::Agreed(State::Buried { at }),
         };
     }
     let Some(newest) = holders().filter_map(|(_, held)| Some(held.entry()?.version)).max() else {
@@ -128,12 +137,22 @@ pub(crate) fn verdict(answers: &Answers, witness: bool, now: Timestamp) -> Verdi
     if answers.count() < 2 {
         return answers.not_asked(witness).map_or(Verdict::Short, Verdict::Ask); // another store may have a newer one
     }
+    let both = (answers.held(Slot::A), answers.held(Slot::B));
+    if let (Some(a), Some(b)) = both
+        && !a.entry().zip(b.entry()).is_some_and(|(a, b)| a.is_same(b))
+        && witness
+        && matches!(answers.get(Slot::Witness), Answer::NotAsked)
+    {
+        // One has missed something, perhaps only this; the other one may have lost what it knew of that.
+        return Verdict::Ask(Slot::Witness);
+    }
     let at_newest = |slot| answers.entry(slot).filter(|entry| entry.version == newest);
     let entry = match (at_newest(Slot::A), at_newest(Slot::B), at_newest(Slot::Witness)) {
         (_, _, Some(decided)) => decided,
         (Some(a), Some(b), None) if !a.is_same(b) => match answers.get(Slot::Witness) {
             _ if !witness => b,
-            Answer::Holds(held) if held.is_open() => return Verdict::Copy { to: Slot::Witness, entry: a.clone() },
+            // Nothing is decided, unless A has lost what it had when B was asked: writers go to A first, so B's was in both.
+            Answer::Holds(held) if held.is_open() => return Verdict::Copy { to: Slot::Witness, entry: b.clone() },
             Answer::NotAsked => return Verdict::Ask(Slot::Witness),
             _ => return Verdict::Short,
         },
@@ -219,9 +238,11 @@ mod tests {
             for held in [Held::Nothing, Held::Spent, kept(entry(version, 1)), kept(live)] {
                 let ended = held.entry().is_none_or(|entry| entry.ended().is_some());
                 let answers = Answers([Answer::Holds(Held::Buried { at: NOW }), Answer::Holds(held), other.clone()]);
+                let nothing = matches!(answers.get(Slot::B), Answer::Holds(Held::Nothing));
                 match verdict(&answers, true, NOW) {
-                    Verdict::Agreed(State::Buried { at }) => prop_assert!(ended && at == NOW),
-                    Verdict::Bury { to, at, .. } => prop_assert!(!ended && to == Slot::B && at == NOW),
+                    Verdict::Agreed(State::Buried { at }) => prop_assert!(ended && !nothing && at == NOW),
+                    Verdict::Bury { to, at, .. } => prop_assert!((!ended || nothing) && to == Slot::B && at == NOW),
+                    Verdict::Ask(slot) => prop_assert!(nothing && slot == Slot::Witness),
                     other => prop_assert!(false, "{:?}", other),
                 }
             }

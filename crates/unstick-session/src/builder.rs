@@ -41,6 +41,8 @@ pub struct SessionLayerBuilder<K> {
     commit_on_server_error: bool,
     clear_site_data: Option<String>,
     on_failure: Arc<dyn OnFailure>,
+    #[cfg(feature = "lifeboat")]
+    lifeboat: Option<crate::lifeboat::Lifeboat>,
 }
 
 impl<S: IntoBackend> SessionLayerBuilder<InStore<S>> {
@@ -93,6 +95,13 @@ impl<B: SessionBackend> SessionLayerBuilder<Own<B>> {
 
 fn layer(env: Env, backend: impl SessionBackend) -> Result<SessionLayer, ConfigError> {
     env.cookie.check_text(backend.name(), backend.max_text(), env.budget)?;
+    #[cfg(feature = "lifeboat")]
+    if env.lifeboat.is_some() && backend.scope() == unstick_core::Scope::Client {
+        return Err(ConfigError::new(format!(
+            "`lifeboat` over `{}`: these sessions travel in the client, and there is no backend that could be down; drop `lifeboat`",
+            backend.name()
+        )));
+    }
     let header = env.header.as_ref().map(HeaderName::as_str);
     for (what, carriage, name) in [("cookie", Carriage::Cookie, Some(env.cookie.name())), ("header", Carriage::Header, header)] {
         if let (Some(name), Some(sealed_for)) = (name, backend.name_of(carriage))
@@ -122,6 +131,8 @@ impl<K> SessionLayerBuilder<K> {
             commit_on_server_error: false,
             clear_site_data: None,
             on_failure: Arc::new(()),
+            #[cfg(feature = "lifeboat")]
+            lifeboat: None,
         }
     }
 
@@ -183,6 +194,14 @@ impl<K> SessionLayerBuilder<K> {
         self
     }
 
+    /// Lets chosen values ride in a sealed cookie, so that users go on while the backend is down; see
+    /// [`lifeboat`](crate::lifeboat) for what that promises. Default: off, and then a failed read or commit is answered with 503.
+    #[cfg(feature = "lifeboat")]
+    pub fn lifeboat(mut self, lifeboat: crate::lifeboat::Lifeboat) -> Self {
+        self.lifeboat = Some(lifeboat);
+        self
+    }
+
     /// Commits what a handler buffered even when it answers 5xx. By default that is discarded (an `end` never is).
     pub fn commit_on_server_error(mut self) -> Self {
         self.commit_on_server_error = true;
@@ -220,7 +239,11 @@ impl<K> SessionLayerBuilder<K> {
         if self.budget < least {
             return Err(ConfigError::new(format!("`header_budget` is {} bytes, but the session cookie alone needs {least}", self.budget)));
         }
+        #[cfg(feature = "lifeboat")]
+        let lifeboat = self.lifeboat.map(|lifeboat| lifeboat.build(&cookie, &lifetimes, self.budget, header.is_some())).transpose()?;
         let env = Env {
+            #[cfg(feature = "lifeboat")]
+            lifeboat,
             runtime: self.runtime,
             events: self.events,
             lifetimes,

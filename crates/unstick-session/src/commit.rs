@@ -7,7 +7,7 @@ use unstick_core::{
     Timestamp,
 };
 
-use crate::{SessionError, Status, deadline::within, env::Env};
+use crate::{SessionError, Status, deadline::within, env::Env, handle::is_ours};
 
 /// See [`Event::JUST_ISSUED`].
 const JUST_ISSUED: Duration = Duration::from_secs(60);
@@ -39,6 +39,16 @@ pub(crate) struct Outcome {
 impl Outcome {
     fn new(op_id: OpId) -> Self {
         Self { result: Ok((Carrier::Unchanged, None)), status: None, conflict: None, op_id }
+    }
+
+    #[cfg(feature = "lifeboat")]
+    pub(crate) fn failed(op_id: OpId, error: SessionError) -> Self {
+        Self { result: Err(error), ..Self::new(op_id) }
+    }
+
+    #[cfg(feature = "lifeboat")]
+    pub(crate) fn done(op_id: OpId, ticket: Ticket) -> Self {
+        Self { result: Ok((Carrier::Unchanged, Some(ticket))), ..Self::new(op_id) }
     }
 }
 
@@ -172,7 +182,8 @@ pub(crate) fn too_large<'a>(env: &Env, ticket: Option<&Ticket>, keys: impl Itera
 
 /// The record is gone for good: the change starts a new session under a new id; the old one is never adopted.
 async fn start_over<B: SessionBackend>(backend: &B, env: &Env, attempt: Attempt, mut outcome: Outcome) -> Outcome {
-    let change = Change { preconditions: Vec::new(), renewal: None, ..attempt.intent.change };
+    let mut change = Change { preconditions: Vec::new(), renewal: None, ..attempt.intent.change };
+    change.fields.retain(|(name, _)| !is_ours(name)); // what was ours in the old session
     let intent = Intent { change, ..attempt.intent };
     let op = env.op();
     outcome.op_id = op.op_id;

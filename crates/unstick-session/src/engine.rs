@@ -32,6 +32,16 @@ pub(crate) trait Engine: Send + Sync {
         decide: BoxedDecide<'a>,
     ) -> BoxFuture<'a, Result<Option<Applied>, Error>>;
     fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>>;
+    /// Applies a change under an operation id of its own.
+    #[cfg(feature = "lifeboat")]
+    fn merge<'a>(
+        &'a self,
+        env: &'a Env,
+        op: OpCtx,
+        carriage: Carriage,
+        ticket: Ticket,
+        change: unstick_core::Change,
+    ) -> BoxFuture<'a, Result<unstick_core::Committed, Error>>;
     fn principal_index(&self) -> Option<&dyn PrincipalIndex>;
 }
 
@@ -90,6 +100,22 @@ impl<B: SessionBackend> Engine for B {
 
     fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>> {
         Box::pin(async move { within(env, env.deadline, SessionBackend::end_by_key(self, env.op(), key)).await })
+    }
+
+    #[cfg(feature = "lifeboat")]
+    fn merge<'a>(
+        &'a self,
+        env: &'a Env,
+        op: OpCtx,
+        carriage: Carriage,
+        ticket: Ticket,
+        change: unstick_core::Change,
+    ) -> BoxFuture<'a, Result<unstick_core::Committed, Error>> {
+        Box::pin(async move {
+            let answer = within(env, env.deadline, SessionBackend::apply(self, op, carriage, &ticket, &change)).await;
+            env.answered(&answer);
+            answer
+        })
     }
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {

@@ -29,6 +29,8 @@ pub(crate) struct Env {
     pub(crate) on_failure: Arc<dyn OnFailure>,
     pub(crate) ops: OpIds,
     pub(crate) failing: AtomicBool,
+    #[cfg(feature = "lifeboat")]
+    pub(crate) lifeboat: Option<crate::lifeboat::Fleet>,
     /// Commits whose client is gone.
     pub(crate) detached: Pending,
 }

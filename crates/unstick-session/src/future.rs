@@ -17,7 +17,7 @@ use crate::{
     commit::Outcome,
     env::Env,
     failure::{Failure, is_server_error},
-    handle::Plan,
+    handle::{Finished, Plan},
     hygiene,
     service::CARRIER_COOKIE,
 };
@@ -156,8 +156,7 @@ fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
     };
     let ends = intent.lifecycle == Lifecycle::End;
     let attempt = session.attempt(ticket, intent, seen_live);
-    let (engine, env) = (session.engine().clone(), env.clone());
-    let commit = Detached { commit: Some(engine.commit(env.clone(), attempt)), env };
+    let commit = Detached { commit: Some(session.last_commit(attempt)), env: env.clone() };
     Next::Commit { commit, ends, only_renewal }
 }
 
@@ -166,7 +165,7 @@ fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseB
     let finished = session.finish();
     if finished.touched || session.is_held_elsewhere() {
         hygiene::keep_private(response.headers_mut(), carrier_name(session));
-        deliver(session, finished.carrier, &mut response);
+        deliver(session, finished, &mut response);
     } else if session.env().budget != HeaderBudget::DEFAULT {
         response.extensions_mut().insert(HeaderBudget::new(session.env().budget));
     }
@@ -174,9 +173,9 @@ fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseB
 }
 
 /// Gives the client what it carries from now on, and tells outer layers what is left of the header budget.
-fn deliver<B>(session: &Session, carrier: Carrier, response: &mut Response<B>) {
+fn deliver<B>(session: &Session, Finished { carrier, lifeboat, .. }: Finished, response: &mut Response<B>) {
     let env = session.env();
-    if carrier == Carrier::Unchanged && env.budget == HeaderBudget::DEFAULT {
+    if carrier == Carrier::Unchanged && lifeboat.is_none() && env.budget == HeaderBudget::DEFAULT {
         return;
     }
     let mut budget = HeaderBudget::new(env.budget);
@@ -192,6 +191,11 @@ fn deliver<B>(session: &Session, carrier: Carrier, response: &mut Response<B>) {
         add_pieces(env, session.pieces(), &carrier, response.headers_mut(), &mut budget);
     } else {
         add_carrier(env, session.carriage(), carrier, response.headers_mut(), &mut budget);
+    }
+    if let Some(line) = lifeboat {
+        // There is room: the layer is not built otherwise.
+        budget.spend(HeaderBudget::line(SET_COOKIE.as_str().len(), line.len()));
+        response.headers_mut().append(SET_COOKIE, line);
     }
     response.extensions_mut().insert(budget);
 }
@@ -245,7 +249,7 @@ fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<Re
     let env = session.env();
     let mut response: Response<Bytes> = env.on_failure.respond(&failure);
     hygiene::keep_private(response.headers_mut(), carrier_name(session));
-    deliver(session, session.finish().carrier, &mut response);
+    deliver(session, session.finish(), &mut response);
     response.extensions_mut().insert(failure);
     response.map(ResponseBody::ours)
 }
@@ -253,10 +257,6 @@ fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<Re
 impl Session {
     pub(crate) fn env(&self) -> &Arc<Env> {
         &self.shared().env
-    }
-
-    pub(crate) fn engine(&self) -> &Arc<dyn crate::engine::Engine> {
-        &self.shared().engine
     }
 }
 

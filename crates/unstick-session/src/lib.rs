@@ -50,6 +50,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `axum-08` | [`Session`] as an extractor and [`SessionError`] as a response of axum 0.8 |
+//! | `lifeboat` | `SessionLayerBuilder::lifeboat`: chosen values ride in a sealed cookie, so that users go on while the backend is down; see the module `lifeboat` |
 
 mod body;
 mod builder;
@@ -71,6 +72,8 @@ mod status;
 mod axum;
 pub mod cookie;
 pub mod failure;
+#[cfg(feature = "lifeboat")]
+pub mod lifeboat;
 
 #[cfg(feature = "axum-08")]
 pub use self::axum::MissingLayer;

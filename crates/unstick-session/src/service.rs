@@ -12,7 +12,7 @@ use http::{
 use tower_service::Service;
 use unstick_core::{Carriage, EventKind, Opening, Ticket, Timestamp};
 
-use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared};
+use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared, handle::Aboard};
 
 pub(crate) const CARRIER_COOKIE: HeaderName = COOKIE;
 
@@ -67,7 +67,7 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
     {
         let mut judged = Judged::new(Carriage::Header);
         judged.look_at(shared, value.as_bytes());
-        return judged.into_session(shared);
+        return judged.into_session(shared, Aboard::none());
     }
     let mut judged = Judged::new(Carriage::Cookie);
     let name = shared.env.cookie.name().as_bytes();
@@ -83,7 +83,8 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
     if shared.env.cookie.is_chunked() {
         judged.pieces = shared.env.cookie.pieces_in(headers);
     }
-    judged.into_session(shared)
+    let aboard = if judged.ticket.is_some() { Aboard::find(&shared.env, headers) } else { Aboard::none() };
+    judged.into_session(shared, aboard)
 }
 
 /// What a request's carriers have turned out to be so far. Of several, an authentic one that is in time wins, and of those the newest.
@@ -137,12 +138,12 @@ impl Judged {
         shared.env.events.emit_with(event, || None, "");
     }
 
-    fn into_session(self, shared: &Arc<Shared>) -> Session {
+    fn into_session(self, shared: &Arc<Shared>, aboard: Aboard) -> Session {
         if let Some(ticket) = &self.ticket
             && ticket.credential.issued() > self.now + shared.env.lifetimes.tolerated_skew()
         {
             shared.env.emit(EventKind::ClockSkew, Some(ticket), "a credential was issued in the future");
         }
-        Session::new(shared.clone(), self.carriage, self.now, self.ticket, self.status, self.seen > 0, self.pieces)
+        Session::new(shared.clone(), self.carriage, self.now, self.ticket, self.status, self.seen > 0, self.pieces, aboard)
     }
 }

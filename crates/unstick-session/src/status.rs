@@ -28,7 +28,7 @@ pub enum Status {
     Unreadable,
     /// The backend could not answer: there may or may not be a session.
     Unknown,
-    /// Served from a fallback while the backend is down.
+    /// Served from a fallback while the backend is down, such as a lifeboat (feature `lifeboat`): nobody is logged in.
     Degraded,
 }
 

@@ -24,6 +24,7 @@ pub(crate) const NEEDS: &[Need] = &[
     Need { program: "/usr/lib/postgresql/*/bin/postgres", package: "postgresql", why: "sessions in PostgreSQL" },
     Need { program: "mariadbd", package: "mariadb-server-core", why: "sessions in MariaDB" },
     Need { program: "mariadb", package: "mariadb-client-core", why: "makes databases in MariaDB" },
+    Need { program: "curl", package: "curl", why: "what the examples' READMEs show is run" },
     Need { program: "openssl", package: "openssl", why: "certificates for Redis over TLS" },
     Need { program: "/usr/lib/python3/dist-packages/jwcrypto", package: "python3-jwcrypto", why: "reads tokens as others do" },
     Need { program: "haproxy", package: "haproxy", why: "a load balancer with sticky sessions" },
@@ -161,7 +162,7 @@ mod tests {
     fn only_root_on_debian_installs_and_only_what_is_missing() {
         assert_eq!(plan(&[], true, true), Plan::Nothing);
         assert_eq!(plan(&NEEDS[1..2], true, true), Plan::Install(vec!["chromium-driver"]));
-        let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core openssl python3-jwcrypto \
+        let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core curl openssl python3-jwcrypto \
                    haproxy nginx libnginx-mod-http-lua apache2-bin caddy";
         assert_eq!(plan(NEEDS, true, true), Plan::Install(all.split(' ').collect()));
         assert!(SERVICES.iter().all(|service| NEEDS.iter().any(|need| need.package == *service)));

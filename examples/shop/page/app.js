@@ -10,10 +10,10 @@ const PRODUCTS = [
 ];
 const EXPLAIN = {
   unstick: ["Unstick:", " every node keeps its sessions in one store, and the balancer pins nobody. Click around and stop nodes as you like: the cart stays."],
-  sticky: ["Sticky:", " every node keeps sessions in its own memory, and the balancer pins you to one node. Stop the node that answers you, and your cart is gone."],
+  sticky: ["Sticky:", " the balancer pins you to one node. With sessions in each node's memory your cart is gone when you stop the node that answers you, or switch un-pinning on."],
   broken: ["Broken:", " every node keeps sessions in its own memory, and the balancer pins nobody. Add something and click again: another node has never seen your cart."],
 };
-const TURNS = { sticky: "every click goes to the node that you are pinned to, while it runs" };
+const TURNS = { sticky: "every click goes to the node that you are pinned to, while it runs and un-pinning is off" };
 const NAMES = Object.fromEntries(PRODUCTS.map(([sku, name]) => [sku, name]));
 
 const $ = (id) => document.getElementById(id);

@@ -1,12 +1,13 @@
-//! A round-robin reverse proxy for HTTP/1, with a pin cookie of its own in mode `sticky`.
+//! A round-robin reverse proxy for HTTP/1, with a pin cookie in mode `sticky`.
 //!
 //! It retries on another node only what cannot have happened yet: requests of which nothing was sent, and idempotent
 //! requests without a body. Everything else is answered with 502, because a customer may have been charged already.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -27,8 +28,30 @@ use crate::{
     slot::InFlight,
 };
 
-/// The pin of mode `sticky`: the name of the node that answered first.
-const PIN: &str = "SHOPPIN";
+/// The pin of mode `sticky`: the name of the node that answered first, as in HAProxy with `cookie SRV insert preserve`. A line of the
+/// application for a cookie of this name, such as its deletion, takes the place of the balancer's.
+pub(crate) const PIN: &str = "SRV";
+
+/// How many of the latest requests [`Share`] looks at.
+const LATEST: usize = 20;
+
+/// How many of the latest requests carried the pin.
+#[derive(Debug, Default)]
+pub(crate) struct Share(Mutex<VecDeque<bool>>);
+
+impl Share {
+    fn note(&self, is_pinned: bool) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.truncate(LATEST - 1);
+        latest.push_front(is_pinned);
+    }
+
+    /// Pinned ones, and all that were looked at.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (latest.iter().filter(|is_pinned| **is_pinned).count(), latest.len())
+    }
+}
 
 /// Headers that are meant for one connection.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -50,6 +73,7 @@ pub(crate) async fn forward(fleet: &Arc<Fleet>, peer: SocketAddr, request: Reque
     }
     let pins = fleet.mode() == Mode::Sticky;
     let pin = pins.then(|| pin_of(request.headers())).flatten().map(str::to_owned);
+    fleet.pinned().note(pin.is_some());
     let spare = Spare::of(&request);
     let mut request = prepare(request, peer);
     for slot in fleet.candidates(pin.as_deref()) {
@@ -59,7 +83,7 @@ pub(crate) async fn forward(fleet: &Arc<Fleet>, peer: SocketAddr, request: Reque
                 slot.trust();
                 let mut response = response.map(|inner| Body::new(Guarded { inner, addr, connection: Some(connection), in_flight }));
                 strip_hop_by_hop(response.headers_mut());
-                if pins && pin.as_deref() != Some(&slot.name) {
+                if pins && pin.as_deref() != Some(&slot.name) && !sets_pin(response.headers()) {
                     set_pin(response.headers_mut(), &slot.name);
                 }
                 return response;
@@ -153,6 +177,12 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 fn pin_of(headers: &HeaderMap) -> Option<&str> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     pairs.filter_map(|pair| pair.trim().split_once('=')).find_map(|(name, value)| (name == PIN).then_some(value))
+}
+
+/// Whether the application has a line for it.
+fn sets_pin(headers: &HeaderMap) -> bool {
+    let mut names = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.as_bytes().split(|byte| *byte == b'=').next());
+    names.any(|name| name == PIN.as_bytes())
 }
 
 fn set_pin(headers: &mut HeaderMap, node: &str) {
@@ -255,7 +285,22 @@ mod tests {
 
     #[test]
     fn the_pin_is_found_among_other_cookies() {
-        assert_eq!(pin_of(&headers(&[("cookie", "a=b; SHOPPIN=node-2;c")])), Some("node-2"));
-        assert_eq!(pin_of(&headers(&[("cookie", "XSHOPPIN=node-2; shoppin=node-3")])), None);
+        assert_eq!(pin_of(&headers(&[("cookie", "a=b; SRV=node-2;c")])), Some("node-2"));
+        assert_eq!(pin_of(&headers(&[("cookie", "XSRV=node-2; srv=node-3")])), None);
+    }
+
+    #[test]
+    fn a_line_of_the_application_keeps_the_balancer_from_pinning() {
+        assert!(sets_pin(&headers(&[("set-cookie", "a=b"), ("set-cookie", "SRV=; Path=/; Max-Age=0")])));
+        assert!(!sets_pin(&headers(&[("set-cookie", "SRVX=1; Path=/"), ("set-cookie", "a=SRV")])));
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_latest_requests() {
+        let share = Share::default();
+        assert_eq!(share.counts(), (0, 0));
+        (0..LATEST + 5).for_each(|_| share.note(true));
+        (0..5).for_each(|_| share.note(false));
+        assert_eq!(share.counts(), (LATEST - 5, LATEST));
     }
 }

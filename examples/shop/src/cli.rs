@@ -18,7 +18,8 @@ Options:
       --mode MODE          unstick, sticky or broken [default: unstick] [env: UNSTICK_SHOP_MODE]
                              unstick  one session store for all nodes, no stickiness: nothing is ever lost;
                                       saved carts in caches that hear of each other's changes
-                             sticky   a store in each node's memory, a balancer that pins: lost when the node stops
+                             sticky   a store in each node's memory, a balancer that pins: lost when the node stops;
+                                      with --sessions, nothing is lost and un-pinning can be tried
                              broken   a store in each node's memory, no pinning: lost on the next click;
                                       saved carts in caches that don't hear of each other
       --process-per-node   every node is a process of its own [env: UNSTICK_SHOP_PROCESS_PER_NODE=1]
@@ -176,7 +177,7 @@ impl Flags {
             Some((name, text)) => text.parse().map_err(|()| format!("{name} must be unstick, sticky or broken, not {text:?}."))?,
         };
         let sessions = pick(self.sessions, "--sessions", "UNSTICK_SHOP_SESSIONS");
-        if let (Some((name, _)), Mode::Sticky | Mode::Broken) = (&sessions, mode) {
+        if let (Some((name, _)), Mode::Broken) = (&sessions, mode) {
             return Err(format!("{name} cannot be combined with the mode {mode}, which keeps sessions in each node's memory."));
         }
         let carts = match pick(self.carts, "--carts", "UNSTICK_SHOP_CARTS") {
@@ -243,7 +244,7 @@ mod tests {
             (&["--mode", "Broken"], "--mode must be"),
             (&["--listen", "8080"], "--listen must be"),
             (&["--process-per-node=yes"], "takes no value"),
-            (&["--mode", "sticky", "--sessions", "memory:"], "cannot be combined"),
+            (&["--mode", "broken", "--sessions", "memory:"], "cannot be combined"),
             (&["--carts", "postgres://127.0.0.1/shop"], "--carts must name an SQLite file"),
             (&["--carts", "sqlite::memory:"], "--carts must name an SQLite file"),
             (&["--name", "node-1"], "not an option"),

@@ -31,6 +31,17 @@ pub(crate) struct Entry {
     pub(crate) detail: String,
 }
 
+/// What a node says about itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct News {
+    /// Sessions found since it started.
+    pub(crate) found: u64,
+    /// Sessions lost since it started.
+    pub(crate) lost: u64,
+    /// Those of its latest events that were asked for.
+    pub(crate) events: Vec<Entry>,
+}
+
 /// The latest events.
 #[derive(Debug, Default)]
 pub(crate) struct Ring(Mutex<Inner>);

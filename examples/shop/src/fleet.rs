@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,14 +13,15 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Limited};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    balancer::Share,
     carts::LocalBus,
     cli::Mode,
     error::Failure,
-    events::{Entry, Ring},
-    node::{DRAIN, Node},
+    events::{Entry, News, Ring},
+    node::{DRAIN, Ended, Node},
     process::ChildNode,
     sessions::Plan,
     slot::{Running, Slot, State},
@@ -39,6 +40,8 @@ pub(crate) struct Fleet {
     plan: Plan,
     process_per_node: bool,
     bus: Option<LocalBus>,
+    unpinning: AtomicBool,
+    pinned: Share,
     turn: AtomicUsize,
     log: Ring,
     collecting: tokio::sync::Mutex<()>,
@@ -64,19 +67,14 @@ pub(crate) struct Continuity {
     rate: f64,
 }
 
-/// What a node says about itself.
-#[derive(Debug, Deserialize)]
-struct Report {
-    found: u64,
-    lost: u64,
-    events: Vec<Entry>,
-}
-
 impl Fleet {
     /// Starts `nodes` nodes.
     pub(crate) async fn start(nodes: usize, plan: Plan, process_per_node: bool) -> Result<Arc<Self>, Failure> {
         let bus = (plan.mode == Mode::Unstick && !process_per_node).then(LocalBus::new);
+        let unpinning = AtomicBool::new(plan.mode != Mode::Sticky);
         let fleet = Arc::new(Self {
+            unpinning,
+            pinned: Share::default(),
             slots: (1..=nodes).map(|id| Arc::new(Slot::new(format!("node-{id}")))).collect(),
             plan,
             process_per_node,
@@ -87,7 +85,7 @@ impl Fleet {
         });
         for id in 1..=nodes {
             if let Err(failure) = fleet.start_node(id).await {
-                fleet.stop(Duration::ZERO).await;
+                fleet.stop().await;
                 return Err(failure);
             }
         }
@@ -102,6 +100,11 @@ impl Fleet {
     /// Where sessions live, as it may be printed.
     pub(crate) fn sessions(&self) -> String {
         unstick::store::shown(&self.plan.sessions)
+    }
+
+    /// Whether a session is found on every node.
+    pub(crate) fn has_shared_sessions(&self) -> bool {
+        self.plan.has_shared_sessions()
     }
 
     /// Where saved carts are kept.
@@ -124,6 +127,31 @@ impl Fleet {
         bus.switch(on);
         self.log.note("balancer", if on { "bus_on" } else { "bus_off" }, !on, "");
         true
+    }
+
+    /// Whether the nodes end pins.
+    pub(crate) fn is_unpinning(&self) -> bool {
+        self.unpinning.load(Ordering::Acquire)
+    }
+
+    /// Switches un-pinning on every node that runs, and on those that are started later. False: this balancer pins nobody.
+    pub(crate) async fn switch_unpinning(&self, on: bool) -> bool {
+        if self.mode() != Mode::Sticky {
+            return false;
+        }
+        self.unpinning.store(on, Ordering::Release);
+        for slot in &self.slots {
+            if let Some(running) = &mut *slot.running.lock().await {
+                running.unpin(self.is_unpinning()).await;
+            }
+        }
+        self.log.note("balancer", if on { "unpinning_on" } else { "unpinning_off" }, false, "");
+        true
+    }
+
+    /// How many of the latest requests were pinned.
+    pub(crate) const fn pinned(&self) -> &Share {
+        &self.pinned
     }
 
     /// The balancer's own log, into which the nodes' events are collected.
@@ -155,18 +183,21 @@ impl Fleet {
             return Ok(true);
         }
         slot.pool.clear();
-        let incarnation = if self.process_per_node {
+        let (mut started, addr, pid) = if self.process_per_node {
             let child = ChildNode::start(&slot.name, &self.plan).await?;
-            let incarnation = slot.started(child.addr(), child.pid());
-            tokio::spawn(Self::bury(Arc::downgrade(self), Arc::clone(slot), incarnation, child.exited()));
-            *running = Some(Running::Child(child));
-            incarnation
+            let (addr, pid) = (child.addr(), child.pid());
+            (Running::Child(child), addr, pid)
         } else {
             let node = Node::start(&slot.name, &self.plan, self.bus.as_ref()).await?;
-            let incarnation = slot.started(node.addr(), None);
-            *running = Some(Running::Local(node));
-            incarnation
+            let addr = node.addr();
+            (Running::Local(node), addr, None)
         };
+        started.unpin(self.is_unpinning()).await;
+        let incarnation = slot.started(addr, pid);
+        if let Running::Child(child) = &started {
+            tokio::spawn(Self::bury(Arc::downgrade(self), Arc::clone(slot), incarnation, child.exited()));
+        }
+        *running = Some(started);
         self.log.note(&slot.name, "node_started", false, if incarnation > 1 { "again" } else { "" });
         Ok(true)
     }
@@ -177,54 +208,45 @@ impl Fleet {
         let mut guard = slot.running.lock().await;
         if let Some(mut running) = guard.take() {
             slot.change(|view| view.state = State::Draining);
-            match &mut running {
-                Running::Local(node) => node.set_draining(),
-                Running::Child(child) => child.set_draining().await,
-            }
-            // What is still under way after the deadline is given up below.
+            running.begin_drain().await;
+            // The balancer has turned away; what is still under way after this time is the drain's to cut.
             let _ = tokio::time::timeout(DRAIN, slot.quiet()).await;
-            self.collect().await;
-            let finished = match running {
-                Running::Local(node) => node.stop(Duration::from_secs(1)).await,
-                Running::Child(child) => child.stop(Duration::from_secs(1)).await,
-            };
+            let ended = running.stop().await;
             slot.pool.clear();
+            let (is_clean, how) = match &ended {
+                Some(ended) => (ended.is_clean, ended.drained.clone()),
+                None => (false, "its process ended without a word".to_owned()),
+            };
+            self.take(slot, ended).await;
             slot.change(|view| (view.state, view.addr, view.pid) = (State::Stopped, None, None));
-            self.log.note(&slot.name, "node_stopped", !finished, if finished { "" } else { "requests in flight were not waited for" });
+            self.log.note(&slot.name, "node_stopped", !is_clean, &how);
         }
         true
     }
 
-    /// Fails all health checks while the nodes serve on.
-    pub(crate) async fn set_draining(&self) {
+    /// Fails all readiness checks while the nodes serve on.
+    pub(crate) async fn begin_drain(&self) {
         for slot in &self.slots {
-            match &mut *slot.running.lock().await {
-                Some(Running::Local(node)) => node.set_draining(),
-                Some(Running::Child(child)) => child.set_draining().await,
-                None => {}
+            if let Some(running) = &mut *slot.running.lock().await {
+                running.begin_drain().await;
             }
         }
     }
 
-    /// Stops all nodes at once; what is in flight after `deadline` is not waited for.
-    pub(crate) async fn stop(&self, deadline: Duration) {
+    /// Stops all nodes at once. Returns whether all requests were finished.
+    pub(crate) async fn stop(&self) -> bool {
         let mut stopping = tokio::task::JoinSet::new();
         for slot in &self.slots {
             let Some(running) = slot.running.lock().await.take() else { continue };
             slot.change(|view| view.state = State::Stopped);
-            stopping.spawn(async move {
-                match running {
-                    Running::Local(node) => node.stop(deadline).await,
-                    Running::Child(child) => child.stop(deadline).await,
-                }
-            });
+            stopping.spawn(running.stop());
         }
-        while stopping.join_next().await.is_some() {}
+        stopping.join_all().await.iter().all(|ended| ended.as_ref().is_some_and(|ended| ended.is_clean))
     }
 
     /// Takes note of a process that ended by itself.
-    async fn bury(fleet: std::sync::Weak<Self>, slot: Arc<Slot>, incarnation: u64, exited: impl Future<Output = ()>) {
-        exited.await;
+    async fn bury(fleet: std::sync::Weak<Self>, slot: Arc<Slot>, incarnation: u64, exited: impl Future<Output = Option<Ended>>) {
+        let ended = exited.await;
         let died = slot.change(|view| {
             let died = view.incarnation == incarnation && view.state == State::Running;
             if died {
@@ -235,6 +257,7 @@ impl Fleet {
         if died {
             slot.pool.clear();
             if let Some(fleet) = fleet.upgrade() {
+                fleet.take(&slot, ended).await;
                 fleet.log.note(&slot.name, "node_died", true, "its process ended by itself");
             }
             let mut running = slot.running.lock().await;
@@ -280,6 +303,13 @@ impl Fleet {
         news.into_iter().for_each(|entry| self.log.push(entry));
     }
 
+    /// Appends the last events of a node to the [log](Self::log).
+    async fn take(&self, slot: &Slot, ended: Option<Ended>) {
+        let _one = self.collecting.lock().await;
+        let news = ended.map(|ended| slot.take(slot.view().incarnation, ended.news));
+        news.into_iter().flatten().for_each(|entry| self.log.push(entry));
+    }
+
     /// Asks every running node the same question; those that don't answer in time are missing.
     pub(crate) async fn ask<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> BTreeMap<String, T> {
         let mut asking = tokio::task::JoinSet::new();
@@ -304,13 +334,7 @@ impl Fleet {
 
     async fn report(slot: &Slot) -> Option<Vec<Entry>> {
         let view = slot.view();
-        let report: Report = Self::answer(slot, &format!("/internal/events?after={}", view.collected)).await?;
-        slot.change(|now| {
-            (now.incarnation == view.incarnation).then(|| {
-                now.current = (report.found, report.lost);
-                now.collected = report.events.last().map_or(now.collected, |entry| entry.seq);
-                report.events
-            })
-        })
+        let news: News = Self::answer(slot, &format!("/internal/events?after={}", view.collected)).await?;
+        Some(slot.take(view.incarnation, news))
     }
 }

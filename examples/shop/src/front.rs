@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{
-        ConnectInfo, Path, Query, Request, State,
+        Path, Query, Request, State,
         rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -15,10 +15,12 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use unstick::affinity::drain::serve::Peer;
 
 use crate::{
     balancer,
     carts::{Answer, Key},
+    cli::Mode,
     fleet::Fleet,
     routes::{Refusal, wrong_method},
 };
@@ -39,6 +41,8 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/admin/nodes/{id}/start", post(start))
         .route("/admin/events", get(events))
         .route("/admin/bus/{state}", post(bus))
+        .route("/admin/affinity", get(affinity))
+        .route("/admin/unpinning/{state}", post(unpinning))
         .route("/admin/customers/{customer}/carts/{kind}", get(carts))
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(only_from_here));
@@ -47,6 +51,7 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .route("/style.css", get(async || asset("text/css; charset=utf-8", include_str!("../page/style.css"))))
         .route("/app.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/app.js"))))
         .route("/carts.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/carts.js"))))
+        .route("/affinity.js", get(async || asset("text/javascript; charset=utf-8", include_str!("../page/affinity.js"))))
         .merge(admin)
         .fallback(forward)
         .method_not_allowed_fallback(wrong_method)
@@ -54,7 +59,7 @@ pub(crate) fn router(fleet: Arc<Fleet>) -> Router {
         .with_state(fleet)
 }
 
-async fn forward(State(fleet): State<Arc<Fleet>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
+async fn forward(State(fleet): State<Arc<Fleet>>, Extension(Peer(peer)): Extension<Peer<SocketAddr>>, request: Request) -> Response {
     balancer::forward(&fleet, peer, request).await
 }
 
@@ -70,7 +75,7 @@ fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
 }
 
 /// Lets programs and pages of this machine in, and no page of another site, under whatever name it reaches this address.
-async fn only_from_here(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+async fn only_from_here(Extension(Peer(peer)): Extension<Peer<SocketAddr>>, request: Request, next: Next) -> Response {
     match is_from_here(peer, request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(reason) => Refusal::new(StatusCode::FORBIDDEN, reason).into_response(),
@@ -170,16 +175,41 @@ async fn carts(State(fleet): State<Arc<Fleet>>, Key(key): Key) -> Json<Value> {
 
 /// Switches the bus between the nodes on or off.
 async fn bus(State(fleet): State<Arc<Fleet>>, state: Result<Path<String>, PathRejection>) -> Result<Json<Value>, Refusal> {
-    let Path(state) = state?;
-    let on = match state.as_str() {
-        "on" => true,
-        "off" => false,
-        _ => return Err(Refusal::new(StatusCode::NOT_FOUND, "the bus is switched on or off")),
-    };
+    let on = is_on(state)?;
     if fleet.switch_bus(on) {
         Ok(Json(json!({ "bus": fleet.bus() })))
     } else {
         Err(Refusal::new(StatusCode::CONFLICT, "these nodes have no bus that could be switched"))
+    }
+}
+
+/// What each node knows of pins, and how many of the latest requests were pinned.
+async fn affinity(State(fleet): State<Arc<Fleet>>) -> Json<Value> {
+    let mut reports = fleet.ask::<Value>("/internal/affinity?format=json").await;
+    let nodes: Vec<Value> =
+        fleet.nodes().into_iter().map(|node| json!({ "report": reports.remove(&node.name), "name": node.name })).collect();
+    let (pinned, of) = fleet.pinned().counts();
+    let pins = fleet.mode() == Mode::Sticky;
+    let keeps = fleet.has_shared_sessions();
+    Json(json!({ "pins": pins, "unpinning": fleet.is_unpinning(), "pinned": pinned, "of": of, "shared_sessions": keeps, "nodes": nodes }))
+}
+
+/// Switches un-pinning on all nodes.
+async fn unpinning(State(fleet): State<Arc<Fleet>>, state: Result<Path<String>, PathRejection>) -> Result<Json<Value>, Refusal> {
+    let on = is_on(state)?;
+    if fleet.switch_unpinning(on).await {
+        Ok(affinity(State(fleet)).await)
+    } else {
+        Err(Refusal::new(StatusCode::CONFLICT, "this balancer pins nobody"))
+    }
+}
+
+fn is_on(state: Result<Path<String>, PathRejection>) -> Result<bool, Refusal> {
+    let Path(state) = state?;
+    match state.as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "it is switched on or off")),
     }
 }
 

@@ -8,13 +8,13 @@ mod error;
 mod events;
 mod fleet;
 mod front;
+mod metrics;
 mod node;
 mod pool;
 mod process;
 mod routes;
 mod sessions;
 mod shop;
-mod signal;
 mod slot;
 
 use std::process::ExitCode;

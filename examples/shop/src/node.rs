@@ -1,23 +1,26 @@
 //! One node: its own store, caches, layers and listener. Nodes share nothing in process.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use unstick::{
+    Events,
+    affinity::drain::{Drain, Drained, serve},
+};
 
 use crate::{
     carts::{Carts, LocalBus},
+    cli::Mode,
     error::Failure,
-    events::Ring,
+    events::{News, Ring},
     routes::{self, NodeState},
     sessions::{self, Plan},
 };
+
+/// How long a node that is told to end by itself fails its readiness check before it closes. The shop's balancer stops nodes after it
+/// has turned away from them, and then leaves out the rest of this.
+const WINDOW: Duration = Duration::from_secs(2);
 
 /// How long requests in flight may take once a node, or the whole shop, was told to stop.
 pub(crate) const DRAIN: Duration = Duration::from_secs(10);
@@ -26,31 +29,50 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Node {
     addr: SocketAddr,
-    draining: Arc<AtomicBool>,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    drain: Drain,
+    unpinning: watch::Sender<bool>,
+    state: NodeState,
+    server: JoinHandle<io::Result<Drained>>,
+}
+
+/// What a node leaves behind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// Whether everything was finished.
+    pub(crate) is_clean: bool,
+    /// How the drain ended, in figures.
+    pub(crate) drained: String,
+    /// Its last news.
+    pub(crate) news: News,
 }
 
 impl Node {
     /// Opens store and carts, builds the layers and listens on a free loopback port.
     pub(crate) async fn start(name: &str, plan: &Plan, bus: Option<&LocalBus>) -> Result<Self, Failure> {
-        let events = Arc::new(Ring::default());
-        let stack = sessions::open(name, plan, Arc::clone(&events)).await?;
-        let carts = Carts::open(name, plan, bus, Arc::clone(&events)).await?;
-        let draining = Arc::new(AtomicBool::new(false));
-        let state = NodeState { name: name.into(), draining: Arc::clone(&draining), events, stats: stack.stats(), carts: carts.clone() };
-        let router = routes::operations(state.clone()).merge(stack.wrap(routes::shop(state), &carts));
+        let failed = |error: &dyn fmt::Display| Failure::start(format!("{name} cannot be started: {error}."));
+        let ring = Arc::new(Ring::default());
+        let drain = Drain::builder().readiness_window(WINDOW).deadline(DRAIN).events(Events::new(name).observer(Arc::clone(&ring)));
+        let drain = drain.build().map_err(|error| failed(&error))?;
+        // In mode `sticky` somebody may switch it on while the node serves.
+        let unpinning = watch::Sender::new(plan.mode != Mode::Sticky);
+        let stack = sessions::open(name, plan, &drain, unpinning.subscribe(), Arc::clone(&ring)).await?;
+        let carts = Carts::open(name, plan, bus, Arc::clone(&ring)).await?;
+        // What goes on after the response is waited for, too.
+        drain.wait_for(stack.pending());
+        if let Some(pending) = carts.pending() {
+            drain.wait_for(pending);
+        }
+        let state =
+            NodeState { name: name.into(), events: ring, stats: stack.stats(), carts: carts.clone(), metrics: plan.metrics.clone() };
+        let operations = routes::operations(state.clone(), &drain, stack.affinity());
+        let router = operations.merge(stack.wrap(routes::shop(state.clone()), &carts));
         let router = routes::signed_by(router, name);
 
         let refused = |error| Failure::start(format!("{name} cannot listen on a loopback port: {error}."));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(refused)?;
         let addr = listener.local_addr().map_err(refused)?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(async move {
-            // A dropped sender means the same as a message: the owner is gone.
-            axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) }).await
-        });
-        Ok(Self { addr, draining, stop, server })
+        let server = tokio::spawn(serve(listener, router, &drain).into_future());
+        Ok(Self { addr, drain, unpinning, state, server })
     }
 
     /// Where it listens.
@@ -58,21 +80,29 @@ impl Node {
         self.addr
     }
 
-    /// Fails the health check while serving on, so that balancers turn away.
-    pub(crate) fn set_draining(&self) {
-        self.draining.store(true, Ordering::Release);
+    /// Its end, when it has one to itself: a process for this node alone.
+    pub(crate) const fn drain(&self) -> &Drain {
+        &self.drain
     }
 
-    /// Stops accepting and finishes what is in flight. After `deadline` the rest is not waited for: a process of its own cuts it by
-    /// exiting, in a process with others it may still finish. Returns whether all was finished.
-    pub(crate) async fn stop(mut self, deadline: Duration) -> bool {
-        self.set_draining();
-        // An error means that the server has ended by itself, which is what is asked for.
-        let _ = self.stop.send(());
-        if tokio::time::timeout(deadline, &mut self.server).await.is_ok() {
-            return true;
-        }
-        self.server.abort();
-        false
+    /// Fails the readiness check while serving on, so that balancers turn away.
+    pub(crate) fn begin_drain(&self) {
+        self.drain.begin();
+    }
+
+    /// Switches un-pinning for the requests that come from now on.
+    pub(crate) fn unpin(&self, on: bool) {
+        self.unpinning.send_replace(on);
+    }
+
+    /// Closes the listener and finishes what is in flight; what is not done at the deadline is cut.
+    pub(crate) async fn stop(self) -> Ended {
+        self.drain.close_now();
+        let drained = match self.server.await {
+            Ok(Ok(drained)) => drained,
+            // The server has ended before its time: what it left is told all the same.
+            _ => self.drain.finished().await,
+        };
+        Ended { is_clean: drained.is_clean(), drained: drained.to_string(), news: self.state.news(0) }
     }
 }

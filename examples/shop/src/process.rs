@@ -1,13 +1,14 @@
 //! A node as a process of its own.
 //!
 //! The child is the same binary under the hidden `node` subcommand. It says `ready ADDR` or `failed SENTENCE` on its
-//! standard output, once. Its standard input is its lifeline: `drain` announces the end, and the end of input means stop.
-//! The kernel closes it when the shop dies, however it dies, so that no node is ever left behind.
+//! standard output, and at its end, in a line of JSON, what it left behind. Its standard input is its lifeline: `drain` announces the
+//! end, `unpin` and `pin` switch un-pinning, and the end of input means stop. The kernel closes it when the shop dies, however it dies, so
+//! that no node is ever left behind. SIGTERM and Ctrl-C drain it, too.
 
 use std::{
-    io::BufRead,
+    io::{BufRead, Write as _},
     net::SocketAddr,
-    process::{ExitStatus, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ use tokio::{
 use crate::{
     cli::NodeOptions,
     error::Failure,
-    node::{DRAIN, Node},
+    node::{DRAIN, Ended, Node},
     sessions::{CARTS_VARIABLE, KEY_VARIABLE, Plan, SESSIONS_VARIABLE},
 };
 
@@ -36,9 +37,13 @@ pub(crate) struct ChildNode {
     addr: SocketAddr,
     pid: Option<u32>,
     lifeline: ChildStdin,
-    exit: watch::Receiver<Option<ExitStatus>>,
+    exit: watch::Receiver<Option<Exit>>,
     kill: oneshot::Sender<()>,
 }
+
+/// The process has ended, with or without last words.
+#[derive(Debug, Clone)]
+struct Exit(Option<Ended>);
 
 impl ChildNode {
     /// Starts a child and waits until it listens.
@@ -74,12 +79,23 @@ impl ChildNode {
         let (kill, killed) = oneshot::channel::<()>();
         let (exited, exit) = watch::channel(None);
         tokio::spawn(async move {
-            let status = tokio::select! {
-                status = child.wait() => status,
-                // A dropped sender must not kill: the lifeline is dropped with it and the child drains.
-                Ok(()) = killed => child.kill().await.and(child.wait().await),
+            let ending = async {
+                let mut said = None;
+                while let Ok(Some(line)) = lines.next_line().await {
+                    said = serde_json::from_str(&line).ok();
+                }
+                let _ = child.wait().await;
+                said
             };
-            exited.send_replace(status.ok());
+            let said = tokio::select! {
+                said = ending => said,
+                // A dropped sender must not kill: the lifeline is dropped with it and the child drains.
+                Ok(()) = killed => {
+                    let _ = child.kill().await;
+                    None
+                }
+            };
+            exited.send_replace(Some(Exit(said)));
         });
         Ok(Self { addr, pid, lifeline, exit, kill })
     }
@@ -94,37 +110,45 @@ impl ChildNode {
         self.pid
     }
 
-    /// Resolves once the process has ended. Independent of `self`.
-    pub(crate) fn exited(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// Resolves once the process has ended, with what it said last. Independent of `self`.
+    pub(crate) fn exited(&self) -> impl Future<Output = Option<Ended>> + Send + use<> {
         let mut exit = self.exit.clone();
         async move {
             // An error means that the watching task is gone, and the process with it.
-            let _ = exit.wait_for(Option::is_some).await;
+            let exit = exit.wait_for(Option::is_some).await.ok()?;
+            exit.as_ref().and_then(|Exit(said)| said.clone())
         }
     }
 
-    /// Fails its health check while it serves on.
-    pub(crate) async fn set_draining(&mut self) {
-        // A broken pipe means that it has already ended.
-        let _ = self.lifeline.write_all(b"drain\n").await;
+    /// Fails its readiness check while it serves on.
+    pub(crate) async fn begin_drain(&mut self) {
+        self.tell("drain\n").await;
     }
 
-    /// Lets it finish what is in flight and exit; kills it if it does not. Returns whether it exited by itself.
-    pub(crate) async fn stop(self, deadline: Duration) -> bool {
-        let exited = self.exited();
+    /// Switches un-pinning.
+    pub(crate) async fn unpin(&mut self, on: bool) {
+        self.tell(if on { "unpin\n" } else { "pin\n" }).await;
+    }
+
+    async fn tell(&mut self, line: &str) {
+        // A broken pipe means that it has already ended.
+        let _ = self.lifeline.write_all(line.as_bytes()).await;
+    }
+
+    /// Lets it finish what is in flight and exit, with its last words; kills it if it does not.
+    pub(crate) async fn stop(self) -> Option<Ended> {
+        let mut exited = std::pin::pin!(self.exited());
         drop(self.lifeline);
-        let mut exited = std::pin::pin!(exited);
-        if tokio::time::timeout(deadline + SLACK, &mut exited).await.is_ok() {
-            return true;
+        if let Ok(said) = tokio::time::timeout(DRAIN + SLACK, &mut exited).await {
+            return said;
         }
         // An error means that it has just ended.
         let _ = self.kill.send(());
-        exited.await;
-        false
+        exited.await
     }
 }
 
-/// Runs a child until its parent, or SIGTERM, stops it.
+/// Runs a child until its parent, or a signal, stops it.
 pub(crate) async fn run_node(options: &NodeOptions) -> Result<(), Failure> {
     let plan = Plan::of_child(options)?;
     let node = match Node::start(&options.name, &plan, None).await {
@@ -135,29 +159,37 @@ pub(crate) async fn run_node(options: &NodeOptions) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    node.drain().on_signals().map_err(|error| Failure::start(format!("the signal handlers cannot be installed: {error}.")))?;
     println!("ready {}", node.addr());
-    let mut lifeline = lifeline();
-    let mut terminate = crate::signal::terminate_of_child()?;
+    let mut orders = lifeline();
+    let closing = node.drain().closing();
+    let mut closing = std::pin::pin!(closing);
     loop {
         tokio::select! {
-            line = lifeline.recv() => match line {
-                Some(()) => node.set_draining(),
+            order = orders.recv() => match order.as_deref() {
+                Some("drain") => node.begin_drain(),
+                Some("unpin") => node.unpin(true),
+                Some("pin") => node.unpin(false),
+                Some(_) => {}
                 None => break,
             },
-            () = terminate.recv() => break,
+            () = &mut closing => break,
         }
     }
-    node.stop(DRAIN).await;
+    let ended = node.stop().await;
+    // Nobody may be left to read it.
+    let _ = serde_json::to_string(&ended).map(|line| writeln!(std::io::stdout().lock(), "{line}"));
     Ok(())
 }
 
-/// Yields for each line on standard input and closes at its end. A thread of its own, as a read from a pipe cannot be
+/// Yields each line of standard input and closes at its end. A thread of its own, as a read from a pipe cannot be
 /// cancelled and must not keep the runtime from shutting down.
-fn lifeline() -> mpsc::Receiver<()> {
+fn lifeline() -> mpsc::Receiver<String> {
     let (lines, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            if line.is_err() || lines.blocking_send(()).is_err() {
+            let Ok(line) = line else { return };
+            if lines.blocking_send(line).is_err() {
                 return;
             }
         }

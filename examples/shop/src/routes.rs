@@ -1,12 +1,6 @@
 //! The routes of one node.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,15 +10,18 @@ use axum::{
     },
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, get_service, post},
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use unstick::affinity::{AffinityLayer, drain::Drain};
 
 use crate::{
     cart::{self, Addition, Cart, Line, Sku},
     carts::{self, Carts},
-    events::Ring,
+    events::{News, Ring},
+    metrics,
     sessions::{Session, SessionError, Stats},
 };
 
@@ -39,14 +36,22 @@ const SLOWEST_MS: u64 = 10_000;
 pub(crate) struct NodeState {
     /// The node's name.
     pub(crate) name: Arc<str>,
-    /// Set when the node is about to stop.
-    pub(crate) draining: Arc<AtomicBool>,
     /// What its layers reported.
     pub(crate) events: Arc<Ring>,
     /// How many sessions it found and lost.
     pub(crate) stats: Stats,
     /// The saved carts.
     pub(crate) carts: Carts,
+    /// What this process counts.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+impl NodeState {
+    /// What the node says about itself, with its events after `seq`.
+    pub(crate) fn news(&self, seq: u64) -> News {
+        let (found, lost) = self.stats.found_and_lost();
+        News { found, lost, events: self.events.after(seq) }
+    }
 }
 
 /// The routes for customers.
@@ -66,11 +71,13 @@ pub(crate) fn shop(state: NodeState) -> Router {
 }
 
 /// The routes for balancers and operators, which never touch a session.
-pub(crate) fn operations(state: NodeState) -> Router {
+pub(crate) fn operations(state: NodeState, drain: &Drain, affinity: &AffinityLayer) -> Router {
     Router::new()
-        .route("/healthz", get(healthz))
+        .route("/healthz", get_service(drain.readiness()))
+        .route("/internal/affinity", get_service(affinity.report_service()))
         .route("/internal/events", get(internal_events))
         .merge(carts::internal())
+        .merge(metrics::route(state.metrics.clone()))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route"))
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)
@@ -161,30 +168,14 @@ async fn slow(session: Session, query: Result<Query<Slow>, QueryRejection>) -> R
     Ok(Json(json!({ "key": key, "ms": ms })))
 }
 
-async fn healthz(State(node): State<NodeState>) -> Response {
-    if node.draining.load(Ordering::Acquire) {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "draining" }))).into_response()
-    } else {
-        Json(json!({ "status": "ok" })).into_response()
-    }
-}
-
 #[derive(Deserialize)]
 struct After {
     #[serde(default)]
     after: u64,
 }
 
-#[derive(Serialize)]
-struct Report {
-    found: u64,
-    lost: u64,
-    events: Vec<crate::events::Entry>,
-}
-
-async fn internal_events(State(node): State<NodeState>, query: Result<Query<After>, QueryRejection>) -> Result<Response, Refusal> {
-    let (found, lost) = node.stats.found_and_lost();
-    Ok(Json(Report { found, lost, events: node.events.after(query?.after) }).into_response())
+async fn internal_events(State(node): State<NodeState>, query: Result<Query<After>, QueryRejection>) -> Result<Json<News>, Refusal> {
+    Ok(Json(node.news(query?.after)))
 }
 
 /// A request that is refused with a reason in JSON, or a session that could not be read or written.

@@ -3,20 +3,24 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
 pub(crate) use unstick::session::{Session, SessionError};
 use unstick::{
     Events, Key, KeyRing,
-    affinity::AffinityLayer,
-    core::{ConfigError, OpCtx, OpId, Scope, Store, Timestamp},
+    affinity::{AffinityLayer, Audit, Balancer, drain::Drain},
+    core::{ConfigError, OpCtx, OpId, Pending, Store, Timestamp},
     session::{SessionLayer, failure::Failure as Failed},
     store::{self, Source, shown},
 };
 
 use crate::{
+    balancer::PIN,
     carts::Carts,
     cli::{Mode, NodeOptions, Options},
     error::Failure,
     events::Ring,
+    metrics,
 };
 
 /// Names the key that signs the session cookie; also how children are told.
@@ -27,6 +31,9 @@ pub(crate) const SESSIONS_VARIABLE: &str = "UNSTICK_SHOP_SESSIONS";
 
 /// Names the URL of saved carts; also how children are told.
 pub(crate) const CARTS_VARIABLE: &str = "UNSTICK_SHOP_CARTS";
+
+/// The URL of sessions in each node's memory.
+const IN_MEMORY: &str = "memory:";
 
 /// What all nodes are told: the same URLs and the same key, and nothing else in common.
 #[derive(Clone)]
@@ -39,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) carts: String,
     /// What signs the cookie.
     pub(crate) key: SigningKey,
+    /// What this process counts.
+    pub(crate) metrics: PrometheusHandle,
 }
 
 /// Redacts: the URL of a server may hold a password.
@@ -62,7 +71,7 @@ impl Plan {
         };
         let sessions = match (&options.sessions, options.mode) {
             (Some(url), _) => url.clone(),
-            (None, Mode::Sticky | Mode::Broken) => "memory:".to_owned(),
+            (None, Mode::Sticky | Mode::Broken) => IN_MEMORY.to_owned(),
             (None, Mode::Unstick) => fresh("sessions.sqlite")?,
         };
         let carts = options.carts.clone().map_or_else(|| fresh("carts.sqlite"), Ok)?;
@@ -70,13 +79,18 @@ impl Plan {
             Some(key) => key,
             None => SigningKey::generate()?,
         };
-        Ok((Self { mode: options.mode, sessions, carts, key }, scratch))
+        Ok((Self { mode: options.mode, sessions, carts, key, metrics: metrics::install()? }, scratch))
+    }
+
+    /// Whether all nodes find a session.
+    pub(crate) fn has_shared_sessions(&self) -> bool {
+        self.sessions != IN_MEMORY
     }
 
     /// For a child node.
     pub(crate) fn of_child(options: &NodeOptions) -> Result<Self, Failure> {
         let key = SigningKey::from_environment()?.ok_or_else(|| Failure::Usage(format!("{KEY_VARIABLE} is not set.")))?;
-        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), carts: options.carts.clone(), key })
+        Ok(Self { mode: options.mode, sessions: options.sessions.clone(), carts: options.carts.clone(), key, metrics: metrics::install()? })
     }
 }
 
@@ -84,29 +98,47 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Stack {
     sessions: SessionLayer,
-    affinity: Option<AffinityLayer>,
+    audit: Audit,
+    affinity: AffinityLayer,
 }
 
-/// Opens a node's own store and builds its layers.
-pub(crate) async fn open(name: &str, plan: &Plan, ring: Arc<Ring>) -> Result<Stack, Failure> {
+/// Opens a node's own store and builds its layers. Un-pinning is on while `unpinning` says so, and while the node drains.
+pub(crate) async fn open(
+    name: &str,
+    plan: &Plan,
+    drain: &Drain,
+    unpinning: watch::Receiver<bool>,
+    ring: Arc<Ring>,
+) -> Result<Stack, Failure> {
     let refused = |error: &dyn fmt::Display| Failure::start(format!("sessions in {:?} cannot be used: {error}.", shown(&plan.sessions)));
     let events = Events::new(name).observer(ring);
+    // Names the reason when sessions disappear, from what it sees of their cookie and from the session layer's events.
+    let audit = Audit::builder("__Host-id").events(events.clone()).build().map_err(|error| refused(&error))?;
+    let events = events.observer(Arc::new(audit.clone()));
     let source = store::options(&plan.sessions).events(events.clone()).open().await.map_err(|error| refused(&error))?;
     probe(&source).await.map_err(|error| refused(&error))?;
 
     let keys = plan.key.ring().map_err(|error| refused(&error))?;
-    let affinity = affinity(plan.mode, source.scope(), &events).map_err(|error| refused(&error))?;
+    let affinity = AffinityLayer::builder().sessions(source.scope()).events(events.clone());
+    let affinity = affinity.switch(unpinning).audit(&audit).drain(drain);
+    let affinity = in_front_of(plan.mode).and_then(|balancers| {
+        let affinity = balancers.into_iter().fold(affinity, |affinity, balancer| affinity.behind(balancer));
+        match plan.mode {
+            Mode::Unstick => affinity.build(),
+            // The guardrail refuses sessions in memory unless the risk is called by its name; these modes show the risk.
+            Mode::Sticky | Mode::Broken => affinity.allow_sessions_lost_on_other_nodes().build(),
+        }
+    });
+    let affinity = affinity.map_err(|error| refused(&error))?;
     let sessions = SessionLayer::new(source, keys).events(events).on_failure(in_json).build();
-    Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, affinity })
+    Ok(Stack { sessions: sessions.map_err(|error| refused(&error))?, audit, affinity })
 }
 
-fn affinity(mode: Mode, sessions: Scope, events: &Events) -> Result<Option<AffinityLayer>, ConfigError> {
-    let layer = AffinityLayer::builder().sessions(sessions).events(events.clone());
+/// What pins in front of the nodes. The shop's balancer behaves as HAProxy does with `cookie SRV insert preserve`.
+fn in_front_of(mode: Mode) -> Result<Vec<Balancer>, ConfigError> {
     match mode {
-        Mode::Unstick => layer.build().map(Some),
-        // The guardrail refuses this combination unless the risk is called by its name; this mode shows the risk.
-        Mode::Broken => layer.allow_sessions_lost_on_other_nodes().build().map(Some),
-        Mode::Sticky => Ok(None),
+        Mode::Sticky => Ok(vec![Balancer::haproxy(PIN)?]),
+        Mode::Unstick | Mode::Broken => Ok(Vec::new()),
     }
 }
 
@@ -132,13 +164,19 @@ fn in_json(failure: &Failed) -> http::Response<bytes::Bytes> {
 }
 
 impl Stack {
-    /// Wraps the routes of customers: affinity outside the caches' layer outside session.
+    /// Wraps the routes of customers: affinity outside the audit outside the caches' layer outside session.
     pub(crate) fn wrap(&self, routes: Router, carts: &Carts) -> Router {
-        let routes = carts.wrap(routes.layer(self.sessions.clone()));
-        match &self.affinity {
-            Some(affinity) => routes.layer(affinity.clone()),
-            None => routes,
-        }
+        carts.wrap(routes.layer(self.sessions.clone())).layer(self.audit.layer()).layer(self.affinity.clone())
+    }
+
+    /// What knows of pins.
+    pub(crate) const fn affinity(&self) -> &AffinityLayer {
+        &self.affinity
+    }
+
+    /// Commits whose client has gone.
+    pub(crate) fn pending(&self) -> Pending {
+        self.sessions.pending()
     }
 
     /// How many sessions were found and lost.

@@ -1,8 +1,9 @@
 //! The whole shop: nodes, balancer, banner, and an orderly end.
 
-use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Instant};
+use std::{fmt, future::IntoFuture, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
+use unstick::affinity::drain::{Drain, serve};
 
 use crate::{
     cli::{Mode, Options},
@@ -11,12 +12,14 @@ use crate::{
     front,
     node::DRAIN,
     sessions::Plan,
-    signal,
 };
 
-/// Runs the shop until SIGTERM or Ctrl-C.
+/// Runs the shop until SIGTERM or Ctrl-C; a second one cuts what is in flight.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
-    let mut signals = signal::terminate()?;
+    let failed = |error: &dyn fmt::Display| Failure::start(format!("the balancer cannot be started: {error}."));
+    // Nothing stands in front of the balancer that would ask whether it is ready.
+    let drain = Drain::builder().readiness_window(Duration::ZERO).deadline(DRAIN).build().map_err(|error| failed(&error))?;
+    drain.on_signals().map_err(|error| failed(&error))?;
     let listen = options.listen;
     // Before anything else is started: a busy port is the likeliest mistake.
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -30,34 +33,23 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let (plan, _scratch) = Plan::of_shop(options)?;
     let fleet = tokio::select! {
         fleet = Fleet::start(options.nodes, plan, options.process_per_node) => fleet?,
-        () = signals.recv() => return Ok(()),
+        () = drain.began() => return Ok(()),
     };
     print_banner(&fleet, addr);
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let service = front::router(Arc::clone(&fleet)).into_make_service_with_connect_info::<SocketAddr>();
-    let mut server = tokio::spawn(async move {
-        // A dropped sender means the same as a message: the owner is gone.
-        axum::serve(listener, service).with_graceful_shutdown(async { drop(stopped.await) }).await
-    });
-    signals.recv().await;
-
-    say("Stopping: no new requests, those in flight are finished.");
-    let deadline = Instant::now() + DRAIN;
-    // An error means that the server has ended by itself, which is what is asked for.
-    let _ = stop.send(());
-    let drained = async {
-        // A node that is being stopped from the page answers when it has stopped: both together may take no longer than one.
-        let _ = tokio::time::timeout_at(deadline.into(), fleet.set_draining()).await;
-        let finished = tokio::time::timeout_at(deadline.into(), &mut server).await.is_ok();
-        fleet.stop(deadline.saturating_duration_since(Instant::now())).await;
-        finished
+    let server = serve(listener, front::router(Arc::clone(&fleet)), &drain).into_future();
+    let nodes = async {
+        drain.began().await;
+        say("Stopping: no new requests, those in flight are finished.");
+        // A node that is being stopped from the page is left alone until it has stopped.
+        tokio::select! {
+            () = fleet.begin_drain() => {}
+            () = drain.ended() => {}
+        }
     };
-    let finished = tokio::select! {
-        finished = drained => finished,
-        () = signals.recv() => false,
-    };
-    say(if finished { "Stopped." } else { "Stopped; requests in flight were cut." });
+    let (served, ()) = tokio::join!(server, nodes);
+    let is_clean = served.map_err(|error| failed(&error))?.is_clean() && fleet.stop().await;
+    say(if is_clean { "Stopped." } else { "Stopped; requests in flight were cut." });
     Ok(())
 }
 
@@ -66,6 +58,9 @@ fn print_banner(fleet: &Fleet, addr: SocketAddr) {
     let (mode, sessions, carts) = (fleet.mode(), fleet.sessions(), fleet.carts());
     let tells = match mode {
         Mode::Unstick => "one session store for all nodes, no stickiness: nothing is lost",
+        Mode::Sticky if fleet.has_shared_sessions() => {
+            "one session store for all nodes, and a balancer that pins until un-pinning is switched on"
+        }
         Mode::Sticky => "a store in each node's memory, a balancer that pins: lost when the node stops",
         Mode::Broken => "a store in each node's memory, no pinning: lost on the next click",
     };

@@ -9,7 +9,12 @@ use std::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{pool::Pool, process::ChildNode};
+use crate::{
+    events::{Entry, News},
+    node::{Ended, Node},
+    pool::Pool,
+    process::ChildNode,
+};
 
 /// How long a node that could not be reached is tried last.
 const SUSPICION: Duration = Duration::from_secs(2);
@@ -32,9 +37,35 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) enum Running {
     /// In this process.
-    Local(crate::node::Node),
+    Local(Node),
     /// In a process of its own.
     Child(ChildNode),
+}
+
+impl Running {
+    /// Fails its readiness check while it serves on.
+    pub(crate) async fn begin_drain(&mut self) {
+        match self {
+            Self::Local(node) => node.begin_drain(),
+            Self::Child(child) => child.begin_drain().await,
+        }
+    }
+
+    /// Switches un-pinning.
+    pub(crate) async fn unpin(&mut self, on: bool) {
+        match self {
+            Self::Local(node) => node.unpin(on),
+            Self::Child(child) => child.unpin(on).await,
+        }
+    }
+
+    /// Finishes what is in flight. `None` when a process had to be killed, or was.
+    pub(crate) async fn stop(self) -> Option<Ended> {
+        match self {
+            Self::Local(node) => Some(node.stop().await),
+            Self::Child(child) => child.stop().await,
+        }
+    }
 }
 
 /// What is known about a slot.
@@ -110,6 +141,19 @@ impl Slot {
             (view.addr, view.pid, view.state) = (Some(addr), pid, State::Running);
             view.incarnation += 1;
             view.incarnation
+        })
+    }
+
+    /// Takes note of what the node of this incarnation said about itself; returns the events that are new.
+    pub(crate) fn take(&self, incarnation: u64, news: News) -> Vec<Entry> {
+        self.change(|view| {
+            if view.incarnation != incarnation {
+                return Vec::new();
+            }
+            let known = view.collected;
+            view.collected = news.events.last().map_or(known, |entry| entry.seq);
+            view.current = (news.found, news.lost);
+            news.events.into_iter().filter(|entry| entry.seq > known).collect()
         })
     }
 

@@ -2,7 +2,12 @@
 
 mod common;
 
-use std::{collections::BTreeSet, thread};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+};
 
 use common::{Shop, eventually, read_answer, send};
 use serde_json::{Value, json};
@@ -219,11 +224,17 @@ fn administration_and_page_are_guarded() {
         assert_eq!(send(shop.addr, "POST", "/admin/nodes/1/stop", headers, None).unwrap().status, 403, "{headers:?}");
     }
     // A name that somebody else's DNS points here.
-    let mut stream = std::net::TcpStream::connect(shop.addr).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /admin/nodes HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n").unwrap();
+    let mut stream = TcpStream::connect(shop.addr).unwrap();
+    stream.write_all(b"GET /admin/nodes HTTP/1.1\r\nhost: elsewhere.example\r\nconnection: close\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut std::io::BufReader::new(stream)).unwrap().status, 403);
 
-    for (path, kind) in [("/", "text/html"), ("/style.css", "text/css"), ("/app.js", "text/javascript"), ("/carts.js", "text/javascript")] {
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/style.css", "text/css"),
+        ("/app.js", "text/javascript"),
+        ("/carts.js", "text/javascript"),
+        ("/affinity.js", "text/javascript"),
+    ] {
         let answer = send(shop.addr, "GET", path, &[], None).unwrap();
         assert_eq!((answer.status, answer.instance()), (200, "balancer"), "{path}");
         assert!(answer.header("content-type").starts_with(kind));
@@ -248,7 +259,7 @@ fn sticky_keeps_the_cart_until_its_node_stops() {
     let shop = Shop::start(&["--nodes", "3", "--mode", "sticky"]);
     let mut browser = shop.browser();
     let pinned = browser.add("tea", 1).instance().to_owned();
-    assert_eq!(browser.jar.get("SHOPPIN").unwrap().text(), pinned);
+    assert_eq!(browser.jar.get("SRV").unwrap().text(), pinned);
     for _ in 0..5 {
         let session = browser.session();
         assert_eq!((&session["instance"], &session["cart"]["count"]), (&json!(pinned), &json!(1)));
@@ -257,5 +268,114 @@ fn sticky_keeps_the_cart_until_its_node_stops() {
     let session = browser.session();
     assert_ne!(session["instance"], json!(pinned));
     assert_eq!((&session["status"], &session["cart"]["count"]), (&json!("lost"), &json!(0)));
-    assert_ne!(browser.jar.get("SHOPPIN").unwrap().text(), pinned, "pinned to another node");
+    assert_ne!(browser.jar.get("SRV").unwrap().text(), pinned, "pinned to another node");
+}
+
+#[test]
+fn a_request_that_is_stuck_is_cut_at_the_deadline_and_named() {
+    let shop = Shop::start(&["--nodes", "2"]);
+    let node = shop.nodes[0].addr;
+    let mut stuck = TcpStream::connect(node).unwrap();
+    // The body never comes.
+    let head = format!("POST /api/cart HTTP/1.1\r\nhost: {node}\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n");
+    stuck.write_all(head.as_bytes()).unwrap();
+    eventually("the request", || {
+        let report = send(node, "GET", "/internal/affinity?format=json", &[], None).unwrap().json();
+        (report["drain"]["in_flight"] == 2).then_some(())
+    });
+    assert_eq!(shop.admin("POST", "/admin/nodes/1/stop").json()["nodes"][0]["state"], "stopped");
+    assert!(matches!(stuck.read(&mut [0; 1]), Ok(0) | Err(_)), "no answer, and the connection is closed");
+    let news = shop.admin("GET", "/admin/events").json();
+    let details = |kind: &str| -> Vec<String> {
+        let events = news["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind && event["instance"] == "node-1");
+        events.map(|event| event["detail"].as_str().unwrap().to_owned()).collect()
+    };
+    let [cut] = &details("drain_cut")[..] else { panic!("{news}") };
+    assert!(cut.starts_with("POST /api/cart after "), "{cut}");
+    assert!(details("node_stopped")[0].contains("1 cut"), "{news}");
+    assert_eq!(shop.browser().get("/api/session").instance(), "node-2");
+}
+
+/// How each node's report counts the shop's pin.
+fn pin_counts(shop: &Shop, count: &str) -> Vec<u64> {
+    let overview = shop.admin("GET", "/admin/affinity").json();
+    let pin = |node: &Value| node["report"]["pins"].as_array().unwrap().iter().find(|pin| pin["product"] == "haproxy").unwrap().clone();
+    overview["nodes"].as_array().unwrap().iter().map(|node| pin(node)["counts"][count].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn un_pinning_is_switched_on_while_serving() {
+    for more in [&[][..], &["--process-per-node"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = format!("sqlite:{}", dir.path().join("shop.sqlite").display());
+        let shop = Shop::start_in(&sessions, &[&["--nodes", "3", "--mode", "sticky"][..], more].concat());
+        let mut clients: Vec<_> = (0..6).map(|_| shop.browser()).collect();
+        let pins: Vec<String> = clients.iter_mut().map(|client| client.add("tea", 1).instance().to_owned()).collect();
+        for _ in 0..5 {
+            for (client, pinned) in clients.iter_mut().zip(&pins) {
+                assert_eq!(client.session()["instance"], json!(pinned), "pinned");
+            }
+        }
+        let overview = shop.admin("GET", "/admin/affinity").json();
+        assert_eq!((&overview["pins"], &overview["unpinning"], &overview["pinned"]), (&json!(true), &json!(false), &json!(20)));
+        assert_eq!(overview["nodes"][0]["report"]["pins"][0]["subject"], "HAProxy, `cookie … insert` (SRV)");
+        assert_eq!(pin_counts(&shop, "seen"), [0, 0, 0], "while it is off, nobody is looked at");
+
+        assert_eq!(shop.admin("POST", "/admin/unpinning/on").json()["unpinning"], true);
+        for client in &mut clients {
+            let told = eventually("the deletion of the pin", || {
+                let answer = client.get("/api/session");
+                answer.headers.get_all("set-cookie").iter().any(|line| line.as_bytes().starts_with(b"SRV=;")).then_some(answer)
+            });
+            assert_eq!(told.json()["cart"]["count"], 1);
+            assert!(client.jar.get("SRV").is_none(), "the balancer lets the deletion through");
+            let turns: BTreeSet<String> = (0..6).map(|_| client.session()["instance"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(turns.len(), 3, "every node in turn: {turns:?}");
+            assert_eq!(client.session()["cart"]["count"], 1);
+        }
+        for turn in 0..20 {
+            clients[turn % 6].session();
+        }
+        assert_eq!(shop.admin("GET", "/admin/affinity").json()["pinned"], 0);
+        assert!(pin_counts(&shop, "seen").iter().sum::<u64>() >= 6);
+        assert_eq!(pin_counts(&shop, "gone").iter().sum::<u64>(), 6, "each client has answered once");
+        assert_eq!(pin_counts(&shop, "kept"), [0, 0, 0]);
+
+        // A node that is started later is told, too.
+        shop.admin("POST", "/admin/nodes/2/stop");
+        shop.admin("POST", "/admin/nodes/2/start");
+        let answer =
+            eventually("the new node's turn", || Some(clients[0].get("/api/session")).filter(|answer| answer.instance() == "node-2"));
+        assert!(answer.headers.get_all("set-cookie").iter().any(|line| line.as_bytes().starts_with(b"SRV=;")));
+        assert_eq!(shop.admin("GET", "/admin/events").json()["continuity"]["lost"], 0);
+
+        shop.admin("POST", "/admin/unpinning/off");
+        eventually("a pin", || {
+            clients[0].session();
+            clients[0].jar.get("SRV").is_some().then_some(())
+        });
+    }
+}
+
+#[test]
+fn only_a_balancer_that_pins_can_be_un_pinned() {
+    let shop = Shop::start(&["--nodes", "2"]);
+    assert_eq!(shop.admin("POST", "/admin/unpinning/off").status, 409);
+    assert_eq!(shop.admin("POST", "/admin/unpinning/perhaps").status, 404);
+    assert_eq!(send(shop.addr, "POST", "/admin/unpinning/off", &[], None).unwrap().status, 403);
+    assert_eq!(send(shop.addr, "GET", "/internal/affinity", &[], None).unwrap().status, 404, "not for clients");
+    let report = send(shop.nodes[0].addr, "GET", "/internal/affinity", &[], None).unwrap();
+    assert!(report.text.starts_with("Stickiness as seen by node-1\n") && report.text.contains("\nDrain: serving\n"), "{report:?}");
+}
+
+#[test]
+fn the_audit_tells_what_is_wrong_with_the_session_cookie() {
+    let shop = Shop::start(&["--nodes", "1"]);
+    for _ in 0..3 {
+        send(shop.addr, "GET", "/api/session", &[("cookie", "__Host-id=old; __Host-id=new")], None).unwrap();
+    }
+    let overview = shop.admin("GET", "/admin/affinity").json();
+    let finding = &overview["nodes"][0]["report"]["findings"][0];
+    assert_eq!((&finding["kind"], &finding["count"]), (&json!("shadowed"), &json!(3)), "{overview}");
+    assert_eq!((&overview["pins"], &overview["unpinning"]), (&json!(false), &json!(true)));
 }

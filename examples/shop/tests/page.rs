@@ -18,6 +18,10 @@ static ONE: Mutex<()> = Mutex::new(());
 
 /// The shop in a mode and a browser that shows it; `None` when there is no browser and none is demanded.
 fn visit(mode: &str) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
+    visit_with(mode, &[])
+}
+
+fn visit_with(mode: &str, more: &[&str]) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
     if !webdriver::is_installed() {
         let variable = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
         assert!(!variable("CI", "true") && !variable("UNSTICK_REQUIRE", "all"), "chromium and chromedriver are not installed");
@@ -26,7 +30,7 @@ fn visit(mode: &str) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
         return None;
     }
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let shop = Shop::start(&["--nodes", "3", "--mode", mode]);
+    let shop = Shop::start(&[&["--nodes", "3", "--mode", mode][..], more].concat());
     let browser = Chromium::start(mode);
     browser.open(&format!("http://{}/", shop.addr));
     browser.wait_for("mode", mode);
@@ -106,6 +110,37 @@ fn sticky_loses_the_cart_when_its_node_stops() {
     assert_ne!(browser.text("instance"), pinned);
     let nodes = send(shop.addr, "GET", "/admin/nodes", &[], None).unwrap().json();
     assert_eq!(nodes["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "running").count(), 2);
+}
+
+#[test]
+fn un_pinning_frees_the_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = format!("sqlite:{}", dir.path().join("shop.sqlite").display());
+    let Some((_guard, _shop, browser)) = visit_with("sticky", &["--sessions", &sessions]) else { return };
+    for count in 1..=3 {
+        browser.click("add-tea");
+        browser.wait_for("count", &count.to_string());
+    }
+    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 1, "pinned");
+    eventually("the pin's name", || browser.text("pin-haproxy").contains("HAProxy, `cookie … insert` (SRV)").then_some(()));
+    let share = || browser.text("pinned").trim_end_matches(" %").parse::<u32>().unwrap();
+    let before = eventually("the share of pinned requests", || Some(share()).filter(|share| *share > 0));
+    assert_eq!((browser.text("unpinning").as_str(), browser.text("unpinning-switch").as_str()), ("off", "Switch un-pinning on"));
+
+    browser.click("unpinning-switch");
+    browser.wait_for("unpinning", "on");
+    for count in 4..=9 {
+        browser.click("add-tea");
+        browser.wait_for("count", &count.to_string());
+    }
+    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 3, "every node answered");
+    eventually("the share to fall", || (share() < before).then_some(()));
+    eventually("the report", || browser.text("pin-haproxy").contains("gone 1, back 0").then_some(()));
+    assert_eq!((browser.text("cart-lost").as_str(), browser.text("lost").as_str(), browser.text("findings").as_str()), ("", "0", ""));
+
+    browser.click("unpinning-switch");
+    browser.wait_for("unpinning", "off");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
 /// What the three nodes would tell another client, as the page shows it.

@@ -74,10 +74,10 @@ mod sessions;
 mod tally;
 mod told;
 
-pub(crate) use self::line::Line;
 pub use self::{
     builder::AuditBuilder,
     checker::Audit,
     finding::{Finding, FindingKind},
     layer::{AuditFuture, AuditLayer, AuditService},
 };
+pub(crate) use self::{host::first, line::Line};

@@ -44,7 +44,8 @@ pub(super) fn is_told(kind: FindingKind, counts: &Counts) -> bool {
     match kind {
         // These are certain.
         FindingKind::RefusedByBrowser | FindingKind::ClockSkew | FindingKind::StoreEvicts | FindingKind::StoreDown => all >= 1,
-        FindingKind::SecureOverHttp | FindingKind::DomainMismatch => recent >= 3 && is_share(5, counts.new),
+        // Beside users whose cookies come back, a few are forged headers.
+        FindingKind::SecureOverHttp | FindingKind::DomainMismatch => recent >= 3 && is_share(5, counts.new) && is_share(1, counts.returned),
         FindingKind::PathMismatch => all >= 10 && all > counts.all_returned,
         FindingKind::SameSiteLost => all >= 3,
         FindingKind::StoreMismatch => recent >= 3 && counts.millis >= MISMATCH_MILLIS,
@@ -206,6 +207,17 @@ mod tests {
         }
         for kind in FindingKind::ALL {
             assert!(!is_told(kind, &Counts { unreturned: 20, ..Counts::default() }), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_scanner_beside_users_whose_cookies_come_back_is_nothing() {
+        // Forged X-Forwarded-Host and X-Forwarded-Proto headers are what scanners try first; few users are new at night.
+        let night =
+            Counts { all: 8, recent: 8, returned: 1_000, all_returned: 90_000, new: 30, found: 1_000, millis: 300_000, unreturned: 20 };
+        for kind in [FindingKind::SecureOverHttp, FindingKind::DomainMismatch] {
+            assert!(!is_told(kind, &night), "{kind:?}");
+            assert!(is_told(kind, &Counts { recent: 50, new: 80, ..night }), "{kind:?}: one of twenty requests is a second host's");
         }
     }
 

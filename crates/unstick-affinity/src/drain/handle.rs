@@ -321,8 +321,8 @@ impl Drain {
         let is_cut_now = is_over && ending.cut.is_none();
         if is_cut_now {
             let cut = |one: InFlight| CutRequest { name: one.name, age: one.age };
-            let requests = self.in_flight().into_iter().map(cut).collect();
-            ending.cut = Some(Cut { requests, pending_left: self.pending(), finished: self.shared.registry.finished() });
+            let (left, finished) = self.shared.registry.census(now);
+            ending.cut = Some(Cut { requests: left.into_iter().map(cut).collect(), pending_left: self.pending(), finished });
         }
         let drained = match &ending.cut {
             Some(cut) => Drained { finished: cut.finished, cut: cut.requests.clone(), pending_left: cut.pending_left },

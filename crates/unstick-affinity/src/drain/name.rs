@@ -78,8 +78,7 @@ fn is_mixed(part: &[u8]) -> bool {
 /// `v1beta1` and the like.
 fn is_version(part: &[u8]) -> bool {
     let Some(rest) = part.strip_prefix(b"v") else { return false };
-    let is_stage = |stage: &[u8]| [&b"alpha"[..], b"beta", b"rc"].iter().any(|one| stage == *one);
-    is_stage(trim(rest, u8::is_ascii_digit))
+    [&b"alpha"[..], b"beta", b"rc"].contains(&trim(rest, u8::is_ascii_digit))
 }
 
 /// Without the bytes at both ends that are so.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,8 +22,6 @@ pub(super) struct Registry {
     turn: AtomicUsize,
     count: AtomicUsize,
     is_draining: AtomicBool,
-    /// Requests that ended while draining.
-    finished: AtomicU64,
     idle: Notify,
 }
 
@@ -32,6 +30,8 @@ pub(super) struct Registry {
 struct Shard {
     slots: Vec<Option<Entry>>,
     free: Vec<usize>,
+    /// Requests that ended while draining. Here, so that a look at both finds each request once.
+    finished: u64,
 }
 
 impl fmt::Debug for Shard {
@@ -77,11 +77,9 @@ impl Registry {
         let mut slots = self.shard(shard);
         let entry = slots.slots.get_mut(slot).and_then(Option::take);
         slots.free.push(slot);
+        slots.finished += u64::from(self.is_draining());
         drop(slots);
         drop(entry);
-        if self.is_draining() {
-            self.finished.fetch_add(1, Ordering::Relaxed);
-        }
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
         }
@@ -99,8 +97,9 @@ impl Registry {
         self.count.load(Ordering::Acquire)
     }
 
+    /// How many requests have ended while draining.
     pub(super) fn finished(&self) -> u64 {
-        self.finished.load(Ordering::Relaxed)
+        (0..SHARDS).map(|shard| self.shard(shard).finished).sum()
     }
 
     /// Completes at a moment at which nothing is being served.
@@ -117,13 +116,20 @@ impl Registry {
 
     /// What is being served, the oldest first.
     pub(super) fn list(&self, now: Duration) -> Vec<InFlight> {
-        let mut entries: Vec<Entry> = Vec::new();
+        self.census(now).0
+    }
+
+    /// What is being served, the oldest first, and how many requests have ended while draining: each is one or the other.
+    pub(super) fn census(&self, now: Duration) -> (Vec<InFlight>, u64) {
+        let (mut entries, mut finished) = (Vec::<Entry>::new(), 0);
         for shard in 0..SHARDS {
-            entries.extend(self.shard(shard).slots.iter().flatten().cloned());
+            let shard = self.shard(shard);
+            entries.extend(shard.slots.iter().flatten().cloned());
+            finished += shard.finished;
         }
         entries.sort_by_key(|entry| entry.began);
         let named = |entry: Entry| InFlight { name: name_of(&entry.method, entry.uri.path()), age: now.saturating_sub(entry.began) };
-        entries.into_iter().map(named).collect()
+        (entries.into_iter().map(named).collect(), finished)
     }
 }
 
@@ -158,6 +164,23 @@ mod tests {
         let (_new, _old) = (enter("/new?token=x", 5), enter("/old", 2));
         let list = registry.list(Duration::from_secs(9));
         assert_eq!(list.iter().map(|one| (one.name.as_str(), one.age.as_secs())).collect::<Vec<_>>(), [("GET /old", 7), ("GET /new", 4)]);
+    }
+
+    #[test]
+    fn who_leaves_during_the_census_is_counted_once() {
+        const TICKETS: usize = 2000;
+        let registry = Arc::new(Registry::default());
+        registry.set_draining();
+        let tickets: Vec<_> = (0..TICKETS).map(|_| registry.enter(&Method::GET, &Uri::from_static("/"), Duration::ZERO)).collect();
+        let leaving = std::thread::spawn(move || drop(tickets));
+        let mut is_over = false;
+        while !is_over {
+            is_over = leaving.is_finished();
+            let (left, finished) = registry.census(Duration::ZERO);
+            assert_eq!(left.len() + usize::try_from(finished).unwrap(), TICKETS);
+        }
+        leaving.join().unwrap();
+        assert_eq!((registry.count(), registry.finished()), (0, TICKETS as u64));
     }
 
     proptest! {

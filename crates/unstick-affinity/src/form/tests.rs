@@ -41,7 +41,7 @@ fn what_was_not_told_comes_next_in_order() {
     let pin = PinCookie::new("SRV").unwrap();
     let host = Some("shop.example.com");
     let likely = configured(&pin, host);
-    let lines: Vec<_> = further(&likely, host, "/x").iter().map(Deletion::line).collect();
+    let lines: Vec<_> = further(&likely, [host, None], "/x").iter().map(Deletion::line).collect();
     assert_eq!(
         lines,
         [
@@ -52,16 +52,16 @@ fn what_was_not_told_comes_next_in_order() {
         ]
     );
     let pin = PinCookie::new("__Host-pin").unwrap();
-    assert!(further(&configured(&pin, host), host, "/x").is_empty(), "there is only one form");
+    assert!(further(&configured(&pin, host), [host, None], "/x").is_empty(), "there is only one form");
     let pin = PinCookie::new("SRV").unwrap().path("/a").unwrap();
     let likely = configured(&pin, None);
-    assert_eq!(further(&likely, None, "/").iter().map(Deletion::line).collect::<Vec<_>>(), ["SRV=; Path=/; Max-Age=0"]);
+    assert_eq!(further(&likely, [None, None], "/").iter().map(Deletion::line).collect::<Vec<_>>(), ["SRV=; Path=/; Max-Age=0"]);
 }
 
 #[test]
 fn a_cookie_for_other_sites_may_have_a_partitioned_twin() {
     let pin = PinCookie::new("SRV").unwrap().cross_site();
-    let lines: Vec<_> = further(&configured(&pin, None), None, "/").iter().map(Deletion::line).collect();
+    let lines: Vec<_> = further(&configured(&pin, None), [None, None], "/").iter().map(Deletion::line).collect();
     assert_eq!(lines, ["SRV=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned"]);
 }
 
@@ -72,7 +72,7 @@ proptest! {
         let pin = if cross { pin.cross_site() } else { pin };
         let host = domain_of(&host);
         let likely = configured(&pin, host);
-        let found = further(&likely, host, &path);
+        let found = further(&likely, [host, None], &path);
         prop_assert!(found.len() < 128);
         for (index, deletion) in found.iter().enumerate() {
             prop_assert!(!likely.contains(deletion) && !found[..index].contains(deletion));

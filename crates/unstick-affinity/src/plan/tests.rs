@@ -45,7 +45,8 @@ impl Bench {
             carried(&headers(&COOKIE, &[cookies.to_owned()]), &Filter::new(self.own.iter().map(|own| own.pin.name.as_str())), &self.own)
                 .map(|carried| *carried)
                 .unwrap_or_default();
-        let case = Case { own: &self.own, rows: &self.rows, carried: &carried, host, path, run: self.run, bucket: self.bucket };
+        let case =
+            Case { own: &self.own, rows: &self.rows, carried: &carried, host, outer: None, path, run: self.run, bucket: self.bucket };
         plan(case, &self.response, &mut self.budget)
     }
 

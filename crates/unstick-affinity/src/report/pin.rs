@@ -72,7 +72,10 @@ impl Pinned<'_> {
             let subject = self.subject();
             let (setting, advice) = self.advice();
             let lever = self.product.map_or(crate::Lever::ExpireAlways, |product| product.lever);
-            let verdict = Verdict::of(&self.counts, lever, is_configured, stayed);
+            let verdict = match Verdict::of(&self.counts, lever, is_configured, stayed) {
+                Verdict::TooEarly if self.is_only_reported() => Verdict::NotFollowed,
+                verdict => verdict,
+            };
             let case = Case { subject: &subject, setting: &setting, advice: &advice, counts: &self.counts, requests, stayed };
             let mut sentence = case.sentence(verdict);
             if self.is_left {
@@ -88,6 +91,12 @@ impl Pinned<'_> {
                 subject,
             }
         })
+    }
+
+    /// None of its cookies is ever deleted: they may belong to something that must live.
+    fn is_only_reported(&self) -> bool {
+        let is_deleted = |product: &Product| product.cookies.iter().any(|cookie| cookie.is_deleted_when_seen);
+        self.cookies.is_empty() && self.product.is_some_and(|product| !product.cookies.is_empty() && !is_deleted(product))
     }
 
     fn subject(&self) -> String {

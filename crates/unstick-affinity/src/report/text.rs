@@ -39,8 +39,9 @@ impl fmt::Display for Report {
 /// What a client that stays means.
 pub(super) fn route_sentence(runs: u64) -> String {
     format!(
-        "Clients stayed on this node {runs} times with no pin in sight. Unless it is the only node, or a product above is hidden from the application, the balancer pins by \
-         something else: a cookie whose name the layer was not told, the client's address, or a hash or table of its own. Products known to do so:"
+        "Clients stayed on this node {runs} times with no pin in sight. Unless it is the only node, or it was handed connections rather than requests (a client's requests stay on one \
+         connection then), or a product above is hidden from the application, the balancer pins by something \
+         else: a cookie whose name the layer was not told, the client's address, or a hash or table of its own. Products known to do so:"
     )
 }
 

@@ -26,14 +26,15 @@ pub enum Verdict {
     NoEffect,
     /// It works for some: more than one answer in ten came with the cookie, and neither of the two before it says why.
     Partly,
-    /// The cookie was configured, told to expire and never seen, while the route watch sees clients stay on one node.
+    /// The cookie was configured, told to expire and never seen, while the route watch sees clients stay on one node: it is hidden, or clients stay for
+    /// another reason.
     Hidden,
     /// The product is known to leave the application no way out, and most answers, if there were any, are *kept*: only the balancer's configuration
     /// ends this pin.
     ConfigurationOnly,
     /// There were fewer than five answers.
     TooEarly,
-    /// It ends by other means than a deletion, and nothing that clients send tells whether that works.
+    /// It ends by other means than a deletion, or is only reported, and nothing that clients send tells whether it ends.
     NotFollowed,
 }
 
@@ -90,7 +91,7 @@ impl Verdict {
             Self::EverySecondRequest => "pinned again and again",
             Self::NoEffect => "un-pinning has no effect",
             Self::Partly => "un-pinning works in part",
-            Self::Hidden => "hidden from the application",
+            Self::Hidden => "never seen, and clients stay",
             Self::ConfigurationOnly => "only the balancer can end it",
             Self::TooEarly => "too early to tell",
             Self::NotFollowed => "seen, and not followed",
@@ -139,13 +140,14 @@ impl Case<'_> {
                 )
             }
             Verdict::Hidden => format!(
-                "{subject}: told to expire with {told} responses and never seen, while the route watch saw clients stay on this node {stayed} times: the balancer probably takes the cookie out \
-                 of requests and does not pass the deletion on."
+                "{subject}: told to expire with {told} responses and never seen, while the route watch saw clients stay on this node {stayed} times: either the balancer takes the cookie out \
+                 of requests and does not pass the deletion on, or the deletion works and clients stay for another reason, which the route watch's list may name."
             ),
             Verdict::ConfigurationOnly if answers > 0 => format!(
                 "{subject}: seen in {seen} of {requests} requests; of {answers} answers to a deletion, {kept} still had the cookie."
             ),
             Verdict::ConfigurationOnly => format!("{subject}: seen in {seen} of {requests} requests."),
+            Verdict::NotFollowed if *told == 0 => format!("{subject}: seen in {seen} of {requests} requests, and only reported."),
             Verdict::NotFollowed => format!(
                 "{subject}: seen in {seen} of {requests} requests, and told to end with {told} responses. Nothing tells whether it does, but requests with it that \
                  become fewer."

@@ -230,6 +230,7 @@ async fn settings_that_would_serve_nobody_are_refused() {
     for server in [
         running!(service.clone(), &course.drain, max_connections(0)),
         running!(service.clone(), &course.drain, header_read_timeout(std::time::Duration::ZERO)),
+        running!(service.clone(), &course.drain, grace(std::time::Duration::ZERO)),
     ] {
         assert_eq!(soon(server.task).await.unwrap().unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }

@@ -71,14 +71,22 @@ kinds! {
     ChangeRefused = "change_refused",
     /// The handler answered 5xx: its buffered changes were discarded.
     ChangesDiscarded = "changes_discarded",
-    /// A commit failed; the client was told so.
+    /// A commit failed; the client was told so, unless a [degraded](Self::SessionDegraded) session keeps the change.
     CommitFailed = "commit_failed",
-    /// A commit got no answer in time: it may or may not be in; the client was told that it failed.
+    /// A commit got no answer in time: it may or may not be in; the client was told that it failed, with the same exception.
     CommitUnknown = "commit_unknown",
     /// A read failed.
     LoadFailed = "load_failed",
     /// The backend answered, but took more than half of the deadline.
     BackendSlow = "backend_slow",
+    /// A request was served from its lifeboat, because the backend could not be asked.
+    SessionDegraded = "session_degraded",
+    /// What a client changed while the backend was down is in its session.
+    LifeboatMerged = "lifeboat_merged",
+    /// What a client changed while the backend was down met a newer stored value.
+    LifeboatConflict = "lifeboat_conflict",
+    /// What a client changed while the backend was down was not merged: it had been before, or cannot be any more.
+    LifeboatRefused = "lifeboat_refused",
     /// The backend failed to answer, after having answered before.
     BackendDown = "backend_down",
     /// The backend answered again after failures.

@@ -8,7 +8,7 @@ use unstick_testkit::{
     faults::{Fault, Op},
 };
 
-use crate::world::{Any, Seen, World, on};
+use crate::world::{Any, Request, Seen, Told, World, on};
 
 const AWAY: [Fault; 2] = [Fault::FailBefore(ErrorKind::Unavailable), Fault::Hang];
 
@@ -55,6 +55,30 @@ async fn lists() {
         let places = NonZeroU32::new(if witness { 1 } else { 2 }).unwrap();
         let one = index(&fresh).reserve(world.op(), "ann", third.key, places, world.now + IDLE).await.unwrap();
         assert_eq!(one, Reservation::Granted, "{witness} {lost} {fault:?}");
+    }
+}
+
+/// A store that is back with an old principal does not end what belongs to another one by now, even if it was not there to be listed.
+#[tokio::test(start_paused = true)]
+async fn what_is_somebody_elses_by_now_is_not_ended() {
+    for (lost, unlisted) in [0, 1].into_iter().flat_map(|lost| [false, true].map(|unlisted| (lost, unlisted))) {
+        let world = World::new(true).await;
+        let node = world.node();
+        world.stores[lost].always_all(AWAY[0]);
+        assert_eq!(world.send(&node, Request::Promote).await, Told::Done);
+        world.stores[lost].heal();
+        if unlisted {
+            world.stores[lost].next(Op::List, AWAY[0]);
+        } else {
+            // Listed, but not brought up to date.
+            world.stores[lost].always(Op::Apply, AWAY[0]);
+            world.stores[lost].always(Op::Rotate, AWAY[0]);
+        }
+        let ended = index(&node).end_others(world.op(), "ann", None, IDLE).await;
+        assert_eq!(ended.ok(), unlisted.then_some(0), "{lost} {unlisted}");
+        world.all_is_well().await;
+        assert!(world.has_effect(&world.node(), Request::Promote).await, "{lost} {unlisted}");
+        assert_eq!(index(&world.node()).end_others(world.op(), "bob", None, IDLE).await.unwrap(), 1);
     }
 }
 

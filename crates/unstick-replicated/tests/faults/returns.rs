@@ -50,6 +50,64 @@ async fn returns() {
     }
 }
 
+/// A is replaced while a write that it has confirmed is on its way to B: what both had confirmed stays, whatever is in the new A.
+#[tokio::test(start_paused = true)]
+async fn what_was_confirmed_by_a_that_is_replaced_meanwhile_stays() {
+    let world = World::new(true).await;
+    let [a, b, w] = &world.stores;
+    let before = Replicated::builder(a.clone(), b.clone()).witness(w.clone()).build();
+    let fresh = FaultStore::new(MemoryStore::new());
+    let after = || Any::Trio(Arc::new(Replicated::builder(fresh.clone(), b.clone()).witness(w.clone()).build()));
+    // The new A takes a change, and nobody else.
+    b.always(Op::Apply, AWAY);
+    w.always_all(AWAY);
+    assert_eq!(set(&world, &after(), "unknown").await, Told::Unknown);
+    world.all_is_well().await;
+    assert_eq!(set(&world, &Any::Trio(Arc::new(before)), "told").await, Told::Done);
+    let Seen::Live { fields, .. } = world.look(&after(), &world.subject).await else { panic!("lost") };
+    assert!(fields.contains(&"told".to_owned()), "{fields:?}");
+}
+
+/// B has missed a change, and nobody has used the session since; then A is replaced by an empty store: the witness knows.
+#[tokio::test(start_paused = true)]
+async fn what_one_store_missed_and_the_other_lost_is_in_the_witness() {
+    for lost in [0, 1] {
+        for request in [Request::Apply, Request::Promote, Request::End, Request::AdministrativeEnd] {
+            let world = World::new(true).await;
+            world.stores[1 - lost].always_all(AWAY);
+            assert_eq!(world.send(&world.node(), request).await, Told::Done);
+            world.stores[1 - lost].heal();
+            let mut stores = world.stores.clone();
+            stores[lost] = FaultStore::new(MemoryStore::new());
+            let [a, b, w] = stores;
+            let node = Any::Trio(Arc::new(Replicated::builder(a, b).witness(w).build()));
+            assert!(world.has_effect(&node, request).await, "{lost} {request:?}");
+        }
+    }
+}
+
+/// A session that cannot be repaired does not keep the others from it.
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_copied_is_not_in_the_way() {
+    let (b, now) = (FaultStore::new(MemoryStore::new()), Timestamp::system_now());
+    let store = Replicated::builder(MemoryStore::new(), b.clone()).witness(MemoryStore::new()).build();
+    let op = |n| OpCtx { now, deadline: now + Duration::from_secs(60), op_id: OpId::from_u128(n) };
+    b.always_all(AWAY);
+    for n in 0..20 {
+        let subject = Subject::from(Credential::issue(now, now + IDLE, now + IDLE).unwrap());
+        store.create(op(n), subject.key, &subject.new_record(None, Fields::default())).await.unwrap();
+        if n % 2 == 0 {
+            // Something that no pair has written.
+            b.inner().create(op(n), subject.key, &subject.new_record(None, Fields::default())).await.unwrap();
+        }
+    }
+    b.heal();
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!((store.missed(), b.inner().sessions()), (10, 20));
+}
+
 /// In turn A and B are lost, without any repair in between: the witness has what the one of them lacks.
 #[tokio::test(start_paused = true)]
 async fn one_after_the_other() {

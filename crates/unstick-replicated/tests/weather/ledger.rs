@@ -25,6 +25,8 @@ pub(crate) struct Told {
     /// Writes whose outcome is unknown.
     pub(crate) unknown: u64,
     pub(crate) ended: bool,
+    /// The id was renewed.
+    pub(crate) rotated: bool,
     /// Somebody has asked for the end.
     pub(crate) ending: bool,
     /// Somebody has seen the end.
@@ -46,9 +48,11 @@ impl Ledger {
     }
 
     /// Judges what was read by a request that began when clients had been told `before`. `settled`: once seen, an end stays.
-    pub(crate) fn judge(&self, before: &Told, loaded: &Loaded, settled: bool) {
+    pub(crate) fn judge(&self, before: &Told, loaded: &Loaded, settled: bool, fresh: bool) {
         let mut now = self.told();
         let failure = match loaded {
+            // The new id, of which nobody has said that it counts.
+            Loaded::Superseded { .. } if fresh && !before.rotated => None,
             Loaded::Live(_) if before.ended => Some("alive after an end that was acknowledged".to_owned()),
             Loaded::Live(_) if before.seen_ended && settled => Some("alive after it was seen dead".to_owned()),
             Loaded::Live(live) => {

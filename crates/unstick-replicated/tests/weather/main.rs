@@ -4,6 +4,7 @@
 //!
 //! `UNSTICK_SCHEDULES` sets how many seeds are played, `UNSTICK_SEED` the first one.
 
+mod after;
 mod ledger;
 mod road;
 mod story;
@@ -75,6 +76,19 @@ fn a_store_loses_everything_with_a_witness() {
 #[test]
 fn a_store_loses_everything_without_one() {
     holds(Plan { sky: Sky::Amnesia, witness: false, defect: None });
+}
+
+/// At any step, one store loses what it had, or the newest of it.
+#[test]
+fn a_store_returns_with_old_data_at_any_time_with_a_witness() {
+    let counts = holds(Plan { sky: Sky::Returns, witness: true, defect: None });
+    assert!(!is_long() || counts.rotated > 100 && counts.ended > 100, "{counts:?}");
+}
+
+#[test]
+fn a_store_returns_with_old_data_at_any_time_without_one() {
+    let counts = holds(Plan { sky: Sky::Returns, witness: false, defect: None });
+    assert!(!is_long() || counts.rotated > 100 && counts.ended > 100, "{counts:?}");
 }
 
 /// Every broken pair is caught by the seeds that the sound one passes.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use unstick_core::{Applied, Change, Created, Credential, Error, Fields, Loaded, OpCtx, OpId, Store};
+use unstick_core::{Applied, Change, Created, Credential, Error, Fields, Loaded, OpCtx, OpId, Rotated, Runtime, Store};
 use unstick_replicated::{Defect, Replicated};
 use unstick_testkit::{
     contract::{IDLE, Subject},
@@ -10,6 +10,7 @@ use unstick_testkit::{
 };
 
 use crate::{
+    after::{aftermath, settle},
     ledger::{Ledger, counter},
     road::{NODES, Road, World},
 };
@@ -22,10 +23,12 @@ pub(crate) enum Sky {
     One,
     /// One store is lost, and comes back empty.
     Amnesia,
+    /// One store loses calls, and everything or the newest of what it had, at any time; the others are well.
+    Returns,
 }
 
 impl Sky {
-    pub(crate) const ALL: [Self; 3] = [Self::Wild, Self::One, Self::Amnesia];
+    pub(crate) const ALL: [Self; 4] = [Self::Wild, Self::One, Self::Amnesia, Self::Returns];
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,7 @@ pub(crate) struct Counts {
     pub(crate) unread: u64,
     pub(crate) unknown: u64,
     pub(crate) ended: u64,
+    pub(crate) rotated: u64,
     pub(crate) outages: u64,
 }
 
@@ -52,13 +56,14 @@ impl Counts {
         self.unread += other.unread;
         self.unknown += other.unknown;
         self.ended += other.ended;
+        self.rotated += other.rotated;
         self.outages += other.outages;
     }
 
     /// A history in which nothing went wrong proves nothing.
     pub(crate) fn is_telling(&self) -> bool {
-        let Self { acknowledged, refused, unread: _, unknown, ended, outages } = *self;
-        [acknowledged, refused, unknown, ended, outages].iter().all(|count| *count > 50)
+        let Self { acknowledged, refused, unread: _, unknown, ended, rotated, outages } = *self;
+        [acknowledged, refused, unknown, ended, rotated, outages].iter().all(|count| *count > 50)
     }
 }
 
@@ -67,7 +72,7 @@ type Pair = Replicated<Road, Road>;
 
 /// A node with or without a witness.
 #[derive(Clone)]
-enum Any {
+pub(crate) enum Any {
     Trio(Node),
     Pair(Pair),
 }
@@ -81,43 +86,47 @@ macro_rules! on {
         }
     };
 }
+pub(crate) use on;
 
 impl Any {
-    fn new(world: &Arc<World>, plan: Plan, node: usize) -> Self {
+    pub(crate) fn new(world: &Arc<World>, plan: Plan, node: usize, clocks: Runtime) -> Self {
         let road = |store| Road { world: world.clone(), node, store };
-        let builder = Replicated::builder(road(0), road(1)).patience(Duration::from_millis(100)).runtime(world.at.runtime());
+        let builder = Replicated::builder(road(0), road(1)).patience(Duration::from_millis(100)).runtime(clocks);
         let builder = if let Some(defect) = plan.defect { builder.defect(defect) } else { builder };
         if plan.witness { Self::Trio(builder.witness(road(2)).build()) } else { Self::Pair(builder.build()) }
     }
 
-    fn missed(&self) -> usize {
+    pub(crate) fn missed(&self) -> usize {
         on!(self, store => store.missed())
     }
 }
 
-struct Client {
-    at: Handle,
-    node: Any,
-    subject: Subject,
-    ledger: Arc<Ledger>,
-    plan: Plan,
-    number: u128,
-    sent: u128,
+pub(crate) struct Client {
+    pub(crate) at: Handle,
+    pub(crate) node: Any,
+    pub(crate) clocks: Runtime,
+    pub(crate) subject: Subject,
+    pub(crate) rotated: Subject,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) plan: Plan,
+    pub(crate) number: u128,
+    pub(crate) sent: u128,
 }
 
 impl Client {
-    fn op(&mut self) -> OpCtx {
+    pub(crate) fn op(&mut self) -> OpCtx {
         self.sent += 1;
-        let now = self.at.runtime().wall();
+        let now = self.clocks.wall();
         OpCtx { now, deadline: now + Duration::from_secs(2), op_id: OpId::from_u128(self.number << 64 | self.sent) }
     }
 
-    async fn load(&mut self) -> Option<Loaded> {
-        let (op, before, subject) = (self.op(), self.ledger.told().clone(), self.subject);
+    pub(crate) async fn load(&mut self) -> Option<Loaded> {
+        let fresh = self.ledger.told().rotated && self.at.once_in(2);
+        let (op, before, subject) = (self.op(), self.ledger.told().clone(), if fresh { self.rotated } else { self.subject });
         let answer = on!(&self.node, store => store.load(op, subject.key, subject.presented, None).await);
         match answer {
             Ok(loaded) => {
-                self.ledger.judge(&before, &loaded, self.plan.witness);
+                self.ledger.judge(&before, &loaded, self.plan.witness, fresh);
                 Some(loaded)
             }
             Err(_) => {
@@ -173,10 +182,35 @@ impl Client {
         }
     }
 
+    /// A new id, with a grace for the old one.
+    async fn rotate(&mut self) {
+        let (op, subject, name) = (self.op(), self.subject, "rotated".to_owned());
+        let rotation = Subject::rotation(&self.rotated, Some(op.now + IDLE), self.at.once_in(2).then_some("ann"));
+        let change = Change::new().set(&name, "1");
+        match on!(&self.node, store => store.rotate(op, subject.key, subject.presented, &rotation, &change).await) {
+            Ok(Rotated::Done { rotated, .. }) => {
+                let mut told = self.ledger.told();
+                told.rotated = true;
+                told.keys.insert(name);
+                assert!(rotated, "nobody else rotates");
+            }
+            Ok(_) => {}
+            Err(error) if error.is_outcome_unknown() => self.ledger.told().unknown += 1,
+            Err(_) => self.ledger.told().refused += 1,
+        }
+    }
+
+    pub(crate) async fn sweep(&mut self) {
+        let op = self.op();
+        drop(on!(&self.node, store => store.sweep(op, 10).await));
+    }
+
+    /// By the user, or by administration.
     async fn end(&mut self) {
         let (op, subject) = (self.op(), self.subject);
         self.ledger.told().ending = true;
-        let ended = on!(&self.node, store => store.end(op, subject.key, Some(subject.presented), op.now + IDLE * 4).await);
+        let presented = self.at.once_in(2).then_some(subject.presented);
+        let ended = on!(&self.node, store => store.end(op, subject.key, presented, op.now + IDLE * 4).await);
         let mut told = self.ledger.told();
         match ended {
             Ok(_) => told.ended = true,
@@ -193,6 +227,7 @@ impl Client {
                 self.increment().await;
                 self.set(format!("{}.{n}", self.number)).await;
                 self.load().await;
+                self.sweep().await;
             }
         })
     }
@@ -201,8 +236,21 @@ impl Client {
 /// The weather; how many outages there were.
 async fn weather(world: Arc<World>, sky: Sky, stores: usize) -> u64 {
     let at = &world.at;
-    let only = at.below(stores);
+    let only = world.only;
     let mut outages = 0;
+    if sky == Sky::Returns {
+        for _ in 0..20 {
+            at.sleep(Duration::from_millis(at.below(200) as u64)).await;
+            at.yield_some(10).await;
+            if at.once_in(2) {
+                world.rewind(world.only).await
+            } else {
+                world.forget(world.only)
+            }
+            outages += 1;
+        }
+        return outages;
+    }
     for _ in 0..3 {
         at.sleep(Duration::from_millis(at.below(400) as u64)).await;
         outages += 1;
@@ -237,15 +285,25 @@ async fn weather(world: Arc<World>, sky: Sky, stores: usize) -> u64 {
 pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
     let sim = Sim::new(seed);
     let at = sim.handle();
-    let world = World::new(&at, if plan.sky == Sky::Wild { 25 } else { 0 });
-    let nodes: Vec<Any> = (0..NODES).map(|node| Any::new(&world, plan, node)).collect();
+    let only = at.below(if plan.witness { 3 } else { 2 });
+    let loses = [0, 1, 2].map(|store| match plan.sky {
+        Sky::Wild => 25,
+        Sky::Returns if store == only => 10,
+        _ => 0,
+    });
+    let world = World::new(&at, loses, only);
+    // Clocks that are further apart than requests may last.
+    let clocks = [0, 1, 2].map(|_| at.node(at.runtime().wall() + Duration::from_millis(at.below(6000) as u64), Duration::ZERO));
+    let nodes: Vec<Any> = (0..NODES).map(|node| Any::new(&world, plan, node, clocks[node].clone())).collect();
     let ledger = Arc::new(Ledger::default());
     let outages = sim.run(async {
         let now = at.runtime().wall();
         let subject = Subject::from(Credential::issue(now, now + IDLE, now + IDLE * 2).unwrap());
+        let rotated = subject.rotated(now).unwrap();
         let client = |number: usize| {
             let (at, node, ledger) = (at.clone(), nodes[number % NODES].clone(), ledger.clone());
-            Client { at, node, subject, ledger, plan, number: number as u128, sent: 0 }
+            let clocks = clocks[number % NODES].clone();
+            Client { at, node, clocks, subject, rotated, ledger, plan, number: number as u128, sent: 0 }
         };
         let (mut first, record) = (client(100), subject.new_record(None, Fields::default()));
         // In the wild even this may fail.
@@ -261,7 +319,14 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
         }
         assert!(created, "the session was not created");
         let changes = at.spawn(weather(world.clone(), plan.sky, if plan.witness { 3 } else { 2 }));
-        let clients: Vec<Task<()>> = (0..4).map(|number| client(number).spawn()).collect();
+        let mut clients: Vec<Task<()>> = (0..4).map(|number| client(number).spawn()).collect();
+        if at.once_in(2) {
+            let mut rotator = client(51);
+            clients.push(at.clone().spawn(async move {
+                rotator.at.sleep(Duration::from_millis(rotator.at.below(2000) as u64)).await;
+                rotator.rotate().await;
+            }));
+        }
         if at.once_in(2) {
             let mut ender = client(50);
             at.sleep(Duration::from_millis(at.below(3000) as u64)).await;
@@ -273,6 +338,7 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
         let outages = changes.await;
         world.heal();
         settle(&at, &world, plan, &nodes, client(200)).await;
+        aftermath(&world, plan, subject, (0..NODES).map(client).collect()).await;
         outages
     });
     let told = ledger.told().clone();
@@ -284,45 +350,8 @@ pub(crate) fn play(seed: u64, plan: Plan) -> Result<Counts, String> {
             unread: told.unread,
             unknown: told.unknown,
             ended: u64::from(told.ended),
+            rotated: u64::from(told.rotated),
             outages,
         }),
-    }
-}
-
-/// All is well again: nodes agree, what was missed is copied, and either store alone, with the witness, knows everything.
-async fn settle(at: &Handle, world: &Arc<World>, plan: Plan, nodes: &[Any], mut last: Client) {
-    let ledger = last.ledger.clone();
-    for _ in 0..100 {
-        at.sleep(Duration::from_secs(5)).await;
-        if nodes.iter().all(|node| node.missed() == 0) {
-            break;
-        }
-    }
-    if nodes.iter().any(|node| node.missed() > 0) {
-        ledger.fail("what a store has missed was not copied".to_owned());
-    }
-    let mut seen = None;
-    for node in nodes {
-        last.node = node.clone();
-        // Calls are still lost in the wild.
-        for _ in 0..100 {
-            if let Some(loaded) = last.load().await {
-                let ended = matches!(loaded, Loaded::Ended { .. });
-                if *seen.get_or_insert(ended) != ended {
-                    ledger.fail("nodes do not agree".to_owned());
-                }
-                break;
-            }
-        }
-    }
-    if plan.sky != Sky::Wild {
-        for lost in [0, 1] {
-            (0..NODES).for_each(|node| world.set_cut(node, lost, true));
-            last.node = Any::new(world, plan, 0);
-            if last.load().await.is_none() {
-                ledger.fail("what one store has is not enough".to_owned());
-            }
-            world.heal();
-        }
     }
 }

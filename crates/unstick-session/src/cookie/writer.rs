@@ -32,7 +32,7 @@ impl CookieConfig {
         self.line_called(self.name.clone(), value, max_age)
     }
 
-    pub(super) fn line_called(&self, name: Cow<'static, str>, value: &str, max_age: Duration) -> Option<HeaderValue> {
+    pub(crate) fn line_called(&self, name: Cow<'static, str>, value: &str, max_age: Duration) -> Option<HeaderValue> {
         let mut cookie = self.base(name, value);
         if self.persistent {
             cookie.set_max_age(time::Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
@@ -45,7 +45,7 @@ impl CookieConfig {
         self.removal_called(self.name.clone())
     }
 
-    pub(super) fn removal_called(&self, name: Cow<'static, str>) -> Option<HeaderValue> {
+    pub(crate) fn removal_called(&self, name: Cow<'static, str>) -> Option<HeaderValue> {
         let mut cookie = self.base(name, "");
         cookie.set_max_age(time::Duration::ZERO);
         cookie.set_expires(time::OffsetDateTime::UNIX_EPOCH);

@@ -1,5 +1,12 @@
 //! The handle that handlers work with.
 
+#[cfg(feature = "lifeboat")]
+mod aboard;
+#[cfg(not(feature = "lifeboat"))]
+#[path = "ashore.rs"]
+mod aboard;
+#[cfg(feature = "lifeboat")]
+mod afloat;
 mod buffer;
 mod read;
 mod state;
@@ -8,6 +15,7 @@ mod typed;
 mod update;
 mod write;
 
+pub(crate) use aboard::{Aboard, is_ours};
 pub(crate) use state::{Finished, Plan};
 pub use typed::Typed;
 
@@ -47,6 +55,7 @@ struct Inner {
 
 impl Session {
     #[inline]
+    #[allow(clippy::too_many_arguments, reason = "what the service has found out of a request")]
     pub(crate) fn new(
         shared: Arc<Shared>,
         carriage: Carriage,
@@ -55,8 +64,9 @@ impl Session {
         status: Status,
         presented: bool,
         pieces: u8,
+        aboard: Aboard,
     ) -> Self {
-        let state = Mutex::new(State::new(ticket, status, presented));
+        let state = Mutex::new(State::new(ticket, status, presented, aboard));
         Self(Arc::new(Inner { shared, carriage, pieces, started, state }))
     }
 

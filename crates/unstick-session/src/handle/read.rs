@@ -8,6 +8,8 @@ use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange,
 
 use super::{
     Session,
+    aboard::has_lifeboats,
+    is_ours,
     state::State,
     turn::{Trip, Turn},
 };
@@ -49,7 +51,11 @@ impl Session {
             return Ok(known);
         }
         self.ensure_loaded().await?;
-        Ok(self.state().peek(key).flatten())
+        let state = self.state();
+        match state.peek(key) {
+            Some(known) => Ok(known),
+            None => state.check_known(key).map(|()| None),
+        }
     }
 
     /// The bytes under `key`, if they are known without waiting.
@@ -72,8 +78,11 @@ impl Session {
     pub async fn keys(&self) -> Result<Vec<Arc<str>>, SessionError> {
         self.ensure_loaded().await?;
         let state = self.state();
+        if let Some(outage) = state.outage() {
+            return Err(outage.clone()); // which others there are, nobody knows
+        }
         let mut keys: Vec<Arc<str>> = match &state.live {
-            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name.clone()).collect(),
+            Some(live) if !state.change.clear => live.fields.iter().map(|(name, _)| name).filter(|name| !is_ours(name)).cloned().collect(),
             _ => Vec::new(),
         };
         for (name, change) in &state.change.fields {
@@ -88,7 +97,8 @@ impl Session {
         Ok(keys)
     }
 
-    /// Who is logged in: what [`promote`](Self::promote) was last called with.
+    /// Who is logged in: what [`promote`](Self::promote) was last called with. Nobody while the session is
+    /// [`Degraded`](Status::Degraded).
     ///
     /// # Errors
     /// When the backend could not answer.
@@ -110,7 +120,11 @@ impl Session {
                 ToLoad::Load(load) => {
                     let _turn = Turn(self);
                     let answer = load.await;
-                    return self.take_in(answer);
+                    self.take_in(answer)?;
+                    return match self.merge_carried() {
+                        Some(merge) => merge.await,
+                        None => Ok(()),
+                    };
                 }
                 ToLoad::Wait(end) => end.await?,
             }
@@ -121,7 +135,7 @@ impl Session {
     fn to_load(&self) -> ToLoad<'_> {
         let mut state = self.state();
         state.touched = true;
-        if state.ticket.is_none() || state.live.is_some() {
+        if state.ticket.is_none() || state.loaded().is_some() {
             return ToLoad::Known(Ok(()));
         }
         if let Some(error) = &state.failed {
@@ -146,6 +160,10 @@ impl Session {
             return false;
         }
         let Shared { env, engine } = self.shared();
+        // What a lifeboat carries is merged after loading, and that is a trip.
+        if has_lifeboats(env) {
+            return false;
+        }
         let Some(loaded) = state.ticket.as_ref().and_then(|ticket| engine.load_now(env, ticket)) else { return false };
         self.understand(state, loaded, Carrier::Unchanged);
         true
@@ -154,10 +172,11 @@ impl Session {
     /// Whether reading needs no trip any more.
     pub(super) fn is_loaded(&self) -> bool {
         let state = self.state();
-        state.ticket.is_none() || state.live.is_some()
+        state.ticket.is_none() || state.loaded().is_some()
     }
 
     fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {
+        let env = &self.shared().env;
         let mut state = self.state();
         match answer {
             Ok((loaded, carrier)) => {
@@ -166,6 +185,9 @@ impl Session {
             }
             Err(error) => {
                 let error = SessionError::from(error);
+                if state.board(env, &error) {
+                    return Ok(());
+                }
                 state.status = Status::Unknown;
                 state.failed = Some(error.clone());
                 Err(error)
@@ -176,12 +198,14 @@ impl Session {
     /// Takes in what was loaded.
     fn understand(&self, state: &mut State, loaded: Loaded, carrier: Carrier) {
         let env = &self.shared().env;
+        let before = if has_lifeboats(env) { state.ticket.clone() } else { None };
         state.status = match loaded {
             Loaded::Live(live) => {
                 if !std::mem::replace(&mut state.seen_live, true) {
                     env.counters.found();
                     env.emit(EventKind::SessionFound, state.ticket.as_ref(), "");
                 }
+                let is_new = carrier != Carrier::Unchanged;
                 if let Carrier::Set { text, .. } = &carrier {
                     env.emit(EventKind::SessionRenewed, state.ticket.as_ref(), "");
                     // What follows in this request must use what the client is given: the id may be another one.
@@ -191,6 +215,7 @@ impl Session {
                     state.carrier = carrier;
                 }
                 state.live = Some(live);
+                state.lifeboat_follows(env, before.as_ref(), is_new);
                 Status::Live
             }
             Loaded::Superseded { at } => {

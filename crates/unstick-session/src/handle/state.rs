@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use unstick_core::{Applied, Carrier, Change, ErrorKind, FieldChange, Fields, Intent, Lifecycle, LiveSession, OpId, Ticket};
 
-use super::{buffer::Buffer, turn::Trip};
+use super::{Aboard, buffer::Buffer, turn::Trip};
 use crate::{SessionError, Status, commit::Outcome};
 
 pub(super) struct State {
@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) cleared_again: bool,
     /// How many saves have failed, and the last one's error, for those who waited to save the same.
     pub(super) failed_saves: (u32, Option<SessionError>),
+    pub(super) aboard: Aboard,
 }
 
 /// What is left to do when the handler has answered.
@@ -51,11 +52,13 @@ pub(crate) enum Plan {
 pub(crate) struct Finished {
     pub(crate) carrier: Carrier,
     pub(crate) touched: bool,
+    /// The line of the lifeboat.
+    pub(crate) lifeboat: Option<http::HeaderValue>,
 }
 
 impl State {
     #[inline]
-    pub(super) fn new(ticket: Option<Ticket>, status: Status, presented: bool) -> Self {
+    pub(super) fn new(ticket: Option<Ticket>, status: Status, presented: bool, aboard: Aboard) -> Self {
         Self {
             ticket,
             status,
@@ -74,7 +77,13 @@ impl State {
             trip: Trip::None,
             cleared_again: false,
             failed_saves: (0, None),
+            aboard,
         }
+    }
+
+    /// What was loaded. A load whose merge was dropped under way is to be made again: what it brought is not what the client has.
+    pub(super) fn loaded(&self) -> Option<&LiveSession> {
+        self.live.as_ref().filter(|_| !self.is_underway())
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -89,7 +98,8 @@ impl State {
             None if self.change.clear => return Some(None),
             None => {}
         }
-        match (&self.live, &self.ticket) {
+        match (self.loaded(), &self.ticket) {
+            (Some(_), _) if self.check_known(key).is_err() => None,
             (Some(live), _) => Some(live.fields.get(key).map(|field| field.value.clone())),
             (None, None) => Some(None),
             (None, Some(_)) => None,
@@ -109,6 +119,11 @@ impl State {
             return Err(SessionError::new(ErrorKind::Refused, "this request has ended the session"));
         }
         Ok(())
+    }
+
+    /// Refuses what only the backend can do, when it is known to be away.
+    pub(super) fn with_backend(&self) -> Result<(), SessionError> {
+        self.outage().map_or(Ok(()), |outage| Err(outage.clone()))
     }
 
     pub(super) fn put(&mut self, key: &str, change: FieldChange, limit: usize) -> Result<(), SessionError> {

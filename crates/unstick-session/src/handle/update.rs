@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use unstick_core::{Applied, ErrorKind, EventKind, FieldChange, Fields, Intent, Lifecycle, Precondition};
 
-use super::{Session, read::decode, turn::Turn, write::encode};
+use super::{Session, aboard::mark_clear, read::decode, turn::Turn, write::encode};
 use crate::{SessionError, commit};
 
 /// Lost races before the engine's own lock is asked for.
@@ -30,7 +30,7 @@ impl Session {
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> Option<T> + Send,
     {
-        Fields::check_name(key)?;
+        self.check_key(key)?;
         self.state().writable()?;
         let env = self.0.shared.env.clone();
         let give_up = env.runtime.monotonic() + env.deadline;
@@ -50,6 +50,7 @@ impl Session {
             let (present, buffered) = {
                 let mut state = self.state();
                 state.writable()?;
+                state.check_known(key)?;
                 (state.peek(key).flatten(), state.buffered())
             };
             let value = change(present.map(|bytes| decode(key, &bytes)).transpose()?);
@@ -131,6 +132,7 @@ impl Session {
                     made.clone_from(&value);
                     whole.put(key.into(), value.map_or(FieldChange::Remove, |value| FieldChange::Set(value.into())));
                     whole.max_size = max_size;
+                    mark_clear(&shared.env, &mut whole);
                     Ok(whole)
                 }
                 Err(error) => {
@@ -148,6 +150,9 @@ impl Session {
         match answer? {
             None => Ok(None),
             Some(Applied::Done { .. }) => {
+                let mut whole = buffered.clone();
+                whole.put(key.into(), made.clone().map_or(FieldChange::Remove, |value| FieldChange::Set(value.into())));
+                self.lifeboat_confirms(&whole, op.op_id.field_version());
                 let value = made.map(|bytes| decode(key, &bytes)).transpose()?;
                 let mut state = self.state();
                 state.unbuffer(&buffered);

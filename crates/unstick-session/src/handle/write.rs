@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use unstick_core::{Change, ErrorKind, EventKind, FieldChange, Fields, Lifecycle};
 
-use super::{Finished, Plan, Session, buffer::Buffer};
+use super::{Finished, Plan, Session, aboard::is_reserved, buffer::Buffer};
 use crate::{
     SessionError, Status,
     commit::{Attempt, Outcome},
@@ -26,14 +26,14 @@ impl Session {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn insert_bytes(&self, key: &str, value: impl Into<Bytes>) -> Result<(), SessionError> {
-        Fields::check_name(key)?;
+        self.check_key(key)?;
         let value = value.into();
         let mut state = self.state();
         state.writable()?;
         state.touched = true;
         let unbuffered = !state.change.clear && state.change.get(key).is_none();
         let unchanged = |live: &unstick_core::LiveSession| live.fields.get(key).is_some_and(|field| field.value == value);
-        if unbuffered && state.live.as_ref().is_some_and(unchanged) {
+        if unbuffered && state.loaded().is_some_and(unchanged) {
             return Ok(());
         }
         state.put(key, FieldChange::Set(value), self.0.shared.env.max_size)
@@ -44,7 +44,7 @@ impl Session {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn remove(&self, key: &str) -> Result<(), SessionError> {
-        Fields::check_name(key)?;
+        self.check_key(key)?;
         let mut state = self.state();
         state.writable()?;
         state.touched = true;
@@ -59,6 +59,7 @@ impl Session {
         let mut state = self.state();
         state.writable()?;
         state.touched = true;
+        state.with_backend()?;
         state.change = Change { clear: true, ..Change::default() }.into();
         state.cleared_again = true;
         state.pending_size = 0;
@@ -76,6 +77,7 @@ impl Session {
         let mut state = self.state();
         state.writable()?;
         state.touched = true;
+        state.with_backend()?;
         if state.lifecycle == Lifecycle::Keep {
             state.lifecycle = Lifecycle::RenewId;
         }
@@ -109,6 +111,7 @@ impl Session {
             let mut state = self.state();
             state.writable()?;
             state.touched = true;
+            state.with_backend()?;
             state.lifecycle = Lifecycle::Promote(principal);
         }
         if self.0.shared.env.immediate_promotion { self.save().await } else { Ok(()) }
@@ -141,6 +144,9 @@ impl Session {
     /// See [`Session`].
     pub async fn save(&self) -> Result<(), SessionError> {
         let failed_before = self.state().failed_saves.0;
+        if let Some(first) = self.merge_first() {
+            first.await?;
+        }
         let _turn = self.turn().await?;
         let (attempt, buffered) = {
             let mut state = self.state();
@@ -186,8 +192,7 @@ impl Session {
     pub(super) async fn carry_out(&self, attempt: Attempt) -> Result<(), SessionError> {
         let ends = attempt.intent.lifecycle == Lifecycle::End;
         let change = attempt.intent.change.clone();
-        let shared = &self.0.shared;
-        let outcome = shared.engine.clone().commit(shared.env.clone(), attempt).await;
+        let outcome = self.committing(attempt).await;
         self.state().settle(outcome, ends, Some(&change))
     }
 
@@ -229,7 +234,16 @@ impl Session {
     pub(crate) fn finish(&self) -> Finished {
         let mut state = self.state();
         let carrier = std::mem::replace(&mut state.carrier, unstick_core::Carrier::Unchanged);
-        Finished { touched: state.touched || carrier != unstick_core::Carrier::Unchanged, carrier }
+        let lifeboat = state.lifeboat_line(&self.0.shared.env);
+        Finished { touched: state.touched || carrier != unstick_core::Carrier::Unchanged, carrier, lifeboat }
+    }
+
+    pub(super) fn check_key(&self, key: &str) -> Result<(), SessionError> {
+        Fields::check_name(key)?;
+        if is_reserved(&self.0.shared.env, key) {
+            return Err(SessionError::new(ErrorKind::Invalid, "the session key `unstick.lifeboat` is reserved"));
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
-use unstick::{Events, Runtime};
+use unstick::{Events, Runtime, core::Pending};
 
 use super::{
     bus::LocalBus,
@@ -100,6 +100,14 @@ impl Carts {
                 Ok(cart)
             }
             Cache::Shared(shared) => shared.replace(key, lines, &self.table).await.ok_or(Unavailable::Unwritten),
+        }
+    }
+
+    /// What the process must not exit before.
+    pub(crate) fn pending(&self) -> Option<Pending> {
+        match &*self.cache {
+            Cache::Plain(_) => None,
+            Cache::Shared(shared) => Some(shared.pending()),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use unstick::{
     Events, KeyRing, Runtime,
     cache::{Cache, CacheKey, ClientWrites, KeyText, LoadError, Namespace, ReadYourWritesLayer},
-    core::{Bus, ConfigError},
+    core::{Bus, ConfigError, Pending},
 };
 
 use super::{
@@ -90,6 +90,11 @@ impl Shared {
             None => tokio::spawn(change),
         };
         task.await.ok().flatten()
+    }
+
+    /// Changes that are still to be told to other nodes.
+    pub(crate) fn pending(&self) -> Pending {
+        self.namespace.pending()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -139,11 +139,27 @@ pub(super) fn pause(error: &io::Error, nth: u32) -> Option<Duration> {
     (!of_one_connection).then(|| Duration::from_millis(10 << nth.min(7)).min(Duration::from_secs(1)))
 }
 
+/// Whether a failure at `now` is told: one a second, since without descriptors each connection that goes makes room for one failure more.
+pub(super) fn is_told(last: &mut Option<Duration>, now: Duration) -> bool {
+    let is_due = last.is_none_or(|last| now.saturating_sub(last) >= Duration::from_secs(1));
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
+}
+
 #[cfg(test)]
 mod tests {
     use std::{io, time::Duration};
 
-    use super::pause;
+    use super::{is_told, pause};
+
+    #[test]
+    fn many_failures_make_few_lines() {
+        let mut last = None;
+        let told: Vec<u64> = (0..5000).filter(|millis| is_told(&mut last, Duration::from_millis(*millis))).collect();
+        assert_eq!(told, [0, 1000, 2000, 3000, 4000]);
+    }
 
     #[test]
     fn an_error_of_one_connection_holds_nobody_up() {

@@ -24,7 +24,7 @@ use unstick_core::BoxFuture;
 
 use super::{
     connection::{self, BoxError, Settings},
-    listener::{Listener, pause},
+    listener::{Listener, is_told, pause},
     opening::Speaks,
 };
 use crate::drain::{Drain, Drained};
@@ -83,6 +83,7 @@ impl<L, S> Serve<L, S> {
     /// request's head, the idle time since the last response included. Default 75 s. Keep it longer than the time for which
     /// the balancer keeps idle connections (60 s for AWS ALB and nginx by default), or the balancer will send
     /// requests into connections that are just being closed, and answer 502. Shorter where clients come without a balancer.
+    /// An HTTP/2 connection may be idle for as long as its client likes.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_read_timeout = timeout;
         self
@@ -90,7 +91,7 @@ impl<L, S> Serve<L, S> {
 
     /// How long a connection on which nothing is under way is waited for once the listener is closed: clients that have just connected and not
     /// sent their request yet, requests that have come in part, HTTP/2 clients that have not answered the GOAWAY. Default 1 s;
-    /// longer for clients that are far away. HTTP/1 connections that are idle between two requests get no time: while the
+    /// longer for clients that are far away; not zero. HTTP/1 connections that are idle between two requests get no time: while the
     /// readiness window lasted, every response on them said `Connection: close`.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
@@ -135,6 +136,8 @@ struct Connections<S> {
     tasks: JoinSet<()>,
     service: S,
     settings: Arc<Settings>,
+    /// When a failure was last told.
+    told: Option<Duration>,
 }
 
 impl<S> Connections<S> {
@@ -153,8 +156,11 @@ impl<S> Connections<S> {
     async fn after(&mut self, error: &io::Error, errors_in_a_row: &mut u32) {
         let Some(pause) = pause(error, *errors_in_a_row) else { return };
         *errors_in_a_row = errors_in_a_row.saturating_add(1);
-        tracing::warn!(target: "unstick", error = %error, pause_ms = pause.as_millis(), "no connection can be accepted");
-        let sleep = self.settings.drain.settings().runtime.sleep(pause);
+        let runtime = &self.settings.drain.settings().runtime;
+        if is_told(&mut self.told, runtime.monotonic()) {
+            tracing::warn!(target: "unstick", error = %error, pause_ms = pause.as_millis(), "no connection can be accepted");
+        }
+        let sleep = runtime.sleep(pause);
         self.beside(sleep).await;
     }
 }
@@ -219,13 +225,13 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    if settings.header_read_timeout.is_zero() || max_connections == Some(0) {
-        let why = "`header_read_timeout` and `max_connections` must not be zero: nobody would be served";
+    if settings.header_read_timeout.is_zero() || settings.grace.is_zero() || max_connections == Some(0) {
+        let why = "`header_read_timeout`, `grace` and `max_connections` must not be zero: clients would not be served";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let drain = settings.drain.clone();
     let running = drain.server();
-    let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings) };
+    let mut connections = Connections { tasks: JoinSet::new(), service, settings: Arc::new(settings), told: None };
     let places = max_connections.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
     select(pin!(drain.closing()), pin!(connections.accept(&mut listener, places.as_ref()))).await;
 

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
-use super::{DrainReport, FindingReport, PinCounts, PinReport, Report, Verdict};
+use super::{DrainReport, FindingReport, PinReport, Report};
 use crate::{
     catalogue,
+    report::{PinCounts, Verdict},
     tally::{Row, Tally},
 };
 

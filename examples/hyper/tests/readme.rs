@@ -1,0 +1,12 @@
+//! What the README shows is what happens.
+
+use unstick_testkit::transcript::Transcript;
+
+#[test]
+fn the_readme_is_true() {
+    Transcript::of(include_str!("../README.md"))
+        .program("cargo run -q -p example-hyper", env!("CARGO_BIN_EXE_example-hyper"))
+        .address("127.0.0.1:8080")
+        .run()
+        .unwrap_or_else(|difference| panic!("{difference}"));
+}
