@@ -68,7 +68,7 @@
 //! |---|---:|---:|
 //! | a layer that only sets the header; tower-http's | +345; +700 | 0 |
 //! | switched off | +168 | 0 |
-//! | no cookie | +470 | 0 |
+//! | no cookie | +472 | 0 |
 //! | a session's cookie and two foreign ones | +688 | 0 |
 //! | a pin, first time | +16 467 | 29 |
 //! | the pin, although it was told to go | +36 916 | 48 |
