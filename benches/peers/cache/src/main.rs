@@ -20,7 +20,6 @@
 //! hitbox keeps bytes, not values: its figures contain decoding (bincode).
 
 mod behaviour;
-mod cpu;
 mod keys;
 mod report;
 mod run;

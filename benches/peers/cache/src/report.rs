@@ -132,25 +132,10 @@ fn versus<K: Key>(
     // one for each: what runs more often than the others would find more of itself in the processor's caches
     let partners = subjects.iter().map(|_| bare.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
     let all = subjects.iter().map(|subject| subject.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
-    let mut runs = vec![Vec::with_capacity(rounds); all.len()];
-    let mut references = Vec::new();
-    for round in 0..rounds {
-        for turn in 0..all.len() {
-            // prime to the numbers of subjects, so that neighbours change, too
-            let at = (turn + round * 7) % all.len();
-            // so that no two runs, of one cache or of the reference, miss the same keys
-            let number = round * all.len() + turn;
-            let (of_reference, of_subject) = if (round + turn) % 2 == 0 {
-                let first = time(&*partners[at], number);
-                (first, time(&*all[at], number))
-            } else {
-                let first = time(&*all[at], number);
-                (time(&*partners[at], number), first)
-            };
-            runs[at].push((of_subject / of_reference, of_subject));
-            references.push((1.0, of_reference));
-        }
-    }
+    let pairs =
+        pairs(rounds, all.len(), |at, number, is_reference| Ok(time(if is_reference { &*partners[at] } else { &*all[at] }, number)))?;
+    let references: Vec<_> = pairs.iter().flatten().map(|(of_reference, _)| (1.0, *of_reference)).collect();
+    let runs = pairs.iter().map(|pairs| pairs.iter().map(|(of_reference, of_subject)| (of_subject / of_reference, *of_subject)).collect());
     let row = |subject: &Subject<K>, runs: &[(f64, f64)]| Row {
         name: subject.name,
         ratio: Spread::of(runs.iter().map(|run| run.0)),
@@ -158,7 +143,7 @@ fn versus<K: Key>(
         bar: bar.filter(|_| subject.has_bar),
     };
     let mut rows = vec![row(&bare, &references)];
-    rows.extend(subjects.iter().zip(&runs).map(|(subject, runs)| row(subject, runs)));
+    rows.extend(subjects.iter().zip(runs).map(|(subject, runs): (_, Vec<_>)| row(subject, &runs)));
     Ok(rows)
 }
 

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use shared::Used;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::{
@@ -26,7 +27,6 @@ pub(crate) use self::{
     unstick::{OnQuick, Tagged, Unstick},
 };
 use crate::{
-    cpu::Used,
     keys::{HELD, Key, shuffled},
     source::Source,
 };
