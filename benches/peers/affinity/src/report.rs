@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-use shared::{Cost, counted, missed, save};
+use serde_json::{Value, json};
+use shared::{Bar as Line, Chart, Cost, Group, Report, counted, missed};
 
 use crate::{
     apps::Subject,
@@ -49,10 +49,9 @@ pub(crate) fn report(requests: u32) -> Result<Vec<String>, String> {
             allocations: cost.allocations - base.allocations,
         });
     }
-    let text = markdown(&rows);
-    println!("{text}");
-    save("affinity.md", &text)?;
-    save("affinity.json", &json(&rows, requests))?;
+    let mut report = Report::new("affinity", "Un-pinning", "cargo xtask bench affinity", &["axum", "tower-http"]);
+    report.section("Instructions and allocations per request", &markdown(&rows), [("cost", chart(&rows))]);
+    report.finish(&json(&rows, requests))?;
     Ok(rows.iter().filter_map(Row::missed).collect())
 }
 
@@ -104,7 +103,27 @@ fn markdown(rows: &[Row]) -> String {
     text
 }
 
-fn json(rows: &[Row], requests: u32) -> String {
+/// What serving costs always, and while clients are moved: the second is far dearer.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn chart(rows: &[Row]) -> Chart {
+    const DEAR: i64 = 2000;
+    let bar = |row: &Row| Line {
+        // tower-http's and the bare header stand beside ours
+        is_ours: !matches!(row.case.subject, Subject::Header | Subject::TowerHttp),
+        ..Line::new(row.case.what, row.over_identity as f64, format!("{:+}", row.over_identity))
+    };
+    let group = |name: &str, is_in: fn(&Row) -> bool| Group::new(name, rows.iter().filter(|row| is_in(row)).map(bar).collect());
+    Chart {
+        title: "Instructions that un-pinning adds to a request".to_owned(),
+        unit: "over a layer that does nothing; fewer are better".to_owned(),
+        groups: vec![
+            group("always", |row| row.over_identity < DEAR),
+            group("while clients are moved or watched", |row| row.over_identity >= DEAR),
+        ],
+    }
+}
+
+fn json(rows: &[Row], requests: u32) -> Value {
     let entries: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -115,5 +134,5 @@ fn json(rows: &[Row], requests: u32) -> String {
             })
         })
         .collect();
-    json!({ "requests": requests, "rows": entries }).to_string()
+    json!({ "requests": requests, "rows": entries })
 }
