@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, COOKIE, EXPIRES, SET_COOKIE},
 };
+use unstick_core::cookie::trim;
 
 use crate::{
     audit::Line,
@@ -91,11 +92,11 @@ pub(crate) fn carried(headers: &HeaderMap, filter: &Filter, own: &[Own]) -> Opti
 fn look_at(pair: &[u8], own: &[Own], carried: &mut Option<Box<Carried>>) {
     let pair = &pair[..memchr::memchr(b';', pair).unwrap_or(pair.len())];
     let name_end = memchr::memchr(b'=', pair);
-    let name = trimmed(&pair[..name_end.unwrap_or(pair.len())]);
+    let name = trim(&pair[..name_end.unwrap_or(pair.len())]);
     if name == marker::NAME.as_bytes() {
         let carried = carried.get_or_insert_default();
         carried.has_marker = true;
-        let value = name_end.map_or(&[][..], |equals| trimmed(&pair[equals + 1..]));
+        let value = name_end.map_or(&[][..], |equals| trim(&pair[equals + 1..]));
         carried.marker = carried.marker.take().or_else(|| Marker::parse(value));
     } else if let Some(origin) = origin(name, own) {
         carried.get_or_insert_default().add(name, origin, own);
@@ -129,18 +130,6 @@ impl Carried {
     }
 }
 
-/// Without the white space around it.
-#[inline]
-pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
-        bytes = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
 /// Whether a response may carry cookies: no shared cache may keep them for other users, and a 304 or 1xx updates what was sent before.
 ///
 /// A cache may keep what says how long it stays fresh, unless it says that it is for one user (RFC 9111, section 3). What says nothing is
@@ -161,7 +150,7 @@ fn is_fresh(headers: &HeaderMap) -> bool {
         let parts = directives(headers, &CACHE_CONTROL).map(|directive| directive.splitn(2, |byte| *byte == b'='));
         parts.filter_map(|mut parts| {
             let (name, value) = (parts.next()?, parts.next()?);
-            trimmed(name).eq_ignore_ascii_case(b"max-age").then(|| trimmed(value))
+            trim(name).eq_ignore_ascii_case(b"max-age").then(|| trim(value))
         })
     };
     let is_positive = |age: &[u8]| !age.starts_with(b"-") && age.iter().any(|byte| matches!(byte, b'1'..=b'9'));
@@ -176,7 +165,7 @@ fn directives<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
 }
 
 fn has_directive(headers: &HeaderMap, name: &HeaderName, wanted: &[&str]) -> bool {
-    let mut names = directives(headers, name).filter_map(|directive| directive.split(|byte| *byte == b'=').next()).map(trimmed);
+    let mut names = directives(headers, name).filter_map(|directive| directive.split(|byte| *byte == b'=').next()).map(trim);
     names.any(|name| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted.as_bytes())))
 }
 
@@ -186,7 +175,7 @@ pub(crate) fn is_set_by_handler(headers: &HeaderMap, name: &str) -> bool {
 }
 
 fn lines_of<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let name_of = |line: &'a [u8]| line.split(|byte| matches!(byte, b'=' | b';')).next().map(trimmed);
+    let name_of = |line: &'a [u8]| line.split(|byte| matches!(byte, b'=' | b';')).next().map(trim);
     headers.get_all(SET_COOKIE).into_iter().map(HeaderValue::as_bytes).filter(move |line| name_of(line) == Some(name.as_bytes()))
 }
 

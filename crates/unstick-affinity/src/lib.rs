@@ -66,19 +66,19 @@
 //!
 //! | request | instructions | allocations |
 //! |---|---:|---:|
-//! | a layer that only sets the header; tower-http's | +345; +698 | 0 |
-//! | switched off | +172 | 0 |
-//! | no cookie | +476 | 0 |
-//! | a session's cookie and two foreign ones | +692 | 0 |
-//! | a pin, first time | +15 847 | 29 |
-//! | the pin, although it was told to go | +33 686 | 48 |
-//! | the pin has gone | +11 151 | 20 |
-//! | a client remembered as having lost it | +7 998 | 13 |
-//! | behind HAProxy, no pin: its cookie is deleted with every response | +10 504 | 18 |
-//! | for half of the clients, within; outside | +1 471; +874 | 0 |
-//! | a client whose route is watched | +9 489 | 16 |
-//! | the drain's layer, while serving | +1 026 | 1 |
-//! | the audit, with its cookie; without any | +1 122; +6 650 | 0; 1 |
+//! | a layer that only sets the header; tower-http's | +345; +700 | 0 |
+//! | switched off | +168 | 0 |
+//! | no cookie | +472 | 0 |
+//! | a session's cookie and two foreign ones | +688 | 0 |
+//! | a pin, first time | +16 467 | 29 |
+//! | the pin, although it was told to go | +36 916 | 48 |
+//! | the pin has gone | +11 784 | 20 |
+//! | a client remembered as having lost it | +8 662 | 13 |
+//! | behind HAProxy, no pin: its cookie is deleted with every response | +10 836 | 18 |
+//! | for half of the clients, within; outside | +1 473; +876 | 0 |
+//! | a client whose route is watched | +10 186 | 16 |
+//! | the drain's layer, while serving | +1 035 | 1 |
+//! | the audit, with its cookie; without any | +1 107; +6 602 | 0; 1 |
 //!
 //! Up to some 200 of each come and go with what the compiler happens to inline.
 //!

@@ -67,8 +67,10 @@ fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// Without the spaces and tabs around it, which are all the white space that counts in a header (RFC 9110 section 5.6.3).
 #[inline]
-fn trim(bytes: &[u8]) -> &[u8] {
+#[must_use]
+pub fn trim(bytes: &[u8]) -> &[u8] {
     let mut bytes = trim_start(bytes);
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;

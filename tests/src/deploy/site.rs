@@ -97,7 +97,7 @@ impl Site {
     /// Serves without a framework.
     ///
     /// # Errors
-    /// As [`serve`].
+    /// As [`serve()`].
     pub async fn serve_plain(self, listener: tokio::net::TcpListener) -> std::io::Result<Drained> {
         let shop = self.drain.layer().layer(self.affinity.clone().layer(self.sessions.clone().layer(service_fn(plain))));
         let drain = self.drain.clone();

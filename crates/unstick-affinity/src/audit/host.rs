@@ -1,12 +1,11 @@
 //! Which host the browser asked, as far as a request tells.
 
 use http::HeaderValue;
-
-use crate::decide::trimmed;
+use unstick_core::cookie::trim;
 
 /// The name of a host without its port; `None` for what cannot be one.
 pub(super) fn host_of(text: &[u8]) -> Option<&str> {
-    let text = str::from_utf8(trimmed(text)).ok()?;
+    let text = str::from_utf8(trim(text)).ok()?;
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let name = match text.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.starts_with('[')) => name,
@@ -27,16 +26,16 @@ pub(super) fn host_of_url(text: &[u8]) -> Option<(&str, bool)> {
 
 /// The first element of a list header: what the proxy nearest to the client wrote.
 pub(crate) fn first(value: &HeaderValue) -> &[u8] {
-    trimmed(value.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default())
+    trim(value.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default())
 }
 
 /// A parameter of the first element of `Forwarded` (RFC 7239).
 pub(super) fn forwarded<'a>(value: &'a HeaderValue, wanted: &str) -> Option<&'a [u8]> {
     first(value).split(|byte| *byte == b';').find_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
-        let value = trimmed(&pair[at + 1..]);
+        let value = trim(&pair[at + 1..]);
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-        trimmed(&pair[..at]).eq_ignore_ascii_case(wanted.as_bytes()).then_some(value)
+        trim(&pair[..at]).eq_ignore_ascii_case(wanted.as_bytes()).then_some(value)
     })
 }
 

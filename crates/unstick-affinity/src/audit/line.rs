@@ -1,6 +1,6 @@
 //! One `Set-Cookie` line, as browsers read it (RFC 6265bis section 5.6).
 
-use crate::decide::trimmed;
+use unstick_core::cookie::trim;
 
 /// Longest name and value together, in bytes.
 const MAX_PAIR: usize = 4096;
@@ -126,8 +126,8 @@ pub(crate) fn path_matches(request: &[u8], cookie: &[u8]) -> bool {
 
 fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     match pair.iter().position(|byte| *byte == b'=') {
-        Some(at) => (trimmed(&pair[..at]), trimmed(&pair[at + 1..])),
-        None => (trimmed(pair), b""),
+        Some(at) => (trim(&pair[..at]), trim(&pair[at + 1..])),
+        None => (trim(pair), b""),
     }
 }
 

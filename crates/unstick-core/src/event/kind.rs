@@ -39,7 +39,7 @@ kinds! {
     /// A session was found where its credential said.
     SessionFound = "session_found",
     /// A credential was authentic and in time, but there is neither record nor tombstone: the backend lost it. The detail is
-    /// [`Event::JUST_ISSUED`] when some node's backend had it within the last minute.
+    /// [`Event::JUST_ISSUED`](crate::Event::JUST_ISSUED) when some node's backend had it within the last minute.
     SessionLost = "session_lost",
     /// A deadline has passed.
     SessionExpired = "session_expired",

@@ -4,21 +4,21 @@ const ANYTHING: char = '…';
 
 /// How many of the printed lines the expected ones take up, if they fit from the first on. Without an end in `…`, as few as possible.
 pub(super) fn fit(expected: &[String], printed: &[String]) -> Option<usize> {
-    let Some((first, rest)) = expected.split_first() else { return Some(0) };
-    if first.trim().chars().eq([ANYTHING]) {
-        return (0..=printed.len()).find_map(|skipped| Some(skipped + fit(rest, &printed[skipped..])?));
-    }
-    let (line, others) = printed.split_first()?;
-    if line_fits(first, line) { fit(rest, others).map(|taken| taken + 1) } else { None }
+    taken(expected, printed, false)
 }
 
 /// As [`fit`], and nothing may be left over.
 pub(super) fn is_all(expected: &[String], printed: &[String]) -> bool {
-    let Some((first, rest)) = expected.split_first() else { return printed.is_empty() };
+    taken(expected, printed, true).is_some()
+}
+
+fn taken(expected: &[String], printed: &[String], is_whole: bool) -> Option<usize> {
+    let Some((first, rest)) = expected.split_first() else { return (!is_whole || printed.is_empty()).then_some(0) };
     if first.trim().chars().eq([ANYTHING]) {
-        return (0..=printed.len()).any(|skipped| is_all(rest, &printed[skipped..]));
+        return (0..=printed.len()).find_map(|skipped| Some(skipped + taken(rest, &printed[skipped..], is_whole)?));
     }
-    printed.split_first().is_some_and(|(line, others)| line_fits(first, line) && is_all(rest, others))
+    let (line, others) = printed.split_first()?;
+    if line_fits(first, line) { taken(rest, others, is_whole).map(|taken| taken + 1) } else { None }
 }
 
 fn line_fits(expected: &str, line: &str) -> bool {

@@ -4,11 +4,11 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{compare, parse, parse::Step, program::Program};
-use crate::servers::free_port;
+use crate::servers::{free_port, poll};
 
 /// How long a step may take. Far more than any should.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -104,13 +104,18 @@ impl Transcript {
         let said: Vec<String> = step.output.iter().map(|line| self.actual(line)).collect();
         let command = self.actual(&step.command);
         let differs = |printed: &[String], why| Difference { command: command.clone(), said: said.clone(), printed: printed.to_vec(), why };
+        let judged = |program: &mut Program, late| {
+            let has_ended = await_that(|| program.has_ended());
+            let printed = program.unseen();
+            match has_ended {
+                false => Err(differs(&printed, late)),
+                true if !compare::is_all(&said, &printed) => Err(differs(&printed, "it differs")),
+                true => Ok(()),
+            }
+        };
         if let Some(program) = killed(&command).and_then(|number| background.get_mut(number)) {
             program.signal("-TERM");
-            if !await_that(|| program.has_ended()) {
-                return Err(differs(&program.unseen(), "it did not end"));
-            }
-            let printed = program.unseen();
-            return if compare::is_all(&said, &printed) { Ok(()) } else { Err(differs(&printed, "it differs")) };
+            return judged(program, "it did not end");
         }
         let mut program = Program::start(self.command(&command, dir)).map_err(|_| differs(&[], "it does not start"))?;
         if step.is_background {
@@ -123,11 +128,7 @@ impl Transcript {
             background.push(program);
             return Ok(());
         }
-        if !await_that(|| program.has_ended()) {
-            return Err(differs(&program.unseen(), "it takes too long"));
-        }
-        let printed = program.unseen();
-        if compare::is_all(&said, &printed) { Ok(()) } else { Err(differs(&printed, "it differs")) }
+        judged(&mut program, "it takes too long")
     }
 
     fn command(&self, line: &str, dir: &Path) -> Command {
@@ -169,14 +170,7 @@ fn killed(command: &str) -> Option<usize> {
 }
 
 fn await_that(mut is_so: impl FnMut() -> bool) -> bool {
-    let begin = Instant::now();
-    while !is_so() {
-        if begin.elapsed() > PATIENCE {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    true
+    poll(PATIENCE, || is_so().then_some(())).is_some()
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+use unstick_testkit::servers::poll;
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,15 +23,8 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Asks again and again until there is an answer.
-pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "still waiting after {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    poll(PATIENCE, ask).unwrap_or_else(|| panic!("still waiting after {PATIENCE:?}: {what}"))
 }
 
 pub(crate) fn program(args: &[&str]) -> Command {

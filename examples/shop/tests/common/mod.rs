@@ -13,21 +13,14 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use unstick_testkit::client::Jar;
+use unstick_testkit::{client::Jar, servers::poll};
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks again and again until there is an answer.
-pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "still waiting after {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    poll(PATIENCE, ask).unwrap_or_else(|| panic!("still waiting after {PATIENCE:?}: {what}"))
 }
 
 /// The program, without variables of the surroundings.
