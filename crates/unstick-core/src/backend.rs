@@ -185,8 +185,10 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
         renew: bool,
     ) -> impl Future<Output = Result<(Loaded, Carrier), Error>> + Send;
 
-    /// What [`load`](Self::load) would answer, and nothing for the client, if that is known without waiting and no renewal is
-    /// due. Default `None`: `load` is asked.
+    /// What [`load`](Self::load) would answer, if that is known without waiting and there is nothing for the client with it: no
+    /// renewal is due, and no new id. Default `None`: `load` is asked.
+    ///
+    /// Called under a lock of the request's handle: must not wait. `clock` is the layer's, read only where it is needed.
     fn load_now(&self, clock: &Runtime, ticket: &Ticket) -> Option<Loaded> {
         let _ = (clock, ticket);
         None

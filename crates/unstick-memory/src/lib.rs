@@ -44,6 +44,12 @@
 //! judged by its stored deadlines and [`OpCtx::now`](unstick_core::OpCtx::now) alone; the map underneath has no expiry and no
 //! capacity of its own, so a wall clock that is set back cannot make it hide a session that is still alive.
 //!
+//! That map is 256 hash maps by a byte of the key, each under a lock that is held for one look-up and never while anything of yours
+//! runs; a record has a lock of its own. A cache's map, such as moka's, keeps an order of use and queues for evictions, which never
+//! happen here, and cost some 700 instructions per request.
+//!
+//! Reads are answered at once ([`Store::at_hand`](unstick_core::Store::at_hand)), unless a write holds the record at that moment.
+//!
 //! [`MemoryLevel`] is a shared cache level for nodes within one process; see [`level`].
 
 pub mod bus;

@@ -5,7 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -51,6 +51,16 @@ impl Slot {
         // A poisoned lock is as good as any: records are replaced whole, never left half changed.
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (!state.gone).then_some(state)
+    }
+
+    /// As [`lock`](Self::lock); outer `None` while somebody else holds the record.
+    pub(crate) fn try_lock(&self) -> Option<Option<MutexGuard<'_, State>>> {
+        let state = match self.0.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some((!state.gone).then_some(state))
     }
 }
 
@@ -206,5 +216,67 @@ impl Slots {
         }
         self.deaths().extend(spared);
         collected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use unstick_core::{Record, RecordKey, Timestamp};
+
+    use super::{Map, SHARDS, SLACK, Slots};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn key(n: usize) -> RecordKey {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        bytes[31] = n.to_le_bytes()[0];
+        RecordKey::from_bytes(bytes)
+    }
+
+    fn places(map: &Map) -> usize {
+        map.0.iter().map(|shard| shard.lock().unwrap().capacity()).sum()
+    }
+
+    #[test]
+    fn a_crowd_is_spread_over_the_shards_and_its_room_given_back() {
+        let slots = Slots::new(usize::MAX);
+        let count = 100 * SHARDS;
+        for n in 0..count {
+            slots.insert(key(n), Record::tombstone(NOW, NOW + Duration::from_millis(1))).unwrap();
+        }
+        assert!(slots.map.0.iter().all(|shard| shard.lock().unwrap().len() == 100));
+        assert!(places(&slots.map) >= count);
+        let mut collected = 0;
+        loop {
+            match slots.collect(NOW + SLACK * 2, SLACK, 64).len() {
+                0 => break,
+                some => {
+                    assert!(some <= 64);
+                    collected += some;
+                }
+            }
+        }
+        assert_eq!(collected, count);
+        assert!((0..count).all(|n| slots.get(&key(n)).is_none()));
+        assert!(places(&slots.map) <= 64 * SHARDS * 2, "{} places are kept for nobody", places(&slots.map));
+    }
+
+    #[test]
+    fn one_key_has_one_record() {
+        let slots = Slots::new(usize::MAX);
+        let there = || Record::tombstone(NOW, NOW);
+        slots.insert(key(1), there()).unwrap();
+        let first = slots.get(&key(1)).unwrap();
+        let again = slots.insert(key(1), there()).unwrap_err();
+        assert!(std::sync::Arc::ptr_eq(&first, &again));
+        // Found before it was collected: whoever holds it learns that it has gone.
+        assert_eq!(slots.collect(NOW + SLACK * 2, SLACK, 64).len(), 1);
+        assert!(first.lock().is_none());
+        assert!(first.try_lock().is_some_and(|gone| gone.is_none()));
+        slots.insert(key(1), there()).unwrap();
+        assert!(first.lock().is_none() && slots.get(&key(1)).unwrap().lock().is_some());
     }
 }

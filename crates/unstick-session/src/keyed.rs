@@ -187,7 +187,7 @@ impl<S: Store> SessionBackend for Keyed<S> {
             return None;
         }
         let credential = &ticket.credential;
-        let loaded = store.read(now, &credential.lineage().record_key(), &Presented::from(credential));
+        let loaded = store.read(now, &credential.lineage().record_key(), &Presented::from(credential))?;
         match &loaded {
             Loaded::Live(live) if live.proof == Proof::Reordered => None, // is given a fresh id, which is a trip of its own
             _ => Some(loaded),

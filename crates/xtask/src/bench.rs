@@ -24,15 +24,13 @@ struct Part {
     package: &'static str,
     /// What it compares.
     what: &'static str,
-    /// Features that it is built with.
-    features: Option<&'static str>,
     is_among_peers: bool,
     need: Option<Need>,
 }
 
 impl Part {
     const fn peers(name: &'static str, what: &'static str, need: Need) -> Self {
-        Self { name, package: name, what, features: None, is_among_peers: true, need: Some(need) }
+        Self { name, package: name, what, is_among_peers: true, need: Some(need) }
     }
 }
 
@@ -45,18 +43,11 @@ const PARTS: &[Part] = &[
         name: "session",
         package: "unstick-benches",
         what: "sessions in this process over a bare router, in time; a quick look without peers",
-        features: None,
         is_among_peers: false,
         need: None,
     },
     Part::peers("affinity", "un-pinning over a layer that does nothing", VALGRIND),
-    Part::peers("instructions", "sessions in this process beside tower-sessions, over a bare router", VALGRIND),
-    Part {
-        name: "axum_session",
-        package: "instructions",
-        features: Some("axum-session"),
-        ..Part::peers("", "the same with axum_session, which makes every router dearer; no goals", VALGRIND)
-    },
+    Part::peers("instructions", "sessions in this process beside tower-sessions and axum_session, over a bare router", VALGRIND),
     Part::peers("redis", "sessions in Redis beside tower-sessions, over a bare GET", REDIS),
     Part::peers("cache", "the cache beside moka, foyer, quick_cache and hitbox", VALGRIND),
     Part::peers("token", "sessions in a token beside jsonwebtoken", VALGRIND),
@@ -140,7 +131,6 @@ fn command_line<'a>(part: &Part, args: &'a [String]) -> Vec<&'a str> {
         all.extend(["--manifest-path", PEERS]);
     }
     all.extend(["-p", part.package]);
-    all.extend(part.features.iter().flat_map(|features| ["--features", features]));
     if !args.is_empty() {
         all.push("--");
         all.extend(args.iter().map(String::as_str));
@@ -213,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_be_another_one_with_features() {
-        let part = PARTS.iter().find(|part| part.name == "axum_session").unwrap();
+    fn peers_are_in_a_workspace_of_their_own_and_get_the_arguments() {
+        let part = PARTS.iter().find(|part| part.name == "instructions").unwrap();
         let args = words("report 300");
         let line = command_line(part, &args).join(" ");
-        assert_eq!(line, "bench --manifest-path benches/peers/Cargo.toml -p instructions --features axum-session -- report 300");
+        assert_eq!(line, "bench --manifest-path benches/peers/Cargo.toml -p instructions -- report 300");
         assert_eq!(command_line(&PARTS[0], &[]), ["bench", "-p", "unstick-benches"]);
     }
 

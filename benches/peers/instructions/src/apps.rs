@@ -1,6 +1,5 @@
 //! The same small application on each subject.
 
-#[cfg(feature = "axum-session")]
 mod axum_session;
 mod peer;
 mod unstick;
@@ -31,21 +30,12 @@ pub(crate) enum Subject {
     /// The same with signed cookies.
     TowerSessionsSigned,
     /// axum_session, in its memory. Not signed, which is its default: its signatures are made on other threads, where they are not counted.
-    #[cfg(feature = "axum-session")]
     AxumSession,
 }
 
 impl Subject {
-    pub(crate) const ALL: &[Self] = &[
-        Self::Bare,
-        Self::Identity,
-        Self::Extension,
-        Self::Unstick,
-        Self::TowerSessions,
-        Self::TowerSessionsSigned,
-        #[cfg(feature = "axum-session")]
-        Self::AxumSession,
-    ];
+    pub(crate) const ALL: &[Self] =
+        &[Self::Bare, Self::Identity, Self::Extension, Self::Unstick, Self::TowerSessions, Self::TowerSessionsSigned, Self::AxumSession];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -55,7 +45,6 @@ impl Subject {
             Self::Unstick => "unstick",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
-            #[cfg(feature = "axum-session")]
             Self::AxumSession => "axum_session",
         }
     }
@@ -78,21 +67,22 @@ impl Subject {
 
     /// Every answer sets the cookies again.
     pub(crate) fn sets_cookie_always(self) -> bool {
-        !matches!(self, Self::Bare | Self::Identity | Self::Extension | Self::Unstick | Self::TowerSessions | Self::TowerSessionsSigned)
+        self == Self::AxumSession
     }
 
-    /// The application; with `meetings`, also the routes on which requests meet, which would make the router dearer.
+    /// The application, as axum serves it; with `meetings`, also the routes on which requests meet, which would make the router dearer.
     pub(crate) async fn app(self, meetings: bool) -> Result<Router, String> {
-        Ok(match self {
+        let router = match self {
             Self::Bare => sessionless(),
             Self::Identity => sessionless().layer(Pass { extension: false, inner: () }),
             Self::Extension => sessionless().layer(Pass { extension: true, inner: () }),
             Self::Unstick => unstick::app(meetings),
             Self::TowerSessions => peer::app(meetings).layer(peer::layer()),
             Self::TowerSessionsSigned => peer::app(meetings).layer(peer::layer().with_signed(Key::from(&[7; 64]))),
-            #[cfg(feature = "axum-session")]
             Self::AxumSession => axum_session::app(meetings).await?,
-        })
+        };
+        // What `axum::serve` and `into_make_service` do: otherwise every request would put its layers together anew, which no server does.
+        Ok(router.with_state(()))
     }
 }
 

@@ -14,13 +14,9 @@ use crate::{
 /// N of the N and 2N requests that are differenced.
 pub(crate) const REQUESTS: u64 = 2000;
 
-/// Whether axum_session is among the peers.
-const WITH_AXUM_SESSION: bool = cfg!(feature = "axum-session");
-
 /// Most instructions over the bare router that our layer may cost.
 pub(crate) fn bar(case: Case) -> Option<i64> {
     match case {
-        _ if WITH_AXUM_SESSION => None,
         Case::Anonymous => Some(2_600),
         Case::Read => Some(8_000),
         Case::Write => Some(14_000),
@@ -43,13 +39,8 @@ pub(crate) fn report(requests: u64) -> Result<Vec<String>, String> {
     let rows = count(requests)?;
     let times = time::all()?;
     let seen = seen()?;
-    let (name, title, command) = if WITH_AXUM_SESSION {
-        ("axum_session", "Sessions in this process, axum_session among them", "cargo xtask bench axum_session")
-    } else {
-        ("instructions", "Sessions in this process", "cargo xtask bench instructions")
-    };
-    let peers = ["axum", "tower-sessions", "axum_session"];
-    let mut report = Report::new(name, title, command, if WITH_AXUM_SESSION { &peers } else { &peers[..2] });
+    let crates = ["axum", "tower-sessions", "axum_session"];
+    let mut report = Report::new("instructions", "Sessions in this process", "cargo xtask bench instructions", &crates);
     let survivors: Vec<_> = seen.iter().map(|(subject, seen)| (subject.name(), *seen)).collect();
     report.section("At a glance", &tables::glance(&rows, &times, &seen), [("survivors", sessions::survivors(&survivors))]);
     let charts = [("cost", tables::costs(&rows)), ("allocations", tables::allocations(&rows))];
