@@ -54,7 +54,7 @@ pub(crate) fn correctness_alone() -> Result<Vec<String>, String> {
     for (subject, seen) in &seen {
         println!("| {subject} | {} | {} |", seen.cells(), seen.cookies_of_a_read);
     }
-    Ok(correctness::wrong(&seen))
+    Ok(correctness::wrong(&seen).into_iter().collect())
 }
 
 /// One subject, for a profiler.
