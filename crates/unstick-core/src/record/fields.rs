@@ -61,6 +61,7 @@ impl Fields {
 
     /// The field called `name`.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Field> {
         if self.0.len() > FEW {
             return self.find(name).ok().map(|at| &self.0[at].1);
