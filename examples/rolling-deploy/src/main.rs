@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for (index, (address, old)) in nodes.into_iter().enumerate() {
         let name = format!("node-{}", index + 1);
         let drained = old.stop().await?;
-        let new = Node::start(&format!("{name}/v2"), listen(address).await?, &sessions, keys.clone()).await?;
+        Node::start(&format!("{name}/v2"), listen(address).await?, &sessions, keys.clone()).await?;
         if !reaches_newcomers(balancer.address, &format!("{name}/v2")).await {
             return Err(format!("the balancer does not find {name} again").into());
         }
