@@ -4,7 +4,7 @@ use std::{process::Command, time::Instant};
 
 use crate::{
     cargo::{self, Package},
-    files,
+    deny, files,
 };
 
 /// Why a step failed, and how to repeat it.
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("readme", |_| rule("readme", files::readme())),
     ("paths", |_| rule("paths", files::machine_paths())),
     ("licences", |packages| rule("licences", files::licences(packages))),
+    ("dependencies", dependencies),
     ("clippy", clippy),
     ("features", features),
     ("docs", docs),
@@ -59,6 +60,24 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
 
 fn fmt(_: &[Package]) -> Result<(), Failure> {
     run_cargo(&[], &["fmt", "--all", "--", "--check"])
+}
+
+/// By `deny.toml`: ours always, since it needs no network; cargo-deny's as well, where it is.
+fn dependencies(_: &[Package]) -> Result<(), Failure> {
+    rule("dependencies", deny::check())?;
+    let checks: &[&str] = match (deny::is_installed(), deny::has_advisories()) {
+        (true, true) => &["advisories", "bans", "licenses", "sources"],
+        (true, false) => &["bans", "licenses", "sources"],
+        (false, _) => &[],
+    };
+    if !checks.is_empty() {
+        run_cargo(&[], &[&["deny", "--offline", "check"], checks].concat())?;
+    }
+    if !checks.contains(&"advisories") {
+        println!("  ADVISORIES NOT CHECKED: cargo-deny or its database is not here; with a network, once:");
+        println!("    cargo install cargo-deny --locked && cargo deny check advisories");
+    }
+    Ok(())
 }
 
 fn clippy(_: &[Package]) -> Result<(), Failure> {

@@ -3,8 +3,10 @@
 mod bench;
 mod cargo;
 mod check;
+mod deny;
 mod files;
 mod packages;
+mod spdx;
 mod summary;
 mod test;
 
