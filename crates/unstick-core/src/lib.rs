@@ -21,6 +21,8 @@
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod backend;
 pub mod budget;
 pub mod bus;

@@ -4,7 +4,7 @@ use std::{process::Command, time::Instant};
 
 use crate::{
     cargo::{self, Package},
-    deny, files,
+    deny, external, files,
 };
 
 /// Why a step failed, and how to repeat it.
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     ("dependencies", dependencies),
     ("clippy", clippy),
     ("features", features),
+    ("external", external_types),
     ("docs", docs),
     ("package", package),
 ];
@@ -86,6 +87,18 @@ fn clippy(_: &[Package]) -> Result<(), Failure> {
 
 fn docs(_: &[Package]) -> Result<(), Failure> {
     run_cargo(&[("RUSTDOCFLAGS", "-D warnings")], &["doc", "--workspace", "--no-deps", "--all-features"])
+}
+
+/// With the same features as `clippy` and `docs`, so that no dependency is compiled for it.
+fn external_types(packages: &[Package]) -> Result<(), Failure> {
+    let args = ["doc", "--workspace", "--no-deps", "--all-features"];
+    let output = quiet(&args).envs(external::environment()).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
+    }
+    let docs = cargo::target_directory().map_err(|error| failed(&[], &args, &error))?.join("doc");
+    let published = packages.iter().filter(|package| package.published && package.has_lib);
+    rule("external", published.flat_map(|package| external::check(package, &docs)).collect())
 }
 
 /// Features whose code meets in one crate: what one of them brings is compiled only with another.

@@ -153,6 +153,7 @@ mod tests {
             features: vec![],
             has_lib: true,
             published: true,
+            external: vec![],
         };
         let count = |package| licences(&[package]).iter().filter(|wrong| wrong.starts_with("p ")).count();
         assert_eq!(count(package("MIT OR Apache-2.0", "does something")), 0);
