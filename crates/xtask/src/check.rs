@@ -132,7 +132,10 @@ fn features(packages: &[Package]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lists what each package would hold, then makes them all. They are not compiled: `features` does that, and every file that is compiled
+/// in is among those listed.
 fn package(packages: &[Package]) -> Result<(), Failure> {
+    let mut all = vec!["package", "--no-verify", "--offline", "--allow-dirty"];
     for Package { name, .. } in packages.iter().filter(|package| package.published && package.has_lib) {
         let args = ["package", "--list", "--allow-dirty", "-p", name];
         let output = quiet(&args).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
@@ -140,8 +143,10 @@ fn package(packages: &[Package]) -> Result<(), Failure> {
             return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
         }
         rule("package", files::packaged(name, &String::from_utf8_lossy(&output.stdout)))?;
+        all.extend(["-p", name]);
     }
-    Ok(())
+    let output = quiet(&all).output().map_err(|error| failed(&[], &all, &error.to_string()))?;
+    if output.status.success() { Ok(()) } else { Err(failed(&[], &all, &String::from_utf8_lossy(&output.stderr))) }
 }
 
 fn rule(step: &str, what: Vec<String>) -> Result<(), Failure> {
