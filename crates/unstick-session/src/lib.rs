@@ -69,6 +69,7 @@ mod layer;
 mod service;
 mod source;
 mod status;
+mod trace;
 
 #[cfg(feature = "axum-08")]
 mod axum;
