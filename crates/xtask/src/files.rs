@@ -77,13 +77,17 @@ fn machine_path_lines(text: &str) -> Vec<usize> {
     text.lines().enumerate().filter(|(_, line)| has_path(line)).map(|(index, _)| index + 1).collect()
 }
 
-/// Licence texts are there, and every member says what it is and under which licence.
+/// Licence texts and the changes of this version are there, and every member says what it is and under which licence.
 pub(crate) fn licences(packages: &[Package]) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"] {
         if text(file).is_empty() {
             wrong.push(format!("{file} is missing"));
         }
+    }
+    let heading = concat!("\n## [", env!("CARGO_PKG_VERSION"), "] - ");
+    if !text("CHANGELOG.md").contains(heading) {
+        wrong.push(format!("CHANGELOG.md has no heading `{}…`", heading.trim_start()));
     }
     for Package { name, description, license, .. } in packages {
         if license != "MIT OR Apache-2.0" {
