@@ -45,8 +45,8 @@ pub(crate) fn packages() -> Result<Vec<Package>, String> {
     parse_metadata(&metadata()?)
 }
 
-/// Where cargo builds.
-pub(crate) fn target_directory() -> Result<PathBuf, String> {
+/// Where cargo puts what it makes.
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let metadata: Value = serde_json::from_slice(&metadata()?).map_err(|error| format!("cargo metadata is not readable: {error}"))?;
     metadata["target_directory"].as_str().map(PathBuf::from).ok_or_else(|| "cargo metadata names no target directory".to_owned())
 }
@@ -57,10 +57,7 @@ fn metadata() -> Result<Vec<u8>, String> {
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo metadata did not start: {error}"))?;
-    if !output.status.success() {
-        return Err("cargo metadata failed".to_owned());
-    }
-    Ok(output.stdout)
+    if output.status.success() { Ok(output.stdout) } else { Err("cargo metadata failed".to_owned()) }
 }
 
 fn parse_metadata(json: &[u8]) -> Result<Vec<Package>, String> {

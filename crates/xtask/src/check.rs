@@ -102,7 +102,7 @@ fn external_types(packages: &[Package]) -> Result<(), Failure> {
     if !output.status.success() {
         return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
     }
-    let docs = cargo::target_directory().map_err(|error| failed(&[], &args, &error))?.join("doc");
+    let docs = cargo::target_folder().map_err(|error| failed(&[], &args, &error))?.join("doc");
     let published = packages.iter().filter(|package| package.published && package.has_lib);
     rule("external", published.flat_map(|package| external::check(package, &docs)).collect())
 }
