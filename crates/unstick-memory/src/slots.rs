@@ -54,7 +54,7 @@ impl Slot {
     }
 
     /// As [`lock`](Self::lock); outer `None` while somebody else holds the record.
-    pub(crate) fn try_lock(&self) -> Option<Option<MutexGuard<'_, State>>> {
+    fn try_lock(&self) -> Option<Option<MutexGuard<'_, State>>> {
         let state = match self.0.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -144,6 +144,17 @@ impl Slots {
 
     pub(crate) fn get(&self, key: &RecordKey) -> Option<Arc<Slot>> {
         self.map.get(key)
+    }
+
+    /// What `look` makes of the record under `key`, or of its absence. `None`, and at once, while somebody else holds the record.
+    ///
+    /// Against the lock order, under the shard's lock: it does not wait for the slot's. `look` must be short, and nobody else's code.
+    #[inline]
+    pub(crate) fn glance<T>(&self, key: &RecordKey, look: impl FnOnce(Option<&Record>) -> T) -> Option<T> {
+        let shard = self.map.shard(key);
+        let Some(slot) = shard.get(key) else { return Some(look(None)) };
+        let state = slot.try_lock()?;
+        Some(look(state.as_deref().map(|state| &state.record)))
     }
 
     /// Puts a record where there is none; the slot that is there otherwise.

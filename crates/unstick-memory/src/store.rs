@@ -245,8 +245,6 @@ impl Store for MemoryStore {
 
 impl AtHand for MemoryStore {
     fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Option<Loaded> {
-        let Some(slot) = self.inner.slots.get(key) else { return Some(Loaded::Missing) };
-        let state = slot.try_lock()?;
-        Some(state.map_or(Loaded::Missing, |state| Loaded::judge(&state.record, presented, now)))
+        self.inner.slots.glance(key, |record| record.map_or(Loaded::Missing, |record| Loaded::judge(record, presented, now)))
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     pub(crate) has_lib: bool,
     pub(crate) published: bool,
+    /// Types of other crates that its API may show.
+    pub(crate) external: Vec<String>,
 }
 
 /// The members of the workspace.
@@ -69,6 +71,12 @@ fn parse_metadata(json: &[u8]) -> Result<Vec<Package>, String> {
         features: package["features"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default(),
         has_lib: package["targets"].as_array().is_some_and(|targets| targets.iter().any(is_lib)),
         published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+        external: package["metadata"]["cargo_check_external_types"]["allowed_external_types"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect(),
     };
     let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
     Ok(packages.iter().map(package).collect())
@@ -89,12 +97,14 @@ mod tests {
     #[test]
     fn metadata_tells_libraries_features_and_publication() {
         let json = br#"{"packages":[
-            {"name":"a","description":"d","license":"MIT","features":{"x":[],"y":["x"]},"publish":null,"targets":[{"kind":["lib"]}]},
+            {"name":"a","description":"d","license":"MIT","features":{"x":[],"y":["x"]},"publish":null,"targets":[{"kind":["lib"]}],
+             "metadata":{"cargo_check_external_types":{"allowed_external_types":["http::*"]}}},
             {"name":"b","description":null,"license":null,"features":{},"publish":[],"targets":[{"kind":["bin"]},{"kind":["test"]}]}
         ]}"#;
         let packages = parse_metadata(json).unwrap();
         assert_eq!(packages[0].features, ["x", "y"]);
         assert!(packages[0].has_lib && packages[0].published);
+        assert_eq!(packages[0].external, ["http::*"]);
         assert!(!packages[1].has_lib && !packages[1].published);
         assert!(parse_metadata(b"{}").is_err());
     }

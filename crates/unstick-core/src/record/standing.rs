@@ -15,6 +15,7 @@ pub struct Presented {
 }
 
 impl From<&Credential> for Presented {
+    #[inline]
     fn from(credential: &Credential) -> Self {
         Self { secret: credential.secret().hash(), issued: credential.issued(), idle_deadline: credential.idle_deadline() }
     }

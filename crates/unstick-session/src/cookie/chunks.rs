@@ -37,6 +37,7 @@ impl CookieConfig {
     }
 
     /// The whole text of which `first` is the cookie's own value; `first` itself when it is whole, or pieces are missing.
+    #[inline]
     pub(crate) fn join<'a>(&self, headers: &HeaderMap, first: &'a [u8]) -> Cow<'a, [u8]> {
         if !self.is_chunked() {
             return Cow::Borrowed(first);

@@ -62,8 +62,9 @@ impl Session {
     fn known(&self, key: &str) -> Option<Option<Bytes>> {
         let mut state = self.state();
         state.touched = true;
-        if state.change.is_empty() {
-            self.load_now(&mut state);
+        if state.change.is_empty() && self.load_now(&mut state) {
+            // Nothing is buffered and nothing aboard: what was loaded is what there is.
+            return Some(state.live.as_ref().and_then(|live| live.fields.get(key)).map(|field| field.value.clone()));
         }
         state.peek(key)
     }
