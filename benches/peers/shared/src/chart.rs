@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 760.0;
 const EDGE: f64 = 16.0;
 /// Where bars begin.
-const LEFT: f64 = 236.0;
+const LEFT: f64 = 284.0;
 const ROW: f64 = 22.0;
 const BAR: f64 = 14.0;
 /// Width of a character, on the safe side: nothing may overlap, whatever the font.
@@ -112,6 +112,7 @@ pub fn svg(chart: &Chart, foot: &str) -> String {
 /// Where the next group begins.
 fn draw(svg: &mut String, group: &Group, top: f64, scale: f64) -> f64 {
     let Group { name, goal, bars } = group;
+    let top = if name.is_empty() && goal.is_none() { top - 14.0 } else { top };
     let _ = write!(svg, "<text class=\"group\" x=\"{EDGE}\" y=\"{top:.1}\">{}</text>", escaped(name));
     let first = top + 8.0;
     let end = first + ROW * rows(bars.len());
@@ -177,7 +178,7 @@ fn width(text: &str) -> f64 {
 
 /// A label that does not reach into the edge.
 fn fitted(label: &str) -> String {
-    const MOST: usize = 34;
+    const MOST: usize = 38;
     if label.chars().count() <= MOST {
         return label.to_owned();
     }

@@ -9,7 +9,7 @@ use std::{
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,'Segoe UI','Liberation Sans',Arial,sans-serif;max-width:1100px;margin:0 auto;padding:24px;color:#24292f;background:#fff}\
-h1{border-top:1px solid #d0d7de;padding-top:24px;margin-top:40px}.wide{overflow-x:auto;margin:12px 0}\
+h1{border-top:1px solid #d0d7de;padding-top:24px;margin-top:40px}h1:first-child{border:0;margin-top:0;padding-top:0}.wide{overflow-x:auto;margin:12px 0}\
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}th,td{border:1px solid #d0d7de;padding:4px 10px;text-align:left}\
 th{background:#f6f8fa;vertical-align:bottom}.right{text-align:right}svg{max-width:100%;height:auto;margin:12px 0;border:1px solid #d0d7de;border-radius:6px}\
 code{background:#f6f8fa;padding:1px 4px;border-radius:4px}\
