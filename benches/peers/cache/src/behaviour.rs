@@ -35,8 +35,10 @@ struct Outcome {
 
 type Trial = fn() -> Pin<Box<dyn Future<Output = Result<Outcome, String>>>>;
 
+type Telling = fn() -> Result<Told, String>;
+
 /// Who is tried: its name, how, and in a [history].
-const SUBJECTS: [(&str, Trial, fn() -> Result<Told, String>); 7] = [
+const SUBJECTS: [(&str, Trial, Telling); 7] = [
     ("unstick", || Box::pin(outcome::<Unstick<u64>>()), history::tell::<Unstick<u64>>),
     ("unstick on quick_cache", || Box::pin(outcome::<OnQuick<u64>>()), history::tell::<OnQuick<u64>>),
     ("moka::sync, get and insert", || Box::pin(outcome::<Bare<u64>>()), history::tell::<Bare<u64>>),
@@ -86,7 +88,7 @@ pub(crate) fn all(rounds: usize) -> Result<Vec<Behaviour>, String> {
             all[at].push(runtime.block_on(SUBJECTS[at].1())?);
         }
     }
-    let behaviour = |(name, _, tell): (&'static str, _, fn() -> Result<Told, String>), outcomes: Vec<Outcome>| {
+    let behaviour = |(name, _, tell): (&'static str, _, Telling), outcomes: Vec<Outcome>| {
         Ok(Behaviour {
             name,
             loads: outcomes.iter().map(|one| one.loads).max().unwrap_or_default(),
