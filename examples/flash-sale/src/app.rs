@@ -46,6 +46,10 @@ const MISS: &str = "miss";
 /// How long a note may stay in a node's memory: as long as in the incident.
 const TTL: Duration = Duration::from_secs(600);
 
+/// How long a node waits for its store. Fifty nodes on one small machine share a disk, and may have to: that shows in how long clicks take. Redis waits for
+/// two seconds at most.
+const DEADLINE: Duration = Duration::from_secs(20);
+
 /// What all nodes of a fleet are told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Setup {
@@ -106,7 +110,7 @@ pub(crate) async fn open(name: &str, setup: &Setup, shared: &Shared, drain: &Dra
     let events = Events::new(name);
     let keys = || Key::from_hex(&setup.key.0).map(KeyRing::new);
     let store = store::options(&setup.sessions.0).events(events.clone()).open().await?;
-    let sessions = SessionLayer::new(store, keys()?).events(events.clone()).build()?;
+    let sessions = SessionLayer::new(store, keys()?).events(events.clone()).deadline(DEADLINE).build()?;
     drain.wait_for(sessions.pending());
 
     let operations = Router::new().route_service("/ready", drain.readiness());

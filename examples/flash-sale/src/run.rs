@@ -68,7 +68,8 @@ impl Run {
         let sessions = match &options.sessions {
             _ if !is_unstick => Secret("memory:".to_owned()),
             Some(url) => url.clone(),
-            None => Secret(format!("sqlite:{}", scratch.path().join("sessions.sqlite").display())),
+            // Twice that, to wait for a connection and for the others' writes, is below the nodes' deadline.
+            None => Secret(format!("sqlite:{}?busy_timeout_ms=8000", scratch.path().join("sessions.sqlite").display())),
         };
         let bus = options.bus.clone().filter(|_| is_unstick);
         let key = fresh_key()?;
