@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
+use tokio::task::JoinSet;
+
 use crate::{
     Failure,
     app::{Setup, Shared},
@@ -167,22 +169,30 @@ impl Fleet {
         self.members.remove(&number).map(|member| Retired { number, member })
     }
 
-    /// Drains a node. Returns how that ended.
-    pub(crate) async fn drain(&mut self, retired: Retired) -> Result<String, Failure> {
-        match retired.member {
-            Member::Here(node) => Ok(node.drain().await),
-            Member::There { process, .. } => match &mut self.processes[process] {
-                Some(process) => process.drain(retired.number).await,
-                None => Ok(String::new()),
-            },
+    /// Drains nodes, those of this process all at once.
+    pub(crate) async fn drain(&mut self, retired: Vec<Retired>) -> Result<(), Failure> {
+        let mut draining = JoinSet::new();
+        for Retired { number, member } in retired {
+            match member {
+                Member::Here(node) => drop(draining.spawn(node.drain())),
+                Member::There { process, .. } => {
+                    if let Some(process) = &mut self.processes[process] {
+                        process.drain(number).await?;
+                    }
+                }
+            }
         }
+        while let Some(drained) = draining.join_next().await {
+            drained?;
+        }
+        Ok(())
     }
 }
 
 /// A node that gets no new requests.
 #[derive(Debug)]
 pub(crate) struct Retired {
-    pub(crate) number: usize,
+    number: usize,
     member: Member,
 }
 

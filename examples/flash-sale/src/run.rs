@@ -79,7 +79,7 @@ impl Run {
         let window = Front::window(options.balancer);
         let mut fleet = Fleet::open(setup, shared, window, options.processes.unwrap_or(0), options.seed).await?;
         // Every instance is there before the rush, so that no clicks pass while nodes start on a slow machine.
-        fleet.boot(fleet::needed(options.nodes, scenario::ROLLED, options.processes.unwrap_or(0))).await?;
+        fleet.boot(fleet::needed(options.nodes, scenario::rolled(options.nodes), options.processes.unwrap_or(0))).await?;
         let first = fleet.add(options.nodes[0])?;
         let front = Front::start(options.balancer, self.mode, fleet.routes()).await?;
 
@@ -127,13 +127,11 @@ impl Run {
             }
             Change::Roll(nodes) => {
                 let mut mark = mark(What::Deployed);
-                for victim in fleet.choose(nodes) {
-                    fleet.add(1)?;
-                    let Some(old) = fleet.retire(victim) else { continue };
-                    mark.about.push(old.number);
-                    front.set(fleet.routes()).await?;
-                    fleet.drain(old).await?;
-                }
+                mark.about = fleet.choose(nodes);
+                fleet.add(mark.about.len())?;
+                let old = mark.about.iter().filter_map(|victim| fleet.retire(*victim)).collect();
+                front.set(fleet.routes()).await?;
+                fleet.drain(old).await?;
                 self.mark(mark, fleet, None, say);
             }
         }

@@ -13,8 +13,10 @@ pub(crate) const CLICKS: usize = 16;
 /// How often a note is read after it was written: often enough to meet a node that remembers it.
 const READS: usize = 3;
 
-/// How many nodes a deploy replaces.
-pub(crate) const ROLLED: usize = 2;
+/// How many nodes a deploy replaces while people shop: a fifth of all.
+pub(crate) fn rolled([_, _, most]: [usize; 3]) -> usize {
+    (most / 5).max(2)
+}
 
 /// One click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub(crate) enum Change {
     ScaleTo(usize),
     /// A node, by the seed, or the process that it lives in, goes without a word.
     Kill,
-    /// A deploy: so many nodes, by the seed, are replaced, one after the other, and drained.
+    /// A deploy: so many nodes, by the seed, are replaced, in one batch, and drained.
     Roll(usize),
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn changes(options: &Options, mode: Mode) -> Vec<(usize, Change)> {
         (380, Change::Kill),
         (420, Change::ScaleTo(most)),
         (780, Change::Kill),
-        (840, Change::Roll(ROLLED)),
+        (840, Change::Roll(rolled(options.nodes))),
     ];
     all.retain(|(_, change)| !matches!(change, Change::Unpin | Change::Ask) || mode == Mode::Unstick);
     all
