@@ -73,7 +73,7 @@ pub(crate) struct Bar {
 
 /// Bars, one below the other, all from the same zero.
 pub(crate) fn bars(title: &str, unit: &str, all: &[Bar]) -> String {
-    const ROW: f64 = 26.0;
+    const ROW: f64 = 40.0;
     let top = nice(all.iter().filter_map(|bar| bar.value).fold(1.0, f64::max));
     let height = ROW.mul_add(all.len() as f64, TOP);
     let mut svg = open(&format!("{title}, {unit}. The figures are in the table."), height);
@@ -84,13 +84,13 @@ pub(crate) fn bars(title: &str, unit: &str, all: &[Bar]) -> String {
         let width = bar.value.unwrap_or(0.0) / top * WIDTH / 2.0;
         let _ = write!(
             svg,
-            "<text class=\"axis\" x=\"0\" y=\"{y:.1}\">{}</text><rect class=\"bar {}\" x=\"0\" y=\"{:.1}\" width=\"{width:.1}\" height=\"8\"/>\
+            "<text class=\"axis\" x=\"0\" y=\"{y:.1}\">{}</text><rect class=\"bar {}\" x=\"0\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\"/>\
              <text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             escape(&name),
             bar.mode.name(),
             y + 4.0,
             width + 6.0,
-            y + 12.0,
+            y + 15.0,
             escape(&bar.text),
         );
     }

@@ -293,7 +293,7 @@ fn events(chapter: &Chapter) -> String {
         let within = one.longest_ms.map(|longest| format!(", within {longest:.0} ms")).unwrap_or_default();
         let _ = write!(
             html,
-            "<p>After “{}”: {} people had been served there; {} were known again{within}; {} had to log in anew.</p>",
+            "<p>After “{}”: of {} who had been served there, {} known again{within}, {} logged out.</p>",
             escape(&one.what),
             one.people,
             one.recovered,

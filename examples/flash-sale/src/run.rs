@@ -93,7 +93,9 @@ impl Run {
             people.shop_until(script * thousandth / 1000).await?;
             // A full window after a scale-out, before anything else happens, however slow this machine is.
             while Summary::of(&self.journal.copy()).is_load_unknown() {
-                people.shop_until(self.journal.clicks() + fleet.serving().len()).await?;
+                if !people.shop_until(self.journal.clicks() + fleet.serving().len()).await? {
+                    break;
+                }
             }
             self.change(change, &mut fleet, &front, say).await?;
         }
@@ -163,13 +165,14 @@ impl People<'_> {
         }
     }
 
-    /// Until so many clicks are over. If all have left before, more people come.
-    async fn shop_until(&mut self, clicks: usize) -> Result<(), Failure> {
+    /// Until so many clicks are over. If all have left before, more people come, up to twice as many as were there. `false`: even they were too few.
+    async fn shop_until(&mut self, clicks: usize) -> Result<bool, Failure> {
         loop {
             tokio::select! {
-                () = self.run.journal.reached(clicks) => return Ok(()),
+                () = self.run.journal.reached(clicks) => return Ok(true),
                 left = self.shopping.join_next() => match left {
                     Some(left) => left?,
+                    None if self.let_in > 3 * self.options.shoppers => return Ok(false),
                     None => {
                         let late = scenario::latecomers(self.options, self.let_in, self.run.journal.now());
                         self.run.clicks.fetch_add(late.len() * CLICKS, Ordering::Relaxed);

@@ -59,7 +59,7 @@ fn six_processes() {
 fn haproxy() {
     if is_long("haproxy") {
         require_server!(servers::missing("haproxy").map_or(Ok(()), Err));
-        is_as_promised(&Sale::hold(&["--balancer", "haproxy", "--shoppers", "900", "--modes", "unstick"]), 900);
+        is_as_promised(&Sale::hold(&["--balancer", "haproxy", "--shoppers", "900", "--seconds", "66", "--modes", "unstick"]), 900);
     }
 }
 
@@ -69,6 +69,6 @@ fn nginx() {
         // Only to know that the program and its Lua module are there.
         let nobody = [std::net::SocketAddr::from(([127, 0, 0, 1], 1))];
         drop(require_server!(BalancerSpec::new(nobody, Nginx::LuaCookie { path: "/".to_owned() }).start()));
-        is_as_promised(&Sale::hold(&["--balancer", "nginx", "--shoppers", "900", "--modes", "unstick"]), 900);
+        is_as_promised(&Sale::hold(&["--balancer", "nginx", "--shoppers", "900", "--seconds", "66", "--modes", "unstick"]), 900);
     }
 }
