@@ -157,13 +157,14 @@ fn cards(chapters: &[Chapter]) -> String {
         let _ = write!(
             html,
             "<article class=\"card {name}\"><h2>{name}</h2><p class=\"quiet\">{}</p><p class=\"rate\" data-testid=\"continuity-{name}\">{} %</p>\
-             <p class=\"quiet\">continuity</p><p><b data-testid=\"lost-{name}\">{}</b> of {} carts lost, <b data-testid=\"logouts-{name}\">{}</b> logouts</p>\
+             <p class=\"quiet\">continuity</p><p><b data-testid=\"lost-{name}\">{}</b> of {} carts lost, <b data-testid=\"logouts-{name}\">{}</b> logouts, <b data-testid=\"failed-{name}\">{}</b> requests failed</p>\
              <progress max=\"{all}\" value=\"{done}\" aria-label=\"clicks of {name}\"></progress><p class=\"quiet\" data-testid=\"state-{name}\">{state}</p></article>",
             chapter.mode.title(),
             terminal::share(summary.continuity),
             summary.carts_lost,
             summary.carts,
             summary.logouts,
+            summary.failed_otherwise,
         );
     }
     html.push_str("</section>");

@@ -69,12 +69,13 @@ fn line(run: &Run) -> String {
     let summary = Summary::of(&written);
     let nodes = written.marks.last().map_or(0, |mark| mark.serving.len());
     format!(
-        "  {} {nodes} nodes, {} requests, continuity {} %, {} carts lost, {} logouts",
+        "  {} {nodes} nodes, {} requests, continuity {} %, {} carts lost, {} logouts, {} requests failed",
         bar(run.journal.clicks(), run.clicks()),
         summary.requests,
         share(summary.continuity),
         summary.carts_lost,
         summary.logouts,
+        summary.failed_otherwise,
     )
 }
 

@@ -46,6 +46,8 @@ fn a_store_that_hangs_is_a_failure() {
     assert!(number("orders_whole") < number("orders") && number("carts") <= number("orders"), "{printed}");
     assert_eq!(number("logouts"), 0, "a store that does not answer logs nobody out: {printed}");
     assert_eq!(run["has_lost"], Value::Bool(true));
+    let page = send(address, "GET", "/body", &[], None).unwrap().body;
+    assert!(!page.contains("<b data-testid=\"failed-unstick\">0</b>") && page.contains("data-testid=\"failed-unstick\""), "{printed}");
     assert!(printed.contains("unstick: something was lost"), "{printed}");
     assert!(Command::new("kill").args(["-INT", &sale.0.id().to_string()]).status().unwrap().success());
     assert_eq!(sale.0.wait().unwrap().code(), Some(1));
