@@ -131,6 +131,8 @@
 //! # Ok::<(), unstick_core::Error>(()) }).unwrap();
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agree;
 mod builder;
 mod entry;

@@ -18,6 +18,8 @@
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers and load balancers for tests, and a proxy that breaks connections |
 //! | `transcript` (feature `servers`) | runs the commands of a README and compares what they print |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod bus;
 pub mod client;
 pub mod clock;
