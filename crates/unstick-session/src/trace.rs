@@ -27,6 +27,12 @@ macro_rules! trip {
     };
 }
 
+/// Whether anybody wants the spans of trips.
+#[inline]
+pub(crate) fn is_wanted() -> bool {
+    tracing::span_enabled!(target: "unstick::trip", Level::DEBUG)
+}
+
 /// For a load, which begins only when it is waited for.
 #[inline]
 pub(crate) fn load<'a>(env: &'a Env, backend: &'static str, ticket: &Ticket) -> Option<impl FnOnce() -> Span + Send + use<'a>> {

@@ -21,6 +21,7 @@ pub(crate) mod outcome;
 mod report;
 mod suite;
 
+pub mod at_hand;
 pub mod basics;
 pub mod concurrency;
 pub mod endings;

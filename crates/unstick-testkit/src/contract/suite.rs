@@ -15,6 +15,7 @@ macro_rules! __contract_cases {
                 parallel_creates_have_one_winner, apply_never_creates, rotate_never_creates, sessions_do_not_mix,
                 wrong_secret_opens_nothing, far_deadlines_are_kept,
             }
+            at_hand { agrees_with_load, judges_at_the_time_it_is_given, }
             fields {
                 deltas_merge, removals_merge, clear_comes_first, versions_follow_writes, empty_change_is_done, precondition_absent,
                 precondition_version, preconditions_are_all_or_nothing, precondition_sees_fields_before_clear, size_is_limited,
