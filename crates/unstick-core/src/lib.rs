@@ -72,6 +72,6 @@ pub use self::{
     revocations::Revocations,
     runtime::{BoxFuture, Runtime, RuntimeOps, Sleep},
     scope::Scope,
-    store::{Decide, Store},
+    store::{AtHand, Decide, Store},
     time::Timestamp,
 };

@@ -141,6 +141,7 @@ impl Lifetimes {
 
     /// Whether a credential issued at `issued` has used up half of its idle time at `now`, and renewing would gain any.
     #[must_use]
+    #[inline]
     pub fn is_renewal_due(&self, now: Timestamp, issued: Timestamp, idle: Timestamp, absolute: Timestamp) -> bool {
         idle < absolute && now.since(issued) >= idle.since(issued) / 2
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -69,12 +69,58 @@ pub(crate) struct Collected {
     pub(crate) principal: Option<Arc<str>>,
 }
 
+/// The slots by key, in shards of their own locks, each held for one look-up. Nothing leaves by itself.
+#[derive(Debug)]
+struct Map(Box<[Mutex<Shard>]>);
+
+type Shard = HashMap<RecordKey, Arc<Slot>, BuildHasherDefault<KeyHasher>>;
+
+/// So many that a shard of a store with a million sessions grows in a fraction of a millisecond. A byte of the key says which.
+const SHARDS: usize = 256;
+
+impl Map {
+    fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    fn shard(&self, key: &RecordKey) -> MutexGuard<'_, Shard> {
+        // One of the bytes that the hasher does not look at.
+        let at = usize::from(key.as_bytes()[31]);
+        self.0[at % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, key: &RecordKey) -> Option<Arc<Slot>> {
+        self.shard(key).get(key).cloned()
+    }
+
+    /// Puts `record` where there is none; the slot that is there otherwise.
+    fn insert(&self, key: RecordKey, record: Record) -> Result<(), Arc<Slot>> {
+        match self.shard(&key).entry(key) {
+            Entry::Occupied(there) => Err(there.get().clone()),
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(Slot(Mutex::new(State { record, gone: false }))));
+                Ok(())
+            }
+        }
+    }
+
+    fn remove(&self, key: &RecordKey) {
+        let mut shard = self.shard(key);
+        shard.remove(key);
+        // What many sessions took is given back when they are gone.
+        if shard.capacity() > 64 && shard.len() < shard.capacity() / 8 {
+            let twice = shard.len() * 2;
+            shard.shrink_to(twice);
+        }
+    }
+}
+
 /// All records by key, in order of their death, and counted.
 ///
-/// Lock order: the index, then a slot, then `deaths`.
+/// Lock order: the index, then a slot, then a shard of the map or `deaths`.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    map: moka::sync::Cache<RecordKey, Arc<Slot>, BuildHasherDefault<KeyHasher>>,
+    map: Map,
     /// At least one entry per record, not later than its death. Renewed records are put back when their turn comes.
     deaths: Mutex<BinaryHeap<Reverse<(Timestamp, RecordKey)>>>,
     sessions: AtomicUsize,
@@ -83,9 +129,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(max_sessions: usize) -> Self {
-        // No capacity, no expiry: the map drops nothing by itself.
-        let map = moka::sync::Cache::builder().build_with_hasher(BuildHasherDefault::default());
-        Self { map, deaths: Mutex::default(), sessions: AtomicUsize::new(0), max_sessions }
+        Self { map: Map::new(), deaths: Mutex::default(), sessions: AtomicUsize::new(0), max_sessions }
     }
 
     pub(crate) fn get(&self, key: &RecordKey) -> Option<Arc<Slot>> {
@@ -95,10 +139,7 @@ impl Slots {
     /// Puts a record where there is none; the slot that is there otherwise.
     pub(crate) fn insert(&self, key: RecordKey, record: Record) -> Result<(), Arc<Slot>> {
         let at = death(&record);
-        let entry = self.map.entry(key).or_insert_with(|| Arc::new(Slot(Mutex::new(State { record, gone: false }))));
-        if !entry.is_fresh() {
-            return Err(entry.into_value());
-        }
+        self.map.insert(key, record)?;
         self.dies(key, at);
         Ok(())
     }
@@ -157,7 +198,7 @@ impl Slots {
             }
             // Still under the slot's lock: whoever finds it gone finds it gone from the map as well.
             state.gone = true;
-            self.map.invalidate(&key);
+            self.map.remove(&key);
             collected.push(Collected { key, principal: state.record.principal.take() });
             if collected.len() == limit {
                 break;

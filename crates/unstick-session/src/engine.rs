@@ -21,6 +21,7 @@ pub(crate) trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening;
     fn is_renewal_due(&self, ticket: &Ticket, now: Timestamp) -> bool;
+    fn load_now(&self, env: &Env, ticket: &Ticket) -> Option<Loaded>;
     fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>>;
     fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome>;
     fn update_locked<'a>(
@@ -59,6 +60,12 @@ impl<B: SessionBackend> Engine for B {
 
     fn is_renewal_due(&self, ticket: &Ticket, now: Timestamp) -> bool {
         SessionBackend::is_renewal_due(self, ticket, now)
+    }
+
+    fn load_now(&self, env: &Env, ticket: &Ticket) -> Option<Loaded> {
+        let loaded = SessionBackend::load_now(self, &env.runtime, ticket)?;
+        env.answered(&Ok(()));
+        Some(loaded)
     }
 
     fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>> {

@@ -80,7 +80,9 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
             judged.look_at(shared, &shared.env.cookie.join(headers, value));
         }
     }
-    judged.pieces = shared.env.cookie.pieces_in(headers);
+    if shared.env.cookie.is_chunked() {
+        judged.pieces = shared.env.cookie.pieces_in(headers);
+    }
     let aboard = if judged.ticket.is_some() { Aboard::find(&shared.env, headers) } else { Aboard::none() };
     judged.into_session(shared, aboard)
 }

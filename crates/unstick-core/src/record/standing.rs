@@ -54,6 +54,7 @@ pub enum Standing {
 impl Record {
     /// How `presented` stands to this record at `now`.
     #[must_use]
+    #[inline]
     pub fn standing(&self, presented: &Presented, now: Timestamp) -> Standing {
         if let Life::Ended { at, .. } = self.life {
             return Standing::Ended { at };
