@@ -1,4 +1,4 @@
-//! Links of the pages lead somewhere: to files of the repository, to other pages, and to headings in them.
+//! Links of the pages lead somewhere: to files of the repository, to other pages, and to headings in them. So do the tests in their commands.
 
 use std::{
     collections::BTreeSet,
@@ -90,6 +90,46 @@ fn every_link_of_a_page_leads_somewhere() {
     }
     assert_eq!(wrong, [""; 0]);
     assert!(followed > 80, "only {followed} links were found");
+}
+
+/// Where the tests of a crate are.
+fn tests_of(root: &Path, name: &str) -> PathBuf {
+    match name.strip_prefix("example-") {
+        Some(example) => root.join("examples").join(example).join("tests"),
+        None if name == "unstick-stories" => root.join("tests/tests"),
+        None => root.join("crates").join(name).join("tests"),
+    }
+}
+
+/// The words that follow an option.
+fn values<'a>(command: &'a str, option: &str) -> Vec<&'a str> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1]).collect()
+}
+
+#[test]
+fn every_test_of_a_command_is_there() {
+    let root = plain(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    if !root.join("examples").is_dir() {
+        return; // a published crate stands alone
+    }
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    for page in pages(&root) {
+        let text = fs::read_to_string(&page).expect("a page");
+        for command in text.split('`').filter(|span| span.contains("--test ")) {
+            // Where no crate is named, the page has said that it is about the stories.
+            let folder = tests_of(&root, values(command, "-p").first().unwrap_or(&"unstick-stories"));
+            for test in values(command, "--test").into_iter().filter(|test| *test != "file") {
+                let is_there = folder.join(test).with_extension("rs").is_file() || folder.join(test).join("main.rs").is_file();
+                if !is_there {
+                    wrong.push(format!("{command} in {}", page.display()));
+                }
+                named += 1;
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert!(named > 40, "only {named} tests were found");
 }
 
 #[test]
