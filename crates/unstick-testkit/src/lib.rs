@@ -17,6 +17,7 @@
 //! | `load` (feature `servers`) | load that does not wait for answers, and how long they failed to come |
 //! | `servers` (feature) | real Redis, PostgreSQL and MariaDB servers and load balancers for tests, and a proxy that breaks connections |
 //! | `transcript` (feature `servers`) | runs the commands of a README and compares what they print |
+//! | `webdriver` (feature) | Chromium without a window, for tests of pages |
 
 pub mod bus;
 pub mod client;
@@ -37,3 +38,5 @@ pub mod sim;
 pub mod staleness;
 #[cfg(feature = "servers")]
 pub mod transcript;
+#[cfg(feature = "webdriver")]
+pub mod webdriver;
