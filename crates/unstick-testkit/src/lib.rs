@@ -10,7 +10,7 @@
 //! | [`faults`] | a store, a cache level and a bus that fail, hang and answer late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, calls with it, a browser over real sockets (feature `servers`), and which nodes answered |
-//! | [`observe`] | collected events |
+//! | [`observe`] | collected events, and counters of the `metrics` facade (feature `metrics`) |
 //! | [`schedules`] | seeded schedules in which caches are invalidated while they load, and a checker |
 //! | [`sim`] | an executor whose order of steps and time are a function of a seed |
 //! | [`staleness`] | what clients of several nodes wrote and read, and a checker for who was served something too old |
