@@ -10,6 +10,7 @@
 //! | [`faults`] | a store, a cache level and a bus that fail, hang and answer late on command, around any other |
 //! | [`clock`] | clocks that tests move, instead of sleeping |
 //! | [`client`] | a cookie jar as browsers keep one, calls with it, a browser over real sockets (feature `servers`), and which nodes answered |
+//! | `grpc` (feature) | calls of tonic without generated code: messages that are text, and a client over a socket |
 //! | [`observe`] | collected events, and counters of the `metrics` facade (feature `metrics`) |
 //! | [`schedules`] | seeded schedules in which caches are invalidated while they load, and a checker |
 //! | [`sim`] | an executor whose order of steps and time are a function of a seed |
@@ -24,6 +25,8 @@ pub mod client;
 pub mod clock;
 pub mod contract;
 pub mod faults;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod level;
 #[cfg(feature = "servers")]
 pub mod load;
