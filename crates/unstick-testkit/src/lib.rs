@@ -5,6 +5,7 @@
 //! | [`contract`] | the rules of `unstick_core::Store` as a suite that any store can be held to |
 //! | [`bus`] | the rules of `unstick_core::Bus` as a suite that any bus can be held to |
 //! | [`level`] | the rules of `unstick_core::Level` as such a suite, and levels that are broken on purpose |
+//! | [`reference`] | random operations on a store and on the core's record beside it, with the same answers |
 //! | [`races`] | seeded schedules of slow writers against ends, expiry and rotation |
 //! | [`mutants`] | stores that are broken on purpose, to show that a suite catches them |
 //! | [`faults`] | a store, a cache level and a bus that fail, hang and answer late on command, around any other |
@@ -33,6 +34,7 @@ pub mod load;
 pub mod mutants;
 pub mod observe;
 pub mod races;
+pub mod reference;
 mod rng;
 pub mod schedules;
 #[cfg(feature = "servers")]
