@@ -132,6 +132,8 @@
 //! # Ok::<(), unstick_core::Error>(()) }).unwrap();
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agree;
 mod builder;
 mod entry;

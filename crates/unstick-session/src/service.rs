@@ -12,7 +12,7 @@ use http::{
 use tower_service::Service;
 use unstick_core::{Carriage, EventKind, Opening, Ticket, Timestamp};
 
-use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared, handle::Aboard};
+use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared, handle::Aboard, trace};
 
 pub(crate) const CARRIER_COOKIE: HeaderName = COOKIE;
 
@@ -137,6 +137,7 @@ impl Judged {
     }
 
     fn into_session(self, shared: &Arc<Shared>, aboard: Aboard) -> Session {
+        trace::arrived(self.ticket.as_ref());
         if let Some(ticket) = &self.ticket
             && ticket.credential.issued() > self.now + shared.env.lifetimes.tolerated_skew()
         {

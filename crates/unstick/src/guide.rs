@@ -8,7 +8,7 @@
 //! | [`disappearing`] | sessions disappear: which of six causes it is, and what to do about each |
 //! | [`migrate_tower_sessions`] | from tower-sessions to unstick, without logging anyone out |
 //! | `one_truth` (feature `cache`) | how to get from a cache in each process to one truth on every node |
-//! | [`operations`] | keys, deploys, rollbacks, backups, upgrades, alarms |
+//! | [`operations`] | keys, deploys, rollbacks, backups, upgrades, alarms, traces |
 //! | [`outages`] | what happens when the store hangs, dies, forgets or cannot be reached |
 //! | [`security`] | what an attacker can and cannot do, each with the test that shows it |
 //!

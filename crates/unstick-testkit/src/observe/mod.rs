@@ -1,4 +1,4 @@
-//! What an application tells, remembered: events, and counters of the `metrics` facade (feature `metrics`).
+//! What an application tells, remembered: events, and series of the `metrics` facade (feature `metrics`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -12,10 +12,10 @@
 //! assert_eq!(log.all()[0].detail, "timeout");
 //! ```
 
-#[cfg(feature = "metrics")]
-mod counters;
 mod log;
-
 #[cfg(feature = "metrics")]
-pub use counters::Counters;
+mod series;
+
 pub use log::{EventLog, Seen};
+#[cfg(feature = "metrics")]
+pub use series::Series;
