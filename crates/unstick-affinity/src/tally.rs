@@ -1,6 +1,8 @@
 //! What the layer has counted since it was built.
 //!
-//! Counting is a relaxed addition; with feature `metrics`, each count is also one of `unstick_affinity_total`.
+//! Counting is a relaxed addition; with feature `metrics`, each count is also one of `unstick_affinity_total`. What is counted for all
+//! products, and for those that the operator named, is known at 0 from the start, so that rates show the first of them. The others are
+//! some fifty, of which a node meets one or two: all counts of such a product are known from its first on.
 
 use std::sync::{
     Arc,
@@ -15,11 +17,17 @@ use crate::{
 /// The product, in metrics, of what is counted for all of them.
 const ANY: &str = "any";
 
+/// What is counted for all products.
+const TOTALS: [&str; 3] = ["requests", "pinned", "route_runs"];
+
+/// What is counted for each.
+const OF_EACH: [&str; 6] = ["seen", "told", "dropped", "gone", "kept", "again"];
+
 /// One counter.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     count: AtomicU64,
-    /// Registered at its first count, so that there are no series without a value.
+    /// Looked up at its first count: a recorder may be installed after the layer is built.
     #[cfg(feature = "metrics")]
     handle: std::sync::OnceLock<Handle>,
 }
@@ -34,26 +42,43 @@ impl std::fmt::Debug for Handle {
     }
 }
 
+#[cfg(feature = "metrics")]
+impl Handle {
+    fn new(product: &str, what: &'static str, node: &str) -> Self {
+        let (product, node) = (product.to_owned(), node.to_owned());
+        Self(metrics::counter!("unstick_affinity_total", "product" => product, "what" => what, "node" => node))
+    }
+}
+
 impl Count {
     fn get(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     #[cfg(feature = "metrics")]
-    fn add(&self, product: &str, what: &'static str, instance: &Arc<str>) {
+    fn add(&self, product: &str, what: &'static str, all: &[&'static str], node: &Arc<str>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let handle = self.handle.get_or_init(|| {
-            let (product, instance) = (product.to_owned(), instance.to_string());
-            Handle(metrics::counter!("unstick_affinity_total", "product" => product, "what" => what, "instance" => instance))
+            register(product, all, node);
+            Handle::new(product, what, node)
         });
         handle.0.increment(1);
     }
 
     #[cfg(not(feature = "metrics"))]
-    fn add(&self, _: &str, _: &'static str, _: &Arc<str>) {
+    fn add(&self, _: &str, _: &'static str, _: &[&'static str], _: &Arc<str>) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// Makes counts known, at 0 until something is counted.
+#[cfg(feature = "metrics")]
+fn register(product: &str, all: &[&'static str], node: &str) {
+    all.iter().for_each(|what| drop(Handle::new(product, what, node)));
+}
+
+#[cfg(not(feature = "metrics"))]
+fn register(_: &str, _: &[&'static str], _: &str) {}
 
 /// One pin that is told apart from others: a product of the catalogue, or a cookie that the operator named without a product.
 #[derive(Debug)]
@@ -102,7 +127,7 @@ impl Row {
     }
 
     fn add(&self, count: &Count, what: &'static str) {
-        count.add(&self.label, what, &self.instance);
+        count.add(&self.label, what, &OF_EACH, &self.instance);
     }
 
     /// A request carried the pin.
@@ -172,10 +197,14 @@ impl Tally {
     pub(crate) fn name(&mut self, instance: &str) {
         self.instance = instance.into();
         self.rows.iter_mut().for_each(|row| row.instance = self.instance.clone());
+        register(ANY, &TOTALS, instance);
+        for row in self.rows.iter().filter(|row| row.is_configured) {
+            register(&row.label, &OF_EACH, instance);
+        }
     }
 
     fn add(&self, count: &Count, what: &'static str) {
-        count.add(ANY, what, &self.instance);
+        count.add(ANY, what, &TOTALS, &self.instance);
     }
 
     /// A request that was looked at.

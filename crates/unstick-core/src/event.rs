@@ -1,8 +1,10 @@
 //! What happened, for logs, metrics and user code. Events carry a non-reversible session tag; never ids, keys or values.
 //!
 //! With feature `metrics` every event is also counted as `unstick_events_total`, with the labels `kind` (one of
-//! [`EventKind::as_str`]), `cause` (of its [`Cause`](crate::Cause), or `none`) and `instance`: as many series as there are kinds and
-//! nodes. Install the recorder before the first event: handles are looked up once.
+//! [`EventKind::as_str`]), `cause` (of its [`Cause`](crate::Cause), or `none`) and `node`: as many series as there are kinds and
+//! nodes. [`Events::new`] makes them all known at 0, so that rates and increases show the first event of a kind, too; install the
+//! recorder before that. One that is installed before the first event still counts all of them; nodes without a name, and recorders installed
+//! that late, know of all kinds from the first event on. Which backends are down is a gauge: see [`availability`](crate::availability).
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
@@ -28,8 +30,12 @@ use std::{
 use crate::SessionTag;
 
 mod kind;
+#[cfg(feature = "metrics")]
+mod series;
 
 pub use kind::EventKind;
+#[cfg(feature = "metrics")]
+pub(crate) use series::Outage;
 
 /// One event. See the [module docs](self).
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +70,9 @@ pub struct Events(Arc<Inner>);
 struct Inner {
     instance: Box<str>,
     observers: Vec<Arc<dyn Observer>>,
-    /// One per kind, registered at its first event.
     #[cfg(feature = "metrics")]
-    counters: Vec<Counter>,
+    series: series::Series,
 }
-
-#[cfg(feature = "metrics")]
-type Counter = std::sync::OnceLock<metrics::Counter>;
 
 impl Default for Events {
     fn default() -> Self {
@@ -79,14 +81,19 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Events of the node called `instance`.
+    /// Events of the node called `instance`, which is the metrics' label `node`.
     #[must_use]
     pub fn new(instance: &str) -> Self {
+        // builders begin with the events of a node without a name, and are given others
+        #[cfg(feature = "metrics")]
+        if !instance.is_empty() {
+            series::register(instance);
+        }
         Self(Arc::new(Inner {
             instance: instance.into(),
             observers: Vec::new(),
             #[cfg(feature = "metrics")]
-            counters: (0..EventKind::ALL.len()).map(|_| Counter::new()).collect(),
+            series: series::Series::default(),
         }))
     }
 
@@ -120,16 +127,13 @@ impl Events {
 
     #[cfg(feature = "metrics")]
     fn count(&self, kind: EventKind) {
-        let counter = self.0.counters.get(kind as usize).map(|counter| {
-            counter.get_or_init(|| {
-                let instance = self.instance().to_owned();
-                let cause = kind.cause().map_or("none", crate::Cause::as_str);
-                metrics::counter!("unstick_events_total", "kind" => kind.as_str(), "cause" => cause, "instance" => instance)
-            })
-        });
-        if let Some(counter) = counter {
-            counter.increment(1);
-        }
+        self.0.series.count(self.instance(), kind);
+    }
+
+    /// Counts one more backend of this node as down, while it is kept.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn outage(&self) -> Outage {
+        Outage::new(self.instance())
     }
 
     #[cfg(not(feature = "metrics"))]

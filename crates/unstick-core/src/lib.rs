@@ -13,6 +13,7 @@
 //! | [`runtime`], [`time`] | clocks, timers and tasks |
 //! | [`engine_clock`] | the clock of a server, as far as a node can know it |
 //! | [`event`], [`cause`] | what happened, and why sessions disappear |
+//! | [`availability`] | whether a backend answers, told once per change |
 //! | [`budget`] | bytes of response headers that layers share |
 //! | [`cookie`], [`hygiene`] | cookies of a request, and answers that shared caches must not keep |
 //! | [`order`] | the order of layers |
@@ -21,6 +22,7 @@
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
 
+pub mod availability;
 pub mod backend;
 pub mod budget;
 pub mod bus;
@@ -47,6 +49,7 @@ pub mod time;
 
 #[doc(no_inline)]
 pub use self::{
+    availability::Availability,
     backend::{Carriage, Carrier, Committed, Intent, Lifecycle, Opening, SessionBackend, Ticket},
     budget::HeaderBudget,
     bus::{Bus, BusEvent, Notice, Published, PublisherId, Subscription},

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use unstick_core::Availability;
+
 /// For so long a store that failed is asked only when there is nobody else.
 const REST: Duration = Duration::from_secs(1);
 
@@ -12,11 +14,15 @@ const WELL: i64 = -1;
 
 /// What this node thinks of one store.
 #[derive(Debug)]
-pub(crate) struct Health(AtomicI64);
+pub(crate) struct Health {
+    /// Until when it is left alone, in milliseconds.
+    rest: AtomicI64,
+    pub(crate) availability: Availability,
+}
 
 impl Default for Health {
     fn default() -> Self {
-        Self(AtomicI64::new(WELL))
+        Self { rest: AtomicI64::new(WELL), availability: Availability::default() }
     }
 }
 
@@ -25,19 +31,20 @@ fn millis(time: Duration) -> i64 {
 }
 
 impl Health {
-    /// Whether it was well before.
-    pub(crate) fn fails(&self, now: Duration) -> bool {
-        self.0.swap(millis(now.saturating_add(REST)), Ordering::Relaxed) == WELL
+    pub(crate) fn fails(&self, now: Duration) {
+        self.rest.store(millis(now.saturating_add(REST)), Ordering::Relaxed);
     }
 
-    /// Whether it was not well before.
-    pub(crate) fn answers(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != WELL && self.0.swap(WELL, Ordering::Relaxed) != WELL
+    pub(crate) fn answers(&self) {
+        // only read as a rule
+        if self.rest.load(Ordering::Relaxed) != WELL {
+            self.rest.store(WELL, Ordering::Relaxed);
+        }
     }
 
     /// Whether it should be left alone for now.
     pub(crate) fn rests(&self, now: Duration) -> bool {
-        millis(now) < self.0.load(Ordering::Relaxed)
+        millis(now) < self.rest.load(Ordering::Relaxed)
     }
 }
 
@@ -46,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_told_once() {
+    fn one_that_failed_rests_until_it_answers() {
         let (health, start) = (Health::default(), Duration::from_secs(5));
-        assert!(!health.rests(start) && !health.answers());
-        assert!(health.fails(start) && !health.fails(start));
+        assert!(!health.rests(start));
+        health.fails(start);
         assert!(health.rests(start) && !health.rests(start + REST));
-        assert!(health.answers() && !health.answers());
+        health.answers();
         assert!(!health.rests(start));
     }
 }

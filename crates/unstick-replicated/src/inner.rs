@@ -1,12 +1,13 @@
 //! The stores, and how they are asked.
 
 use std::{
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use unstick_core::{Error, ErrorKind, EventKind, Events, OpCtx, OpId, RecordKey, Runtime, Store, Timestamp};
+use unstick_core::{Error, ErrorKind, Events, OpCtx, OpId, RecordKey, Runtime, Store, Timestamp};
 
 use crate::{
     entry::Entry,
@@ -125,28 +126,27 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
         let health = &self.health[slot as usize];
         match &answer {
             Ok(_) => {
-                if health.answers() {
-                    self.tell(EventKind::BackendHealed, slot, "answers again");
-                }
+                health.answers();
+                health.availability.answers(&self.events, &self.told(slot, "answers again"));
             }
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Interrupted) => {
-                if health.fails(self.runtime.monotonic()) {
-                    self.tell(EventKind::BackendDown, slot, error.kind().as_str());
-                }
+                health.fails(self.runtime.monotonic());
+                health.availability.fails(&self.events, &self.told(slot, error.kind().as_str()));
             }
             Err(_) => {}
         }
         answer
     }
 
-    pub(crate) fn tell(&self, kind: EventKind, slot: Slot, what: &str) {
+    /// What an event says of one store.
+    pub(crate) fn told(&self, slot: Slot, what: &str) -> impl fmt::Display {
         let name = on!(self, slot, store => store.name());
         let place = match slot {
             Slot::A => "a",
             Slot::B => "b",
             Slot::Witness => "witness",
         };
-        self.events.emit(kind, None, &format!("replicated, {place} ({name}): {what}"));
+        fmt::from_fn(move |f| write!(f, "replicated, {place} ({name}): {what}"))
     }
 
     pub(crate) async fn read(&self, op: &OpCtx, key: RecordKey, slot: Slot, limit: Duration) -> Result<Held, Error> {

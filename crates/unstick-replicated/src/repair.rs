@@ -147,7 +147,8 @@ async fn mend_once<A: Store, B: Store, W: Store>(pair: &Weak<Inner<A, B, W>>) ->
     for slot in Slot::DATA {
         let count = copied[slot as usize];
         if count > 0 {
-            pair.tell(EventKind::BackendHealed, slot, &format!("{count} sessions copied"));
+            let detail = pair.told(slot, &format!("{count} sessions copied")).to_string();
+            pair.events.emit(EventKind::BackendHealed, None, &detail);
         }
     }
     true

@@ -258,7 +258,7 @@ impl<K> SessionLayerBuilder<K> {
             counters: Counters::default(),
             on_failure: self.on_failure,
             ops: OpIds::new()?,
-            failing: std::sync::atomic::AtomicBool::new(false),
+            backend: unstick_core::Availability::default(),
             detached: unstick_core::Pending::default(),
         };
         Ok((env, self.kind))

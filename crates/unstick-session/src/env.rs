@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
-use unstick_core::{ConfigError, Error, EventKind, Events, Lifetimes, OpCtx, OpId, Pending, Runtime, Ticket, Timestamp};
+use unstick_core::{Availability, ConfigError, Error, EventKind, Events, Lifetimes, OpCtx, OpId, Pending, Runtime, Ticket, Timestamp};
 
 use crate::{continuity::Counters, cookie::CookieConfig, failure::OnFailure};
 
@@ -28,7 +28,7 @@ pub(crate) struct Env {
     pub(crate) counters: Counters,
     pub(crate) on_failure: Arc<dyn OnFailure>,
     pub(crate) ops: OpIds,
-    pub(crate) failing: AtomicBool,
+    pub(crate) backend: Availability,
     #[cfg(feature = "lifeboat")]
     pub(crate) lifeboat: Option<crate::lifeboat::Fleet>,
     /// Commits whose client is gone.
@@ -48,22 +48,14 @@ impl Env {
     /// Notes whether the backend answered, and says so when it does again.
     pub(crate) fn answered<T>(&self, answer: &Result<T, Error>) {
         match answer {
-            Err(error) if error.is_backend() => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    self.events.emit(EventKind::BackendDown, None, error.kind().as_str());
-                }
-            }
-            _ => {
-                if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-                    self.events.emit(EventKind::BackendHealed, None, "");
-                }
-            }
+            Err(error) if error.is_backend() => self.backend.fails(&self.events, &error.kind().as_str()),
+            _ => self.backend.answers(&self.events, &""),
         }
     }
 
     /// Whether the backend's last answer was a failure.
     pub(crate) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+        self.backend.is_down()
     }
 
     pub(crate) fn emit(&self, kind: EventKind, ticket: Option<&Ticket>, detail: &str) {

@@ -9,7 +9,10 @@ use axum::{
 use tokio::net::TcpListener;
 use unstick::{
     Key, KeyRing,
-    affinity::AffinityLayer,
+    affinity::{
+        AffinityLayer,
+        drain::{Drain, serve},
+    },
     session::{Session, SessionError, SessionLayer},
 };
 
@@ -35,11 +38,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The only line that knows where sessions are.
     let store = unstick::store::from_url(&env::var("SESSIONS").unwrap_or_else(|_| "sqlite:sessions.sqlite".to_owned())).await?;
     let sessions = SessionLayer::new(store, KeyRing::new(Key::from_hex(&key)?)).build()?;
-    let affinity = AffinityLayer::builder().sessions(sessions.scope()).build()?;
+    // On SIGTERM: readiness fails first, and what is under way, commits included, is finished before the program ends.
+    let drain = Drain::builder().build()?;
+    drain.on_signals()?;
+    drain.wait_for(sessions.pending());
+    let affinity = AffinityLayer::builder().sessions(sessions.scope()).drain(&drain).build()?;
 
     let app = Router::new().route("/cart", get(show).post(add)).route("/leave", post(leave)).layer(sessions).layer(affinity);
+    let app = app.route_service("/ready", drain.readiness());
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    serve(listener, app, &drain).await?;
     Ok(())
 }

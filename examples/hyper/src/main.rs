@@ -17,6 +17,9 @@ use unstick::{
     session::{Session, SessionError, SessionLayer},
 };
 
+/// How long a payment takes.
+const PAYMENT: Duration = Duration::from_secs(10);
+
 /// A text, or one that comes bit by bit.
 type Body = Either<Full<Bytes>, Channel<Bytes>>;
 
@@ -57,14 +60,17 @@ async fn add(session: Session) -> Result<Response<Body>, SessionError> {
     Ok(text(format!("{} in the cart\n", count.unwrap_or(0))))
 }
 
-/// A request that takes its time. What is changed in the session is saved before the first byte leaves.
+/// A request that takes its time. What is changed in the session is saved before the first byte leaves, so the cart goes where it can be
+/// found again if the payment fails or is cut.
 async fn checkout(session: Session) -> Result<Response<Body>, SessionError> {
+    let Some(cart) = session.get::<u32>("cart").await? else { return Ok(refusal(StatusCode::CONFLICT, "the cart is empty\n")) };
+    session.insert("order", &cart)?;
     session.remove("cart")?;
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         // An error means that the client has gone.
         let _ = sender.send_data(Bytes::from("paying\n")).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(PAYMENT).await;
         let _ = sender.send_data(Bytes::from("paid\n")).await;
     });
     Ok(Response::new(Either::Right(body)))
@@ -77,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = SessionLayer::new(store, KeyRing::new(Key::from_hex(&key)?)).build()?;
 
     // Behind a balancer that asks every second and wants two failures, with one second to spare.
-    let drain = Drain::builder().readiness_window(Duration::from_secs(3)).deadline(Duration::from_secs(20)).build()?;
+    let drain = Drain::builder().readiness_window(Duration::from_secs(3)).deadline(Duration::from_secs(25)).build()?;
     drain.on_signals()?;
     drain.wait_for(sessions.pending());
     let affinity = AffinityLayer::builder().sessions(sessions.scope()).drain(&drain).build()?;

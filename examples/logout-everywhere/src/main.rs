@@ -13,7 +13,10 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use unstick::{
     Key, KeyRing,
-    affinity::AffinityLayer,
+    affinity::{
+        AffinityLayer,
+        drain::{Drain, serve},
+    },
     session::{Session, SessionError, SessionLayer, Sessions},
 };
 
@@ -60,7 +63,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let key = env::var("SESSION_KEY").map_err(|_| "set SESSION_KEY to what `openssl rand -hex 32` prints, on every node the same")?;
     let store = unstick::store::from_url(&env::var("SESSIONS").unwrap_or_else(|_| "sqlite:sessions.sqlite".to_owned())).await?;
     let sessions = SessionLayer::new(store, KeyRing::new(Key::from_hex(&key)?)).build()?;
-    let affinity = AffinityLayer::builder().sessions(sessions.scope()).build()?;
+    // On SIGTERM: readiness fails first, and what is under way, commits included, is finished before the program ends.
+    let drain = Drain::builder().build()?;
+    drain.on_signals()?;
+    drain.wait_for(sessions.pending());
+    let affinity = AffinityLayer::builder().sessions(sessions.scope()).drain(&drain).build()?;
 
     let app = Router::new()
         .route("/login", post(login))
@@ -69,9 +76,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/leave-everywhere", post(leave_everywhere))
         .with_state(sessions.sessions())
         .layer(sessions)
-        .layer(affinity);
+        .layer(affinity)
+        .route_service("/ready", drain.readiness());
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    serve(listener, app, &drain).await?;
     Ok(())
 }

@@ -4,8 +4,9 @@
 //! step per session, which here is a lock on a file, and to keep the record's bytes.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -28,13 +29,13 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// The sessions in `dir`, which is made if it is missing.
+    /// The sessions in `dir`, which is made if it is missing, for this user alone: they hold what people have put into them.
     ///
     /// # Errors
     /// When the directory cannot be written to.
     pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
         let dir = dir.into();
-        fs::create_dir_all(dir.join("locks"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir.join("locks"))?;
         for number in 0..LOCKS {
             File::options().create(true).append(true).open(dir.join("locks").join(number.to_string()))?;
         }

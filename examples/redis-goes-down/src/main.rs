@@ -6,12 +6,10 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use unstick::{
     Events, Key, KeyRing,
+    affinity::drain::{Drain, serve},
     core::{Event, EventKind, Observer},
     session::{Session, SessionError, SessionLayer},
     store,
@@ -42,16 +40,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = store::options(&redis).events(events.clone()).open().await?;
     // How long a request may wait for Redis before it is answered without.
     let sessions = SessionLayer::new(store, KeyRing::new(Key::from_hex(&key)?)).deadline(Duration::from_secs(1)).events(events).build()?;
+    // On SIGTERM what is under way, commits included, is finished before the program ends.
+    let drain = Drain::builder().build()?;
+    drain.on_signals()?;
+    drain.wait_for(sessions.pending());
 
     // Pages that do not ask for the session never wait for it, although they are behind the layer.
     let app = Router::new().route("/", get(|| async { "welcome\n" })).route("/cart", post(add)).layer(sessions);
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let mut terminate = signal(SignalKind::terminate())?;
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            terminate.recv().await;
-        })
-        .await?;
+    serve(listener, app, &drain).await?;
     Ok(())
 }

@@ -1,30 +1,49 @@
 //! What stands in front: a tiny round robin, or a real HAProxy that pins.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::net::{TcpListener, TcpStream};
-use unstick::affinity::drain::Drain;
-use unstick_testkit::servers::balancer::{BalancerServer, BalancerSpec, HaProxy, Health};
+use unstick_testkit::{
+    client::Browser,
+    servers::balancer::{BalancerServer, BalancerSpec, HaProxy, Health},
+};
 
-/// The nodes' places, and the drain of whoever is there: what a health check would tell.
-#[derive(Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<Vec<(SocketAddr, Drain)>>>);
+/// How often a node is asked whether it is ready. A node that stops goes on serving for far longer.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The nodes' places, and whether the last check found them ready.
+#[derive(Clone)]
+struct Places(Arc<Mutex<BTreeMap<SocketAddr, bool>>>);
 
 impl Places {
-    /// A node has come to this address.
-    pub(crate) fn take(&self, address: SocketAddr, drain: &Drain) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.retain(|(known, _)| *known != address);
-        places.push((address, drain.clone()));
+    fn of(nodes: &[SocketAddr]) -> Self {
+        Self(Arc::new(Mutex::new(nodes.iter().map(|address| (*address, true)).collect())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ready(&self) -> Vec<SocketAddr> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.iter().filter(|(_, drain)| !drain.has_begun()).map(|(address, _)| *address).collect()
+        self.lock().iter().filter(|(_, is_ready)| **is_ready).map(|(address, _)| *address).collect()
+    }
+
+    /// Asks every node, again and again.
+    async fn check(self) {
+        let nodes: Vec<_> = self.lock().keys().copied().collect();
+        loop {
+            for address in &nodes {
+                let is_ready = Browser::new(*address).get("/ready").await.is_ok_and(|page| page.status.is_success());
+                self.lock().insert(*address, is_ready);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
     }
 }
 
@@ -36,7 +55,9 @@ pub(crate) struct Balancer {
 
 impl Balancer {
     /// Sends each connection to the next node that is ready.
-    pub(crate) async fn round_robin(places: Places) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn round_robin(nodes: &[SocketAddr]) -> Result<Self, Box<dyn Error>> {
+        let places = Places::of(nodes);
+        tokio::spawn(places.clone().check());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(async move {

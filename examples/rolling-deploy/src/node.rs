@@ -50,11 +50,6 @@ impl Node {
         Ok(Self { drain, server })
     }
 
-    /// Whether the balancer is to turn away.
-    pub(crate) fn drain(&self) -> &Drain {
-        &self.drain
-    }
-
     /// Tells the balancer, serves on, and ends when nothing is left.
     pub(crate) async fn stop(self) -> Result<Drained, Box<dyn Error>> {
         self.drain.begin();

@@ -1,6 +1,6 @@
 //! The client: keeps its session's credential in a file, and prices in a cache.
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, io::Write, os::unix::fs::OpenOptionsExt};
 
 use tonic::{
     Request, Response,
@@ -28,7 +28,9 @@ fn with_session<T>(message: T) -> Result<Request<T>, Box<dyn Error>> {
 /// Keeps the credential, if the answer brings one.
 fn keep<T>(response: Response<T>) -> Result<T, Box<dyn Error>> {
     if let Some(credential) = response.metadata().get("session") {
-        fs::write(FILE, credential.to_str()?)?;
+        // Who reads this file has the session.
+        let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(FILE)?;
+        file.write_all(credential.to_str()?.as_bytes())?;
     }
     Ok(response.into_inner())
 }

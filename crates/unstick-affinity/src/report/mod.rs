@@ -23,7 +23,7 @@
 //! # Metrics
 //! With feature `metrics`, what a report counts is also counted as `unstick_affinity_total` with the labels `product` (a name of the
 //! [catalogue](crate::catalogue), or a cookie that the operator named), `what` (`seen`, `told`, `dropped`, `gone`, `kept`, `again`; with product `any`:
-//! `requests`, `pinned`, `route_runs`) and `instance`. The pinned ratio is `pinned` by `requests`.
+//! `requests`, `pinned`, `route_runs`) and `node`. The pinned ratio is `pinned` by `requests`.
 
 mod json;
 mod pin;

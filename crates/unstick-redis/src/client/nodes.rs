@@ -1,12 +1,12 @@
 //! Which server owns which slot, and what is known of each.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use fred::types::{cluster::ClusterRouting, config::Server};
-use unstick_core::EngineClock;
+use unstick_core::{Availability, EngineClock};
 
 use super::watchdog::Silence;
 
@@ -20,7 +20,7 @@ pub(super) struct Node {
     pub(super) clock: Arc<EngineClock>,
     silence: Mutex<Silence>,
     notes: Mutex<Notes>,
-    down: AtomicBool,
+    pub(super) availability: Availability,
 }
 
 /// What was last told about a server, so that it is not told again and again.
@@ -47,7 +47,7 @@ impl Notes {
 
 impl Node {
     pub(super) fn new(server: Option<Server>, slot: u16, clock: Arc<EngineClock>) -> Arc<Self> {
-        Arc::new(Self { server, slot, clock, silence: Mutex::default(), notes: Mutex::default(), down: AtomicBool::new(false) })
+        Arc::new(Self { server, slot, clock, silence: Mutex::default(), notes: Mutex::default(), availability: Availability::default() })
     }
 
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -58,15 +58,18 @@ impl Node {
         self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that it is down or up; whether that is news.
-    pub(super) fn is_news(&self, down: bool) -> bool {
-        // only read as a rule: answers ask this
-        self.down.load(Ordering::Relaxed) != down && self.down.swap(down, Ordering::Relaxed) != down
-    }
-
     /// For messages; holds no credentials.
     pub(super) fn name(&self) -> String {
         name(self.server.as_ref())
+    }
+}
+
+/// What is told of a server: its name and what became of it. Made only for news.
+pub(super) struct Told<'a>(pub(super) &'a Node, pub(super) &'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.name(), self.1)
     }
 }
 

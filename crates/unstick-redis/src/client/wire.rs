@@ -14,13 +14,13 @@ use fred::{
     types::config::Server,
 };
 use tokio::sync::watch;
-use unstick_core::{EventKind, Events, Runtime};
+use unstick_core::{Events, Runtime};
 
 use super::{
     detour::Direct,
     gather::Gather,
     link::{Link, Recipe, open_first},
-    nodes::{Node, Nodes},
+    nodes::{Node, Nodes, Told},
     pushes::Pushes,
     watchdog::Gate,
 };
@@ -190,14 +190,10 @@ impl Shared {
     }
 
     pub(super) fn went_down(&self, node: &Node, detail: &str) {
-        if node.is_news(true) {
-            self.settings.events.emit(EventKind::BackendDown, None, &format!("{} {detail}", node.name()));
-        }
+        node.availability.fails(&self.settings.events, &Told(node, detail));
     }
 
     pub(super) fn healed(&self, node: &Node, detail: &str) {
-        if node.is_news(false) {
-            self.settings.events.emit(EventKind::BackendHealed, None, &format!("{} {detail}", node.name()));
-        }
+        node.availability.answers(&self.settings.events, &Told(node, detail));
     }
 }

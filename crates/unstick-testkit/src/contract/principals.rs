@@ -261,9 +261,9 @@ pub async fn no_session_escapes_end_others<S: Store>(at: &Bench<S>) -> Outcome {
         let listed = keys(&index.list(at.op(at.start()), &principal).await?).contains(&subject.key);
         match at.load(at.start(), &subject).await? {
             Loaded::Live(_) => check!(listed && ended == 0, "alive, listed: {listed}, ended: {ended}"),
-            // a session whose creation was refused was never live
+            // a session whose creation was refused was never live; a store that creates in several steps may have ended it between two of them
             Loaded::Ended { .. } if matches!(created, unstick_core::Created::Ended { .. }) => {
-                check!(!listed && ended == 0, "refused, listed: {listed}, ended: {ended}");
+                check!(!listed && ended <= 1, "refused, listed: {listed}, ended: {ended}");
             }
             Loaded::Ended { .. } => check!(!listed && ended == 1, "ended, listed: {listed}, ended: {ended}"),
             other => check!(false, "neither alive nor ended: {other:?}"),

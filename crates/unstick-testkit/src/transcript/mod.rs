@@ -3,6 +3,7 @@
 //! Every fenced block marked `console` counts. A line that begins with `$ ` is a command, what follows is its output. In an
 //! output line, `…` stands for anything; a line that is `…` alone stands for any number of lines. A command that ends in ` &` goes on in the
 //! background, once it has printed its output; `kill %1` asks the first of them to end, and shows what it printed since.
+//! A command that ends with a code other than 0 is a failure; `command; echo $?` shows the code of one that should.
 //!
 //! ```
 //! use unstick_testkit::transcript::Transcript;

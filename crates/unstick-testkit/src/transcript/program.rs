@@ -43,6 +43,11 @@ impl Program {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(self.seen..).unwrap_or_default().to_vec()
     }
 
+    /// The code that it ended with, unless it ended well, by a signal, or not at all. 143 is what a shell says of the signal to terminate.
+    pub(super) fn failure(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten().and_then(|status| status.code()).filter(|code| ![0, 143].contains(code))
+    }
+
     /// Whether it has ended and all that it printed was read.
     pub(super) fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some()) && self.reader.is_finished()

@@ -1,6 +1,8 @@
 //! The real program, and clients of it that share nothing with it but HTTP.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod prometheus;
+
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, Read, Write},
