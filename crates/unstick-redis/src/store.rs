@@ -155,7 +155,7 @@ impl Store for RedisStore {
     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
         let Some(renewal) = renewal else {
             let key = self.inner.prefix.session(&key);
-            return Ok(match readable(self.inner.client.get(&op, &key).await)? {
+            return Ok(match readable(self.inner.client.get_along(&op, &key).await)? {
                 Ok(None) => Loaded::Missing,
                 Ok(Some(bytes)) => match readable(read::record(bytes))? {
                     Ok(record) => Loaded::judge(&record, &presented, op.now),

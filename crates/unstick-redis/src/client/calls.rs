@@ -14,6 +14,7 @@ use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
 
 use super::{
     failure,
+    gather::Turn,
     link::Link,
     nodes::Node,
     reply::{self, Reply},
@@ -97,12 +98,14 @@ impl Drop for Flight<'_> {
 }
 
 impl Client {
-    /// Reads a string.
+    /// Reads a string, by a command of its own.
     pub(crate) async fn get(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        match self.read(op, key).await? {
-            Reply::Nil => Ok(None),
-            value => value.into_bytes().map(Some),
-        }
+        self.read(op, key, false).await
+    }
+
+    /// The same, along with others that are read so at the same time: in no order with anything else.
+    pub(crate) async fn get_along(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.read(op, key, true).await
     }
 
     /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
@@ -159,13 +162,17 @@ impl Client {
     }
 
     /// Asks again once when the connection broke: a read changes nothing.
-    async fn read(&self, op: &OpCtx, key: &[u8]) -> Result<Reply, Error> {
+    async fn read(&self, op: &OpCtx, key: &[u8], along: bool) -> Result<Option<Bytes>, Error> {
         let due = self.begin(op)?;
         let key = Bytes::copy_from_slice(key);
-        let first = self.read_once(due, &key).await;
-        match first {
+        let first = self.read_once(due, &key, along).await;
+        let reply = match first {
             Err(error) if error.kind() == ErrorKind::Interrupted => Box::pin(self.read_again(due, &key, error)).await,
             other => other,
+        };
+        match reply? {
+            Reply::Nil => Ok(None),
+            value => value.into_bytes().map(Some),
         }
     }
 
@@ -173,13 +180,13 @@ impl Client {
         let runtime = &self.0.settings.runtime;
         let wire = self.0.wire();
         select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
-        if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, key).await }
+        if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, key, false).await }
     }
 
-    async fn read_once(&self, due: Due, key: &Bytes) -> Result<Reply, Error> {
+    async fn read_once(&self, due: Due, key: &Bytes, along: bool) -> Result<Reply, Error> {
         let wire = self.0.wire();
-        let turn = wire.reads.enter();
-        if turn.has_company()
+        let turn = along.then(|| wire.reads.enter());
+        if turn.as_ref().is_some_and(Turn::has_company)
             && let Some(met) = self.go_along(&wire, None, Call { key: key.clone(), args: Vec::new(), due }).await?
         {
             return Ok(met.reply);

@@ -43,7 +43,7 @@ async fn assert_each_read_gets_its_own(client: &RedisClient, redis: &RedisServer
             _ => redis.command(&["DEL", &place(n)]).unwrap(),
         };
     }
-    let reads = join_all((0..200).map(|n| async move { (n, value(client, &place(n)).await) })).await;
+    let reads = join_all((0..200).map(|n| async move { (n, client.client.get_along(&op(seconds(5)), place(n).as_bytes()).await) })).await;
     for (n, read) in reads {
         match n % 3 {
             0 => assert_eq!(read.unwrap(), Some(n.to_string().into())),
@@ -95,7 +95,7 @@ async fn a_call_alone_is_a_command_of_its_own() {
     for n in 1..=5 {
         let done = append(&client, &script, "k", "x").await.unwrap();
         assert_eq!(done, [Reply::Bytes("DONE".into()), Reply::Int(n), Reply::Bytes("x".into())]);
-        assert!(value(&client, "k").await.unwrap().is_some());
+        assert!(client.client.get_along(&op(seconds(5)), b"k").await.unwrap().is_some());
     }
     assert_eq!((calls(&redis, "mget"), calls(&redis, "get")), (0, 5));
 }
@@ -121,8 +121,9 @@ async fn keys_in_different_places_go_alone() {
     until("all slots", || async { redis.command(&["CLUSTER", "INFO"]).unwrap().text().contains("cluster_state:ok") }).await;
     let client = RedisClient::connect(&redis.url()).await.unwrap();
     for _ in 0..2 {
-        let reads = join_all((0..50).map(|n| value(&client, if n == 0 { "a" } else { "b" })).collect::<Vec<_>>()).await;
-        assert!(reads.into_iter().all(|read| read.unwrap().is_none()));
+        let client = &client.client;
+        let read = |n| async move { client.get_along(&op(seconds(5)), if n == 0 { b"a" } else { b"b" }).await };
+        assert!(join_all((0..50).map(read)).await.into_iter().all(|read| read.unwrap().is_none()));
     }
     let script = Script::gathering(APPEND);
     let changes = (0..50).map(|n| append(&client, &script, ["a", "b"][n % 2], "x")).collect::<Vec<_>>();
