@@ -86,6 +86,8 @@
 //! Put it outside the session layer. It leaves [`AffinityRan`](unstick_core::AffinityRan) in the extensions of the first responses and of all that it
 //! adds a line to, by which a session layer that sits outside notices.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod audit;
 mod balancer;
 #[doc = include_str!("../docs/balancers.md")]

@@ -118,6 +118,8 @@
 //! | `quick-cache` | `CacheBuilder::quick_cache`: hits at half the price of those on moka |
 //! | `tonic-014` | unary calls through a cache, and [`LoadError`] as a status of tonic 0.14; neither transport nor protoc |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod applied;
 mod distrust;
 mod entry;

@@ -32,7 +32,9 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{Applied, Change, Credential, Decide, Ended, Error, ErrorKind, Loaded, OpCtx, PrincipalIndex, RecordKey, Scope, Timestamp};
+use crate::{
+    Applied, Change, Credential, Decide, Ended, Error, ErrorKind, Loaded, OpCtx, PrincipalIndex, RecordKey, Runtime, Scope, Timestamp,
+};
 
 /// How the client carries its credential. A credential signed for one is forged for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -182,6 +184,15 @@ pub trait SessionBackend: fmt::Debug + Send + Sync + 'static {
         ticket: &Ticket,
         renew: bool,
     ) -> impl Future<Output = Result<(Loaded, Carrier), Error>> + Send;
+
+    /// What [`load`](Self::load) would answer, if that is known without waiting and there is nothing for the client with it: no
+    /// renewal is due, and no new id. Default `None`: `load` is asked.
+    ///
+    /// Called under a lock of the request's handle: must not wait. `clock` is the layer's, read only where it is needed.
+    fn load_now(&self, clock: &Runtime, ticket: &Ticket) -> Option<Loaded> {
+        let _ = (clock, ticket);
+        None
+    }
 
     /// Applies a change to the ticket's session and leaves its id as it is: what most commits are. Extends the idle deadline
     /// in the same trip when that is due.

@@ -15,7 +15,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CACHE_CONTROL, COOKIE, VARY},
+    header::{CACHE_CONTROL, COOKIE, Entry, VARY},
 };
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -55,8 +55,13 @@ fn add_vary(headers: &mut HeaderMap, carrier: &HeaderName) {
             part == b"*" || part.eq_ignore_ascii_case(carrier.as_str().as_bytes())
         })
     };
-    if !headers.get_all(VARY).iter().any(mentions) {
-        let value = if carrier == COOKIE { HeaderValue::from_static("cookie") } else { HeaderValue::from(carrier.clone()) };
-        headers.append(VARY, value);
+    let value = || if carrier == COOKIE { HeaderValue::from_static("cookie") } else { HeaderValue::from(carrier.clone()) };
+    // One look-up for both: this runs for every answer that touched a session.
+    match headers.entry(VARY) {
+        Entry::Vacant(place) => {
+            place.insert(value());
+        }
+        Entry::Occupied(mut lines) if !lines.iter().any(mentions) => lines.append(value()),
+        Entry::Occupied(_) => {}
     }
 }

@@ -22,6 +22,8 @@
 //!
 //! Applications use the `unstick` crate, which re-exports what they need.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod availability;
 pub mod backend;
 pub mod budget;
@@ -75,6 +77,6 @@ pub use self::{
     revocations::Revocations,
     runtime::{BoxFuture, Runtime, RuntimeOps, Sleep},
     scope::Scope,
-    store::{Decide, Store},
+    store::{AtHand, Decide, Store},
     time::Timestamp,
 };

@@ -73,6 +73,7 @@ pub enum Loaded {
 impl Loaded {
     /// Judges a record as every store must.
     #[must_use]
+    #[inline]
     pub fn judge(record: &Record, presented: &Presented, now: Timestamp) -> Self {
         match record.standing(presented, now) {
             Standing::Live(proof) => Self::Live(LiveSession {

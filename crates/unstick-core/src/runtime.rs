@@ -69,6 +69,7 @@ impl Runtime {
 
     /// Wall-clock time.
     #[must_use]
+    #[inline]
     pub fn wall(&self) -> Timestamp {
         match &self.0 {
             Kind::Tokio { .. } => Timestamp::system_now(),

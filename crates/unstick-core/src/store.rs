@@ -184,6 +184,23 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         None
     }
+
+    /// Reads without waiting, for a store whose records are in this process: spares the session layer a future per load.
+    /// Default: none, and [`load`](Self::load) is asked.
+    ///
+    /// A store in front of others, which adds faults, counts or copies of its own to [`load`](Self::load), leaves this as it is.
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        None
+    }
+}
+
+/// What a store in this process answers without waiting. See [`Store::at_hand`].
+pub trait AtHand {
+    /// What [`Store::load`] would answer without a renewal at the time `now`, deadlines included. `None` when it is not known at
+    /// once, and [`Store::load`] is to be asked: above all while a write holds the record, which may be running a caller's closure
+    /// ([`Store::update_locked`]). The session layer calls this under a lock of its own, so it must never wait for one that is held
+    /// for longer than a look-up takes.
+    fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Option<Loaded>;
 }
 
 impl<S: Store> Store for Arc<S> {
@@ -247,5 +264,8 @@ impl<S: Store> Store for Arc<S> {
     }
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         (**self).principal_index()
+    }
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        (**self).at_hand()
     }
 }

@@ -37,6 +37,7 @@ impl Timestamp {
 
     /// The system's wall clock. Layers ask their [`Runtime`](crate::Runtime) instead, so that tests can move time.
     #[must_use]
+    #[inline]
     pub fn system_now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => Self(millis(since)),
@@ -51,12 +52,16 @@ impl Timestamp {
     }
 }
 
+#[inline]
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    // Not by way of 128 bits: several of these are made for every request.
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1000).saturating_add(i64::from(duration.subsec_millis()))
 }
 
 impl Add<Duration> for Timestamp {
     type Output = Self;
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
@@ -64,6 +69,7 @@ impl Add<Duration> for Timestamp {
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
+    #[inline]
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }

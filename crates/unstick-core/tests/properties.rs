@@ -229,6 +229,13 @@ proptest! {
         prop_assert!(!lifetimes.is_renewal_due(now + idle, now, end, end), "nothing to gain");
     }
 
+    /// What is computed in milliseconds is what the durations say.
+    #[test]
+    fn renewal_is_due_after_half_of_the_time([now, issued, idle, absolute] in [time(), time(), time(), time()]) {
+        let due = idle < absolute && now.since(issued) >= idle.since(issued) / 2;
+        prop_assert_eq!(Lifetimes::new().is_renewal_due(now, issued, idle, absolute), due);
+    }
+
     #[test]
     fn no_flipped_bit_is_authentic(at in 0..SEALED_LEN, bit in 0..8_u8) {
         let sealer = KeyRing::new(Key::from_bytes([7; 32]).unwrap()).for_purpose("cookie:__Host-id");

@@ -41,8 +41,14 @@
 //! There is no eviction: a live session leaves when it is ended, or some minutes after a deadline of its own has passed. At
 //! [`max_sessions`](MemoryStoreBuilder::max_sessions) the store answers [`ErrorKind::Full`](unstick_core::ErrorKind::Full) instead.
 //! What is dead is collected bit by bit by writes, and by [`Store::sweep`](unstick_core::Store::sweep). Whether something is dead is
-//! judged by its stored deadlines and [`OpCtx::now`](unstick_core::OpCtx::now) alone; the map underneath (moka) has no expiry and no
+//! judged by its stored deadlines and [`OpCtx::now`](unstick_core::OpCtx::now) alone; the map underneath has no expiry and no
 //! capacity of its own, so a wall clock that is set back cannot make it hide a session that is still alive.
+//!
+//! That map is 256 hash maps by a byte of the key, each under a lock that is held for one look-up and never while anything of yours
+//! runs; a record has a lock of its own. A cache's map, such as moka's, keeps an order of use and queues for evictions, which never
+//! happen here, and cost some 700 instructions per request.
+//!
+//! Reads are answered at once ([`Store::at_hand`](unstick_core::Store::at_hand)), unless a write holds the record at that moment.
 //!
 //! [`MemoryLevel`] is a shared cache level for nodes within one process; see [`level`].
 

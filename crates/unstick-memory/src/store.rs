@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use unstick_core::{
-    Applied, Change, Created, Decide, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
+    Applied, AtHand, Change, Created, Decide, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
     RecordKey, Renewal, Rotated, Rotation, Runtime, Scope, Standing, Store, Timestamp, end_in_place,
 };
 
@@ -236,5 +236,15 @@ impl Store for MemoryStore {
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         Some(self)
+    }
+
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        Some(self)
+    }
+}
+
+impl AtHand for MemoryStore {
+    fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Option<Loaded> {
+        self.inner.slots.glance(key, |record| record.map_or(Loaded::Missing, |record| Loaded::judge(record, presented, now)))
     }
 }

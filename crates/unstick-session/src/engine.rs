@@ -11,6 +11,7 @@ use crate::{
     commit::{self, Attempt, Outcome},
     deadline::within,
     env::Env,
+    trace,
 };
 
 pub(crate) type BoxedDecide<'a> = &'a mut (dyn FnMut(&Fields) -> Result<unstick_core::Change, Error> + Send);
@@ -21,6 +22,7 @@ pub(crate) trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
     fn open(&self, carriage: Carriage, text: &[u8]) -> Opening;
     fn is_renewal_due(&self, ticket: &Ticket, now: Timestamp) -> bool;
+    fn load_now(&self, env: &Env, ticket: &Ticket) -> Option<Loaded>;
     fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>>;
     fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome>;
     fn update_locked<'a>(
@@ -61,8 +63,18 @@ impl<B: SessionBackend> Engine for B {
         SessionBackend::is_renewal_due(self, ticket, now)
     }
 
+    fn load_now(&self, env: &Env, ticket: &Ticket) -> Option<Loaded> {
+        if trace::is_wanted() {
+            return None; // the span of a load is around its future
+        }
+        let loaded = SessionBackend::load_now(self, &env.runtime, ticket)?;
+        env.answered(&Ok(()));
+        Some(loaded)
+    }
+
     fn load<'a>(&'a self, env: &'a Env, carriage: Carriage, ticket: Ticket) -> BoxFuture<'a, Result<(Loaded, Carrier), Error>> {
-        Box::pin(async move {
+        let span = trace::load(env, SessionBackend::name(self), &ticket);
+        let trip = async move {
             let op = env.op();
             let renew = SessionBackend::is_renewal_due(self, &ticket, op.now);
             let answer = within(env, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
@@ -71,13 +83,15 @@ impl<B: SessionBackend> Engine for B {
                 env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
             }
             answer
-        })
+        };
+        trace::within(span, trip, trace::loaded)
     }
 
     fn commit(self: Arc<Self>, env: Arc<Env>, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        let span = trace::commit(&env, SessionBackend::name(&*self), &attempt);
         match (&attempt.ticket, &attempt.intent.lifecycle) {
-            (Some(_), Lifecycle::Keep) => Box::pin(commit::apply(self, env, attempt)),
-            _ => Box::pin(commit::run(self, env, attempt)),
+            (Some(_), Lifecycle::Keep) => trace::within(span, commit::apply(self, env, attempt), trace::committed),
+            _ => trace::within(span, commit::run(self, env, attempt), trace::committed),
         }
     }
 
@@ -88,7 +102,9 @@ impl<B: SessionBackend> Engine for B {
         ticket: Ticket,
         decide: BoxedDecide<'a>,
     ) -> BoxFuture<'a, Result<Option<Applied>, Error>> {
-        Box::pin(async move { within(env, op.budget(), SessionBackend::update_locked(self, op, &ticket, decide)).await })
+        let span = trace::update(env, SessionBackend::name(self), &ticket);
+        let trip = async move { within(env, op.budget(), SessionBackend::update_locked(self, op, &ticket, decide)).await };
+        trace::within(span, trip, trace::updated)
     }
 
     fn end_by_key<'a>(&'a self, env: &'a Env, key: RecordKey) -> BoxFuture<'a, Result<Ended, Error>> {

@@ -20,6 +20,7 @@ use crate::{
     handle::{Finished, Plan},
     hygiene,
     service::CARRIER_COOKIE,
+    trace,
 };
 
 /// A commit that goes on in the background when the connection that waits for it goes away.
@@ -93,7 +94,10 @@ where
             this.step.set(Step::Answered);
             match next(this.session, &response, *this.grpc) {
                 Next::Finish => return Poll::Ready(Ok(finish(this.session, response))),
-                Next::PassOn => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Next::PassOn => {
+                    trace::answered(this.session);
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
                 Next::Replace(error) => return Poll::Ready(Ok(replace(this.session, error, *this.grpc))),
                 Next::Commit { commit, ends, only_renewal } => {
                     this.step.set(Step::Committing { commit, ends, only_renewal, response: Some(response) });
@@ -162,6 +166,7 @@ fn next<B>(session: &Session, response: &Response<B>, grpc: bool) -> Next {
 
 /// Adds what the session needs to the handler's answer.
 fn finish<B>(session: &Session, mut response: Response<B>) -> Response<ResponseBody<B>> {
+    trace::answered(session);
     let finished = session.finish();
     if finished.touched || session.is_held_elsewhere() {
         hygiene::keep_private(response.headers_mut(), carrier_name(session));
@@ -245,6 +250,7 @@ fn add_pieces(env: &Env, carried: u8, carrier: &Carrier, headers: &mut HeaderMap
 /// Our own answer in place of the handler's. Carries a credential only if an operation before the failed one has replaced
 /// the client's, which may be worthless by now; a failed operation leaves it with what it has.
 fn replace<B>(session: &Session, error: SessionError, grpc: bool) -> Response<ResponseBody<B>> {
+    trace::answered(session);
     let failure = Failure { error, grpc };
     let env = session.env();
     let mut response: Response<Bytes> = env.on_failure.respond(&failure);

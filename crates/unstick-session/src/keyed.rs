@@ -6,7 +6,7 @@ use bytes::Bytes;
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Created, Credential, Decide, Ended, Error, ErrorKind, Fields, Intent, Lifecycle,
     Lifetimes, Loaded, NewRecord, OpCtx, OpId, Opening, Presented, PrincipalIndex, Proof, RecordKey, Renewal, Reservation, Rotated,
-    Rotation, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
+    Rotation, Runtime, Scope, Sealer, SessionBackend, Store, Ticket, Timestamp, Verdict,
 };
 
 use crate::Setup;
@@ -178,6 +178,20 @@ impl<S: Store> SessionBackend for Keyed<S> {
             _ => Carrier::Unchanged,
         };
         Ok((loaded, carrier))
+    }
+
+    fn load_now(&self, clock: &Runtime, ticket: &Ticket) -> Option<Loaded> {
+        let store = self.store.at_hand()?;
+        let now = clock.wall();
+        if SessionBackend::is_renewal_due(self, ticket, now) {
+            return None;
+        }
+        let credential = &ticket.credential;
+        let loaded = store.read(now, &credential.lineage().record_key(), &Presented::from(credential))?;
+        match &loaded {
+            Loaded::Live(live) if live.proof == Proof::Reordered => None, // is given a fresh id, which is a trip of its own
+            _ => Some(loaded),
+        }
     }
 
     async fn apply(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, change: &Change) -> Result<Committed, Error> {

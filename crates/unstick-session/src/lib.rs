@@ -52,6 +52,8 @@
 //! | `axum-08` | [`Session`] as an extractor and [`SessionError`] as a response of axum 0.8 |
 //! | `lifeboat` | `SessionLayerBuilder::lifeboat`: chosen values ride in a sealed cookie, so that users go on while the backend is down; see the module `lifeboat` |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod builder;
 mod commit;
@@ -67,6 +69,7 @@ mod layer;
 mod service;
 mod source;
 mod status;
+mod trace;
 
 #[cfg(feature = "axum-08")]
 mod axum;

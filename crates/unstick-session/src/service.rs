@@ -12,7 +12,7 @@ use http::{
 use tower_service::Service;
 use unstick_core::{Carriage, EventKind, Opening, Ticket, Timestamp};
 
-use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared, handle::Aboard};
+use crate::{ResponseBody, ResponseFuture, Session, Status, cookie, engine::Shared, handle::Aboard, trace};
 
 pub(crate) const CARRIER_COOKIE: HeaderName = COOKIE;
 
@@ -80,7 +80,9 @@ fn admit(shared: &Arc<Shared>, headers: &HeaderMap) -> Session {
             judged.look_at(shared, &shared.env.cookie.join(headers, value));
         }
     }
-    judged.pieces = shared.env.cookie.pieces_in(headers);
+    if shared.env.cookie.is_chunked() {
+        judged.pieces = shared.env.cookie.pieces_in(headers);
+    }
     let aboard = if judged.ticket.is_some() { Aboard::find(&shared.env, headers) } else { Aboard::none() };
     judged.into_session(shared, aboard)
 }
@@ -137,6 +139,7 @@ impl Judged {
     }
 
     fn into_session(self, shared: &Arc<Shared>, aboard: Aboard) -> Session {
+        trace::arrived(self.ticket.as_ref());
         if let Some(ticket) = &self.ticket
             && ticket.credential.issued() > self.now + shared.env.lifetimes.tolerated_skew()
         {

@@ -11,6 +11,8 @@
 //! Without a feature this crate is empty. Each dialect is a module of its own with the same files; how a change becomes
 //! one statement, and what its promises are, is said there. The `sqlx` crate is re-exported for those who bring their own pool.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod delta;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

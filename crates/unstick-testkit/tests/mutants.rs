@@ -33,6 +33,7 @@ fn caught_by(defect: Defect) -> &'static str {
         Defect::CreateOverwrites => "basics::create_never_overwrites",
         Defect::ReserveCheckThenAct => "principals::reserve_is_atomic",
         Defect::EndOthersForgetsReserved => "principals::ends_reserved_sessions",
+        Defect::AtHandUnjudged => "at_hand::judges_at_the_time_it_is_given",
         other => panic!("{other:?} has no case that catches it"),
     }
 }
@@ -66,6 +67,7 @@ async fn races_catch_what_revives_or_loses() {
         Defect::GraceRotates,
         Defect::SupersededEnds,
         Defect::SweepsTombstones,
+        Defect::AtHandUnjudged,
     ];
     for defect in defects {
         let outcome = races::run(&BrokenStores(defect), 1, 1000).await;

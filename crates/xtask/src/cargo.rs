@@ -36,19 +36,28 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     pub(crate) has_lib: bool,
     pub(crate) published: bool,
+    /// Types of other crates that its API may show.
+    pub(crate) external: Vec<String>,
 }
 
 /// The members of the workspace.
 pub(crate) fn packages() -> Result<Vec<Package>, String> {
+    parse_metadata(&metadata()?)
+}
+
+/// Where cargo puts what it makes.
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
+    let metadata: Value = serde_json::from_slice(&metadata()?).map_err(|error| format!("cargo metadata is not readable: {error}"))?;
+    metadata["target_directory"].as_str().map(PathBuf::from).ok_or_else(|| "cargo metadata names no target directory".to_owned())
+}
+
+fn metadata() -> Result<Vec<u8>, String> {
     let output = cargo()
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo metadata did not start: {error}"))?;
-    if !output.status.success() {
-        return Err("cargo metadata failed".to_owned());
-    }
-    parse_metadata(&output.stdout)
+    if output.status.success() { Ok(output.stdout) } else { Err("cargo metadata failed".to_owned()) }
 }
 
 fn parse_metadata(json: &[u8]) -> Result<Vec<Package>, String> {
@@ -62,6 +71,12 @@ fn parse_metadata(json: &[u8]) -> Result<Vec<Package>, String> {
         features: package["features"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default(),
         has_lib: package["targets"].as_array().is_some_and(|targets| targets.iter().any(is_lib)),
         published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+        external: package["metadata"]["cargo_check_external_types"]["allowed_external_types"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect(),
     };
     let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
     Ok(packages.iter().map(package).collect())
@@ -82,12 +97,14 @@ mod tests {
     #[test]
     fn metadata_tells_libraries_features_and_publication() {
         let json = br#"{"packages":[
-            {"name":"a","description":"d","license":"MIT","features":{"x":[],"y":["x"]},"publish":null,"targets":[{"kind":["lib"]}]},
+            {"name":"a","description":"d","license":"MIT","features":{"x":[],"y":["x"]},"publish":null,"targets":[{"kind":["lib"]}],
+             "metadata":{"cargo_check_external_types":{"allowed_external_types":["http::*"]}}},
             {"name":"b","description":null,"license":null,"features":{},"publish":[],"targets":[{"kind":["bin"]},{"kind":["test"]}]}
         ]}"#;
         let packages = parse_metadata(json).unwrap();
         assert_eq!(packages[0].features, ["x", "y"]);
         assert!(packages[0].has_lib && packages[0].published);
+        assert_eq!(packages[0].external, ["http::*"]);
         assert!(!packages[1].has_lib && !packages[1].published);
         assert!(parse_metadata(b"{}").is_err());
     }

@@ -4,7 +4,7 @@ use std::{process::Command, time::Instant};
 
 use crate::{
     cargo::{self, Package},
-    files,
+    deny, external, files,
 };
 
 /// Why a step failed, and how to repeat it.
@@ -21,8 +21,10 @@ const STEPS: &[Step] = &[
     ("readme", |_| rule("readme", files::readme())),
     ("paths", |_| rule("paths", files::machine_paths())),
     ("licences", |packages| rule("licences", files::licences(packages))),
+    ("dependencies", dependencies),
     ("clippy", clippy),
     ("features", features),
+    ("external", external_types),
     ("docs", docs),
     ("package", package),
 ];
@@ -61,12 +63,48 @@ fn fmt(_: &[Package]) -> Result<(), Failure> {
     run_cargo(&[], &["fmt", "--all", "--", "--check"])
 }
 
+/// By `deny.toml`: ours always, since it needs no network; cargo-deny's as well, where it is.
+fn dependencies(_: &[Package]) -> Result<(), Failure> {
+    rule("dependencies", deny::check())?;
+    let checks: &[&str] = match (deny::is_installed(), deny::has_advisories()) {
+        (true, true) => &["advisories", "bans", "licenses", "sources"],
+        (true, false) => &["bans", "licenses", "sources"],
+        (false, _) => &[],
+    };
+    if !checks.is_empty() {
+        run_cargo(&[], &[&["deny", "--offline", "check"], checks].concat())?;
+    }
+    if !checks.contains(&"advisories") {
+        println!("  ADVISORIES NOT CHECKED: cargo-deny or its database is not here; with a network, once:");
+        println!("    cargo install cargo-deny --locked && cargo deny check advisories");
+    }
+    Ok(())
+}
+
 fn clippy(_: &[Package]) -> Result<(), Failure> {
     run_cargo(&[], &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
 }
 
-fn docs(_: &[Package]) -> Result<(), Failure> {
-    run_cargo(&[("RUSTDOCFLAGS", "-D warnings")], &["doc", "--workspace", "--no-deps", "--all-features"])
+/// With all features, and each library as it comes: what is linked must be there in both.
+fn docs(packages: &[Package]) -> Result<(), Failure> {
+    let deny = [("RUSTDOCFLAGS", "-D warnings")];
+    run_cargo(&deny, &["doc", "--workspace", "--no-deps", "--all-features"])?;
+    packages
+        .iter()
+        .filter(|package| package.has_lib)
+        .try_for_each(|Package { name, .. }| run_cargo(&deny, &["doc", "--quiet", "--no-deps", "-p", name]))
+}
+
+/// With the same features as `clippy` and `docs`, so that no dependency is compiled for it.
+fn external_types(packages: &[Package]) -> Result<(), Failure> {
+    let args = ["doc", "--workspace", "--no-deps", "--all-features"];
+    let output = quiet(&args).envs(external::environment()).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
+    }
+    let docs = cargo::target_folder().map_err(|error| failed(&[], &args, &error))?.join("doc");
+    let published = packages.iter().filter(|package| package.published && package.has_lib);
+    rule("external", published.flat_map(|package| external::check(package, &docs)).collect())
 }
 
 /// Features whose code meets in one crate: what one of them brings is compiled only with another.
@@ -100,7 +138,10 @@ fn features(packages: &[Package]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lists what each package would hold, then makes them all. They are not compiled: `features` does that, and every file that is compiled
+/// in is among those listed.
 fn package(packages: &[Package]) -> Result<(), Failure> {
+    let mut all = vec!["package", "--no-verify", "--offline", "--allow-dirty"];
     for Package { name, .. } in packages.iter().filter(|package| package.published && package.has_lib) {
         let args = ["package", "--list", "--allow-dirty", "-p", name];
         let output = quiet(&args).output().map_err(|error| failed(&[], &args, &error.to_string()))?;
@@ -108,8 +149,10 @@ fn package(packages: &[Package]) -> Result<(), Failure> {
             return Err(failed(&[], &args, &String::from_utf8_lossy(&output.stderr)));
         }
         rule("package", files::packaged(name, &String::from_utf8_lossy(&output.stdout)))?;
+        all.extend(["-p", name]);
     }
-    Ok(())
+    let output = quiet(&all).output().map_err(|error| failed(&[], &all, &error.to_string()))?;
+    if output.status.success() { Ok(()) } else { Err(failed(&[], &all, &String::from_utf8_lossy(&output.stderr))) }
 }
 
 fn rule(step: &str, what: Vec<String>) -> Result<(), Failure> {

@@ -77,13 +77,17 @@ fn machine_path_lines(text: &str) -> Vec<usize> {
     text.lines().enumerate().filter(|(_, line)| has_path(line)).map(|(index, _)| index + 1).collect()
 }
 
-/// Licence texts are there, and every member says what it is and under which licence.
+/// Licence texts and the changes of this version are there, and every member says what it is and under which licence.
 pub(crate) fn licences(packages: &[Package]) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"] {
         if text(file).is_empty() {
             wrong.push(format!("{file} is missing"));
         }
+    }
+    let heading = concat!("\n## [", env!("CARGO_PKG_VERSION"), "] - ");
+    if !text("CHANGELOG.md").contains(heading) {
+        wrong.push(format!("CHANGELOG.md has no heading `{}…`", heading.trim_start()));
     }
     for Package { name, description, license, .. } in packages {
         if license != "MIT OR Apache-2.0" {
@@ -100,16 +104,41 @@ pub(crate) fn licences(packages: &[Package]) -> Vec<String> {
 pub(crate) fn packaged(name: &str, list: &str) -> Vec<String> {
     let files: Vec<&str> = list.lines().collect();
     let mut wrong = Vec::new();
-    if !files.contains(&"src/lib.rs") {
-        wrong.push(format!("{name} would be published without src/lib.rs"));
-    }
-    if name == "unstick" && !files.contains(&"README.md") {
-        wrong.push(format!("{name} would be published without its README.md"));
+    for needed in ["src/lib.rs", "README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        if !files.contains(&needed) {
+            wrong.push(format!("{name} would be published without its {needed}"));
+        }
     }
     for stray in files.iter().filter(|file| [".sqlite", ".log", ".rej"].iter().any(|end| file.ends_with(end))) {
         wrong.push(format!("{name} would be published with {stray}"));
     }
+    for file in files.iter().filter(|file| file.ends_with(".rs")) {
+        let missing = included(file, &text(&format!("crates/{name}/{file}"))).into_iter().filter(|path| !files.contains(&path.as_str()));
+        wrong.extend(missing.map(|path| format!("{name} would be published without {path}, which {file} includes")));
+    }
     wrong
+}
+
+/// The files that a source file compiles in, from the crate's directory.
+fn included(file: &str, text: &str) -> Vec<String> {
+    let macros = [concat!("include_", "str!(\""), concat!("include_", "bytes!(\"")];
+    let begins = macros.iter().flat_map(|begin| text.match_indices(begin).map(|(at, _)| at + begin.len()));
+    let paths = begins.filter_map(|at| text[at..].split_once('"').map(|(path, _)| path));
+    paths.map(|path| joined(file, path)).collect()
+}
+
+/// A path beside `file`, as the list of a package writes it.
+fn joined(file: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
 }
 
 /// Files under version control, and those that are about to be.
@@ -128,7 +157,7 @@ fn text(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Length, judge_length, licences, machine_path_lines, packaged};
+    use super::{Length, included, judge_length, licences, machine_path_lines, packaged};
     use crate::cargo::Package;
 
     #[test]
@@ -153,6 +182,7 @@ mod tests {
             features: vec![],
             has_lib: true,
             published: true,
+            external: vec![],
         };
         let count = |package| licences(&[package]).iter().filter(|wrong| wrong.starts_with("p ")).count();
         assert_eq!(count(package("MIT OR Apache-2.0", "does something")), 0);
@@ -160,8 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn a_package_holds_its_sources_and_nothing_stray() {
-        assert!(packaged("p", "Cargo.toml\nsrc/lib.rs").is_empty());
-        assert_eq!(packaged("unstick", "Cargo.toml\nsrc/lib.rs\nx.sqlite").len(), 2);
+    fn a_package_holds_its_sources_its_licences_and_nothing_stray() {
+        let whole = "Cargo.toml\nsrc/lib.rs\nREADME.md\nLICENSE-MIT\nLICENSE-APACHE";
+        assert!(packaged("p", whole).is_empty());
+        assert_eq!(packaged("p", "Cargo.toml\nsrc/lib.rs\nx.sqlite").len(), 4);
+    }
+
+    #[test]
+    fn files_that_are_compiled_in_are_found_from_where_they_are_named() {
+        let text = format!("{}(\"../../lua/a.lua\"), {}(\"b.bin\")", concat!("include_", "str!"), concat!("include_", "bytes!"));
+        assert_eq!(included("src/level/store.rs", &text), ["lua/a.lua", "src/level/b.bin"]);
     }
 }

@@ -1,15 +1,20 @@
 //! The same small application on each subject.
 
+mod axum_session;
 mod peer;
 mod unstick;
 
 use std::{
     convert::Infallible,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use axum::{Router, extract::Request, routing::get};
+use tokio::sync::Barrier;
 use tower::{Layer, Service};
 use tower_sessions::cookie::Key;
 
@@ -28,11 +33,20 @@ pub(crate) enum Subject {
     TowerSessions,
     /// The same with signed cookies.
     TowerSessionsSigned,
+    /// axum_session, in its memory. Not signed, which is its default: its signatures are made on other threads, where they are not counted.
+    AxumSession,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Bare, Self::Identity, Self::Extension, Self::Unstick, Self::TowerSessions, Self::TowerSessionsSigned];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Bare,
+        Self::Identity,
+        Self::Extension,
+        Self::Unstick,
+        Self::TowerSessions,
+        Self::TowerSessionsSigned,
+        Self::AxumSession,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -42,11 +56,12 @@ impl Subject {
             Self::Unstick => "unstick",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
+            Self::AxumSession => "axum_session",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|subject| subject.name() == name)
+        Self::ALL.iter().copied().find(|subject| subject.name() == name)
     }
 
     pub(crate) fn has_sessions(self) -> bool {
@@ -61,15 +76,24 @@ impl Subject {
         matches!(self, Self::TowerSessions | Self::TowerSessionsSigned)
     }
 
-    pub(crate) fn app(self) -> Router {
-        match self {
+    /// Every answer sets the cookies again.
+    pub(crate) fn sets_cookie_always(self) -> bool {
+        self == Self::AxumSession
+    }
+
+    /// The application, as axum serves it; with `meetings`, also the routes on which requests meet, which would make the router dearer.
+    pub(crate) async fn app(self, meetings: bool) -> Result<Router, String> {
+        let router = match self {
             Self::Bare => sessionless(),
             Self::Identity => sessionless().layer(Pass { extension: false, inner: () }),
             Self::Extension => sessionless().layer(Pass { extension: true, inner: () }),
-            Self::Unstick => unstick::app(),
-            Self::TowerSessions => peer::app().layer(peer::layer()),
-            Self::TowerSessionsSigned => peer::app().layer(peer::layer().with_signed(Key::from(&[7; 64]))),
-        }
+            Self::Unstick => unstick::app(meetings),
+            Self::TowerSessions => peer::app(meetings).layer(peer::layer()),
+            Self::TowerSessionsSigned => peer::app(meetings).layer(peer::layer().with_signed(Key::from(&[7; 64]))),
+            Self::AxumSession => axum_session::app(meetings).await?,
+        };
+        // What `axum::serve` and `into_make_service` do: otherwise every request would put its layers together anew, which no server does.
+        Ok(router.with_state(()))
     }
 }
 
@@ -91,6 +115,21 @@ fn sessionless() -> Router {
     let paths = ["/untouched", "/read", "/write", "/new"];
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, get(untouched)))
 }
+
+/// What a request brings along that is to meet others at a certain point: what it writes to, and where it waits for them.
+#[derive(Clone)]
+pub(crate) struct Meeting {
+    pub(crate) key: String,
+    pub(crate) gate: Arc<Barrier>,
+}
+
+/// The key that the request of number `n` writes to.
+pub(crate) fn own_key(n: usize) -> String {
+    format!("own-{n}")
+}
+
+/// How many requests change a session at a time.
+pub(crate) const AT_A_TIME: usize = 32;
 
 /// Passes requests on, with an extension of the size of a handle or without.
 #[derive(Clone, Copy)]

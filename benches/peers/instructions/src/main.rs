@@ -3,12 +3,15 @@
 //! ```text
 //! cargo run --release -p instructions               # the whole table; needs valgrind
 //! cargo run --release -p instructions -- run unstick read 10000 1000    # one case alone, for a profiler
+//! cargo run --release -p instructions -- correctness    # the second table alone
 //! ```
 //! Only the loop that sends the requests is collected. Every case runs twice, with N and with 2N requests over 2N sessions,
 //! and the difference is divided by N, so that what is paid once cancels. Requests are sent one after another through the router on a current-thread
-//! runtime, each in a session of its own, as most requests of a busy service are.
+//! runtime, each in a session of its own, as most requests of a busy service are. Every router, the bare one included, is made ready by
+//! `with_state(())`, as `axum::serve` and `into_make_service` do before they serve, and has axum's default features.
 
 mod apps;
+mod correctness;
 mod report;
 mod requests;
 
@@ -19,9 +22,13 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
         ["run", subject, case, count, sessions] => run(subject, case, count, sessions).map(|()| Vec::new()),
+        ["correctness"] => report::correctness().map(|(text, missed)| {
+            println!("{text}");
+            missed
+        }),
         [] | ["report"] => report::report(report::REQUESTS),
         ["report", count] => count.parse().map_err(|_| format!("{count} is not a number")).and_then(report::report),
-        _ => Err("usage: instructions [report [requests] | run <subject> <case> <requests> <sessions>]".to_owned()),
+        _ => Err("usage: instructions [report [requests] | correctness | run <subject> <case> <requests> <sessions>]".to_owned()),
     };
     shared::finish(outcome)
 }

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use shared::{collected, missed, save};
+use shared::{Cost, counted, missed, save};
 
 use crate::{
-    apps::Subject,
+    apps::{AT_A_TIME, Subject},
+    correctness::{ENDED, Seen, look},
     requests::{Case, MODULE},
 };
 
@@ -28,6 +29,7 @@ struct Row {
     case: Case,
     /// Instructions per request.
     total: i64,
+    allocations: i64,
     /// The same over the bare router with the same request.
     over_bare: i64,
 }
@@ -37,30 +39,56 @@ pub(crate) fn report(requests: u64) -> Result<Vec<String>, String> {
     let mut rows: Vec<Row> = Vec::new();
     for case in Case::ALL {
         let mut bare = 0;
-        for subject in Subject::ALL {
+        for &subject in Subject::ALL {
             eprintln!("measuring {} {} ...", subject.name(), case.name());
-            let once = instructions(subject, case, requests, 2 * requests)?;
-            let twice = instructions(subject, case, 2 * requests, 2 * requests)?;
-            let total = (twice - once) / i64::try_from(requests).map_err(|_| "too many requests")?;
+            let once = cost(subject, case, requests, 2 * requests)?;
+            let twice = cost(subject, case, 2 * requests, 2 * requests)?;
+            let count = i64::try_from(requests).map_err(|_| "too many requests")?;
+            let total = (twice.instructions - once.instructions) / count;
+            let allocations = (twice.allocations - once.allocations + count / 2) / count;
             if subject == Subject::Bare {
                 bare = total;
             }
             if bare < 1000 {
                 return Err(format!("a bare router answers in {bare} instructions? callgrind did not see all of it"));
             }
-            rows.push(Row { subject, case, total, over_bare: total - bare });
+            rows.push(Row { subject, case, total, allocations, over_bare: total - bare });
         }
     }
-    let text = markdown(&rows);
+    let (correctness, wrong) = correctness()?;
+    let text = format!("{}\n{correctness}", markdown(&rows));
     println!("{text}");
     save("instructions.md", &text)?;
     save("instructions.json", &json(&rows, requests))?;
-    Ok(rows.iter().filter_map(Row::missed).collect())
+    Ok(rows.iter().filter_map(Row::missed).chain(wrong).collect())
 }
 
-/// Instructions of one run, as callgrind counts them.
-fn instructions(subject: Subject, case: Case, requests: u64, sessions: u64) -> Result<i64, String> {
-    collected(MODULE, &["run", subject.name(), case.name(), &requests.to_string(), &sessions.to_string()])
+/// What becomes of sessions that several requests use at a time, and what of that is wrong with ours.
+pub(crate) fn correctness() -> Result<(String, Vec<String>), String> {
+    let mut text = format!(
+        "| subject | survivors of {AT_A_TIME} changes at a time, own keys | one counter | sessions revived, of {ENDED} ended | \
+         bytes of Set-Cookie | Set-Cookie headers per read |\n|---|---:|---:|---:|---:|---:|\n"
+    );
+    let mut wrong = Vec::new();
+    for &subject in Subject::ALL.iter().filter(|subject| subject.has_sessions()) {
+        let Seen { own_keys, counter, revived, cookie_bytes, cookies_of_a_read } = look(subject)?;
+        let name = subject.name();
+        let _ = writeln!(text, "| {name} | {own_keys} | {counter} | {revived} | {cookie_bytes} | {cookies_of_a_read} |");
+        let all = AT_A_TIME as u64;
+        if subject.is_ours() && (own_keys, counter, revived, cookies_of_a_read) != (all, all, 0, 0) {
+            wrong.push(missed(
+                "what survives, and what is revived",
+                format_args!("{own_keys}, {counter}, {revived}"),
+                format_args!("{all}, {all}, 0"),
+            ));
+        }
+    }
+    Ok((text, wrong))
+}
+
+/// What one run costs, as callgrind counts it.
+fn cost(subject: Subject, case: Case, requests: u64, sessions: u64) -> Result<Cost, String> {
+    counted(MODULE, &["run", subject.name(), case.name(), &requests.to_string(), &sessions.to_string()])
 }
 
 impl Row {
@@ -77,7 +105,8 @@ impl Row {
 
 /// The table, with each subject's cost as a multiple of ours.
 fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from("| case | subject | Ir per request | over bare | bar | x ours |\n|---|---|---:|---:|---:|---:|\n");
+    let mut text =
+        String::from("| case | subject | Ir per request | over bare | bar | x ours | allocations |\n|---|---|---:|---:|---:|---:|---:|\n");
     for row in rows {
         let bar = match (row.is_within_bar(), bar(row.case)) {
             (Some(within), Some(bar)) => format!("{bar} {}", if within { "met" } else { "MISSED" }),
@@ -90,7 +119,7 @@ fn markdown(rows: &[Row]) -> String {
             format!("{ratio:.2}")
         });
         let (case, subject, ratio) = (row.case.name(), row.subject.name(), ratio.unwrap_or_default());
-        let _ = writeln!(text, "| {case} | {subject} | {} | {:+} | {bar} | {ratio} |", row.total, row.over_bare);
+        let _ = writeln!(text, "| {case} | {subject} | {} | {:+} | {bar} | {ratio} | {} |", row.total, row.over_bare, row.allocations);
     }
     text
 }
@@ -100,7 +129,7 @@ fn json(rows: &[Row], requests: u64) -> String {
         .iter()
         .map(|row| {
             json!({
-                "case": row.case.name(), "subject": row.subject.name(), "instructions": row.total, "over_bare": row.over_bare,
+                "case": row.case.name(), "subject": row.subject.name(), "instructions": row.total, "over_bare": row.over_bare, "allocations": row.allocations,
                 "bar": bar(row.case).filter(|_| row.subject.is_ours()), "within_bar": row.is_within_bar(),
             })
         })

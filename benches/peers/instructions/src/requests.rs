@@ -54,6 +54,7 @@ impl Case {
 
     fn sets_cookie(self, subject: Subject) -> bool {
         match self {
+            _ if subject.sets_cookie_always() => true,
             Self::Anonymous | Self::Untouched | Self::Read => false,
             Self::Write => subject.sets_cookie_on_write(),
             Self::New => subject.has_sessions(),
@@ -61,13 +62,14 @@ impl Case {
     }
 }
 
-/// The client's cookie, as a `Cookie` header would carry it.
-fn cookie_of(response: &Response<Body>) -> Option<HeaderValue> {
-    let line = response.headers().get(header::SET_COOKIE)?.to_str().ok()?;
-    HeaderValue::from_str(line.split(';').next()?).ok()
+/// The client's cookies, as a `Cookie` header would carry them.
+pub(crate) fn cookie_of(response: &Response<Body>) -> Option<HeaderValue> {
+    let lines = response.headers().get_all(header::SET_COOKIE).iter();
+    let pairs: Vec<&str> = lines.filter_map(|line| line.to_str().ok()?.split(';').next()).collect();
+    HeaderValue::from_str(&pairs.join("; ")).ok().filter(|value| !value.is_empty())
 }
 
-fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
+pub(crate) fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = uri.clone();
     if let Some(cookie) = cookie {
@@ -80,13 +82,16 @@ fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
 pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     let (mut app, cookies) = runtime.block_on(async {
-        let mut app = subject.app();
+        let mut app = subject.app(false).await?;
         let mut cookies = Vec::with_capacity(sessions);
         for _ in 0..sessions {
             let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
-            // The same bytes on the wire for subjects without sessions of their own.
-            let made_up = HeaderValue::from_static("id=AAAAAAAAAAAAAAAAAAAAAA");
-            cookies.push(if subject.has_sessions() { cookie_of(&created).ok_or("no session was created")? } else { made_up });
+            // Subjects without sessions of their own are sent one all the same.
+            let made_up = || HeaderValue::from_str("id=AAAAAAAAAAAAAAAAAAAAAA").ok();
+            let cookie = if subject.has_sessions() { cookie_of(&created) } else { made_up() }.ok_or("no session was created")?;
+            // The first copy of a value allocates what its copies share: paid here, and not by the first request that sends it.
+            drop(cookie.clone());
+            cookies.push(cookie);
         }
         Ok::<_, String>((app, cookies))
     })?;

@@ -8,6 +8,7 @@ use unstick_core::{BoxFuture, LevelKey, Target};
 use super::{
     inner::{Inner, Name},
     load::{Load, Wanted},
+    trace,
     wait::{Flight, Outcome, within},
 };
 use crate::{
@@ -259,10 +260,11 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Inner<K, V> {
             let load = Load { inner: self.clone(), name: name.clone(), flight: flight.clone(), want, done: sender };
             // what the loader reads from other caches is past them, too
             let scope = if want.bypass { ClientWrites::current() } else { None };
-            self.shared.runtime.spawn(match scope {
+            let task: BoxFuture<'static, ()> = match scope {
                 Some(scope) => Box::pin(scope.enter(load.run(loader))),
                 None => Box::pin(load.run(loader)),
-            });
+            };
+            self.shared.runtime.spawn(trace::load(&self.shared, &self.name, task));
         }
         role
     }

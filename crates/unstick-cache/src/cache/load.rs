@@ -8,6 +8,7 @@ use unstick_core::EventKind;
 
 use super::{
     inner::{Inner, Kept, Name, Read},
+    trace,
     wait::{Flight, Outcome, within},
 };
 use crate::{
@@ -69,6 +70,7 @@ impl<K: CacheKey, V: Clone + Send + Sync + 'static> Load<K, V> {
             Some(Err(_)) => Landed::Kept(Err(self.failed(LoadError::new(LoadErrorKind::Panicked)))),
             None => Landed::Kept(Err(self.failed(LoadError::new(LoadErrorKind::Abandoned)))),
         };
+        trace::landed(&landed);
         let outcome = match landed {
             Landed::Kept(Ok(entry)) => {
                 if inner.is_valid(&entry) {

@@ -31,6 +31,7 @@ mod leased;
 mod load;
 #[cfg(feature = "quick-cache")]
 mod quick;
+mod trace;
 mod wait;
 
 pub(crate) use self::handle::Answer;

@@ -1,23 +1,23 @@
-//! URL-safe base64 without padding for exactly the length of a credential: no length arithmetic and no estimate, which is
-//! half the instructions of a general decoder on every request that carries a session.
+//! URL-safe base64 without padding for exactly the length of a credential: no length arithmetic and no estimate, which would
+//! be paid on every request that carries a session.
 
 use super::{SEALED_LEN, format::RAW};
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Marks what is not of the alphabet, above the 24 bits of a group.
-const ALIEN: u32 = 1 << 31;
+/// Marks what is not of the alphabet, below the 24 bits of a group.
+const ALIEN: u32 = 1;
 
-/// A character's six bits at each of the four places of a group.
+/// A character's six bits at each of the four places of a group, which fills the upper three bytes.
 const PLACES: [[u32; 256]; 4] = {
     let mut places = [[ALIEN; 256]; 4];
     let mut bits = 0;
     while bits < 64 {
         let character = ALPHABET[bits as usize] as usize;
-        places[0][character] = bits << 18;
-        places[1][character] = bits << 12;
-        places[2][character] = bits << 6;
-        places[3][character] = bits;
+        places[0][character] = bits << 26;
+        places[1][character] = bits << 20;
+        places[2][character] = bits << 14;
+        places[3][character] = bits << 8;
         bits += 1;
     }
     places
@@ -25,23 +25,26 @@ const PLACES: [[u32; 256]; 4] = {
 
 /// `None` when a character is not of the alphabet, or the last one carries bits that no byte takes: one text per value.
 pub(super) fn decode(text: &[u8; SEALED_LEN]) -> Option<[u8; RAW]> {
-    let mut raw = [0; RAW];
+    // Every group is written as four bytes, the last of which the next group overwrites: one instruction instead of three.
+    let mut raw = [0; RAW.next_multiple_of(3) + 1];
     let mut seen = 0;
-    let (groups, last) = text.as_chunks();
-    let (triples, pair) = raw.as_chunks_mut();
-    let mut group = |a: u8, b: u8, c: u8, rest: u32| {
+    let mut group = |at: usize, a: u8, b: u8, c: u8, rest: u32| {
         let bits = PLACES[0][usize::from(a)] | PLACES[1][usize::from(b)] | PLACES[2][usize::from(c)] | rest;
         seen |= bits;
-        bits.to_be_bytes()
+        raw[at..at + 4].copy_from_slice(&bits.to_be_bytes());
     };
-    for (&[a, b, c, d], triple) in groups.iter().zip(triples) {
-        let [_, bytes @ ..] = group(a, b, c, PLACES[3][usize::from(d)]);
-        *triple = bytes;
+    let last = |d: u8| PLACES[3][usize::from(d)];
+    // Two groups at a time: to count them takes a quarter of what one takes.
+    let (pairs, rest) = text.as_chunks();
+    for (at, &[a, b, c, d, e, f, g, h]) in pairs.iter().enumerate() {
+        group(6 * at, a, b, c, last(d));
+        group(6 * at + 3, e, f, g, last(h));
     }
-    let &[a, b, c] = last else { return None };
-    let [_, first, second, left_over] = group(a, b, c, 0);
-    pair.copy_from_slice(&[first, second]);
-    (seen < ALIEN && left_over == 0).then_some(raw)
+    let &[a, b, c, d, e, f, g] = rest else { return None };
+    group(6 * pairs.len(), a, b, c, last(d));
+    group(6 * pairs.len() + 3, e, f, g, 0);
+    let (bytes, left_over) = raw.split_first_chunk()?;
+    (seen & ALIEN == 0 && left_over[0] == 0).then_some(*bytes)
 }
 
 pub(super) fn encode(raw: &[u8; RAW]) -> String {

@@ -74,6 +74,7 @@ impl Lineage {
 
     /// The key of the session's record.
     #[must_use]
+    #[inline]
     pub fn record_key(&self) -> RecordKey {
         RecordKey(*blake3::hash(&self.0).as_bytes())
     }
@@ -94,6 +95,7 @@ impl Secret {
 
     /// What the backend keeps of this secret.
     #[must_use]
+    #[inline]
     pub fn hash(&self) -> SecretHash {
         let full = blake3::hash(&self.0);
         let mut half = [0; 16];

@@ -15,6 +15,7 @@ pub struct Presented {
 }
 
 impl From<&Credential> for Presented {
+    #[inline]
     fn from(credential: &Credential) -> Self {
         Self { secret: credential.secret().hash(), issued: credential.issued(), idle_deadline: credential.idle_deadline() }
     }
@@ -54,6 +55,7 @@ pub enum Standing {
 impl Record {
     /// How `presented` stands to this record at `now`.
     #[must_use]
+    #[inline]
     pub fn standing(&self, presented: &Presented, now: Timestamp) -> Standing {
         if let Life::Ended { at, .. } = self.life {
             return Standing::Ended { at };

@@ -37,9 +37,13 @@ impl CookieConfig {
     }
 
     /// The whole text of which `first` is the cookie's own value; `first` itself when it is whole, or pieces are missing.
+    #[inline]
     pub(crate) fn join<'a>(&self, headers: &HeaderMap, first: &'a [u8]) -> Cow<'a, [u8]> {
+        if !self.is_chunked() {
+            return Cow::Borrowed(first);
+        }
         match first {
-            [b'~', count @ b'2'..=b'4', b'~', piece @ ..] if self.is_chunked() => {
+            [b'~', count @ b'2'..=b'4', b'~', piece @ ..] => {
                 let mut text = piece.to_vec();
                 for index in 1..count - b'0' {
                     match candidates(headers, &self.piece(index)).next() {

@@ -284,6 +284,11 @@ impl Session {
     }
 }
 
+/// Whether sessions have lifeboats at all.
+pub(super) fn has_lifeboats(env: &Env) -> bool {
+    env.lifeboat.is_some()
+}
+
 /// Lets a `clear` leave what must outlive it: that nothing from before it is merged.
 pub(super) fn mark_clear(env: &Env, change: &mut Change) {
     if change.clear && env.lifeboat.is_some() {

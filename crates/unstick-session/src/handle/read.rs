@@ -6,7 +6,13 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use unstick_core::{BoxFuture, Carrier, Error, ErrorKind, EventKind, FieldChange, Loaded, Opening};
 
-use super::{Session, is_ours, turn::Turn};
+use super::{
+    Session,
+    aboard::has_lifeboats,
+    is_ours,
+    state::State,
+    turn::{Trip, Turn},
+};
 use crate::{SessionError, Status, commit, engine::Shared};
 
 impl Session {
@@ -41,12 +47,8 @@ impl Session {
     /// # Cancel safety
     /// As [`load`](Self::load).
     pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
-        {
-            let mut state = self.state();
-            state.touched = true;
-            if let Some(known) = state.peek(key) {
-                return Ok(known);
-            }
+        if let Some(known) = self.known(key) {
+            return Ok(known);
         }
         self.ensure_loaded().await?;
         let state = self.state();
@@ -54,6 +56,17 @@ impl Session {
             Some(known) => Ok(known),
             None => state.check_known(key).map(|()| None),
         }
+    }
+
+    /// The bytes under `key`, if they are known without waiting.
+    fn known(&self, key: &str) -> Option<Option<Bytes>> {
+        let mut state = self.state();
+        state.touched = true;
+        if state.change.is_empty() && self.load_now(&mut state) {
+            // Nothing is buffered and nothing aboard: what was loaded is what there is.
+            return Some(state.live.as_ref().and_then(|live| live.fields.get(key)).map(|field| field.value.clone()));
+        }
+        state.peek(key)
     }
 
     /// The keys that have a value, in order.
@@ -123,16 +136,38 @@ impl Session {
     fn to_load(&self) -> ToLoad<'_> {
         let mut state = self.state();
         state.touched = true;
-        let Some(ticket) = state.ticket.as_ref().filter(|_| state.loaded().is_none()) else { return ToLoad::Known(Ok(())) };
+        if state.ticket.is_none() || state.loaded().is_some() {
+            return ToLoad::Known(Ok(()));
+        }
         if let Some(error) = &state.failed {
             return ToLoad::Known(Err(error.clone()));
         }
+        if self.load_now(&mut state) {
+            return ToLoad::Known(Ok(()));
+        }
+        let Some(ticket) = &state.ticket else { return ToLoad::Known(Ok(())) };
         let Shared { env, engine } = self.shared();
         let load = engine.load(env, self.0.carriage, ticket.clone());
         match state.take_turn() {
             None => ToLoad::Load(load),
             Some(end) => ToLoad::Wait(Box::pin(self.wait(end))), // in a box, because it is rare and large
         }
+    }
+
+    /// Loads without waiting, where that can be; whether it could.
+    fn load_now(&self, state: &mut State) -> bool {
+        // While a trip is under way, its answer is waited for.
+        if state.live.is_some() || state.failed.is_some() || !matches!(state.trip, Trip::None) {
+            return false;
+        }
+        let Shared { env, engine } = self.shared();
+        // What a lifeboat carries is merged after loading, and that is a trip.
+        if has_lifeboats(env) {
+            return false;
+        }
+        let Some(loaded) = state.ticket.as_ref().and_then(|ticket| engine.load_now(env, ticket)) else { return false };
+        self.understand(state, loaded, Carrier::Unchanged);
+        true
     }
 
     /// Whether reading needs no trip any more.
@@ -144,8 +179,11 @@ impl Session {
     fn take_in(&self, answer: Result<(Loaded, Carrier), Error>) -> Result<(), SessionError> {
         let env = &self.shared().env;
         let mut state = self.state();
-        let (loaded, carrier) = match answer {
-            Ok(answer) => answer,
+        match answer {
+            Ok((loaded, carrier)) => {
+                self.understand(&mut state, loaded, carrier);
+                Ok(())
+            }
             Err(error) => {
                 let error = SessionError::from(error);
                 if state.board(env, &error) {
@@ -153,20 +191,24 @@ impl Session {
                 }
                 state.status = Status::Unknown;
                 state.failed = Some(error.clone());
-                return Err(error);
+                Err(error)
             }
-        };
-        let ticket = state.ticket.clone();
-        let ticket = ticket.as_ref();
+        }
+    }
+
+    /// Takes in what was loaded.
+    fn understand(&self, state: &mut State, loaded: Loaded, carrier: Carrier) {
+        let env = &self.shared().env;
+        let before = if has_lifeboats(env) { state.ticket.clone() } else { None };
         state.status = match loaded {
             Loaded::Live(live) => {
                 if !std::mem::replace(&mut state.seen_live, true) {
                     env.counters.found();
-                    env.emit(EventKind::SessionFound, ticket, "");
+                    env.emit(EventKind::SessionFound, state.ticket.as_ref(), "");
                 }
                 let is_new = carrier != Carrier::Unchanged;
                 if let Carrier::Set { text, .. } = &carrier {
-                    env.emit(EventKind::SessionRenewed, ticket, "");
+                    env.emit(EventKind::SessionRenewed, state.ticket.as_ref(), "");
                     // What follows in this request must use what the client is given: the id may be another one.
                     if let Opening::Authentic(renewed) = self.shared().engine.open(self.0.carriage, text.as_bytes()) {
                         state.ticket = Some(renewed);
@@ -174,7 +216,7 @@ impl Session {
                     state.carrier = carrier;
                 }
                 state.live = Some(live);
-                state.lifeboat_follows(env, ticket, is_new);
+                state.lifeboat_follows(env, before.as_ref(), is_new);
                 Status::Live
             }
             Loaded::Superseded { at } => {
@@ -194,10 +236,9 @@ impl Session {
             _ => Status::Unknown,
         };
         if state.status != Status::Live {
-            commit::gone(env, ticket, state.status);
+            commit::gone(env, state.ticket.as_ref(), state.status);
             state.ticket = None;
         }
-        Ok(())
     }
 }
 

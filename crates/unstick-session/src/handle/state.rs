@@ -175,6 +175,7 @@ impl State {
         Intent { lifecycle: std::mem::replace(&mut self.lifecycle, Lifecycle::Keep), change }
     }
 
+    #[inline]
     pub(super) fn plan(&mut self, max_size: usize, renewal_due: impl FnOnce(&Ticket) -> bool) -> Plan {
         if self.is_dirty() {
             self.touched = true;

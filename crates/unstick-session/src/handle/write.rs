@@ -216,7 +216,8 @@ impl Session {
         let engine = &self.0.shared.engine;
         // While the backend is failing, requests that do not need it are not held up for a renewal.
         let may_renew = !server_error && !env.is_failing();
-        let plan = state.plan(env.max_size, |ticket| may_renew && engine.is_renewal_due(ticket, env.now()));
+        let is_due = |ticket: &unstick_core::Ticket| may_renew && engine.is_renewal_due(ticket, env.now());
+        let plan = state.plan(env.max_size, is_due);
         if let Plan::Fail(error) = &plan {
             self.report_unsavable(error, state.status);
         }

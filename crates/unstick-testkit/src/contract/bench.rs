@@ -258,6 +258,22 @@ impl<S: Store> Bench<S> {
         self.store().load(self.op(now), subject.key, subject.presented, None).await
     }
 
+    /// Loads without renewing, both ways where the store has [`at_hand`](Store::at_hand): they must agree. Not for cases in which
+    /// others write meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot answer, or gives two answers, or none at hand although nobody holds the record.
+    pub async fn load_both_ways(&self, now: Timestamp, subject: &Subject) -> Result<Loaded, Failure> {
+        let loaded = self.load(now, subject).await?;
+        if let Some(store) = self.store().at_hand() {
+            let at_hand = store.read(now, &subject.key, &subject.presented);
+            if at_hand.as_ref() != Some(&loaded) {
+                return Err(Failure::new(format!("at hand is {at_hand:?}, but what loads is {loaded:?}")));
+            }
+        }
+        Ok(loaded)
+    }
+
     /// The fields of a session that must live.
     ///
     /// # Errors

@@ -19,8 +19,10 @@
 mod bench;
 pub(crate) mod outcome;
 mod report;
+pub(crate) mod run;
 mod suite;
 
+pub mod at_hand;
 pub mod basics;
 pub mod concurrency;
 pub mod endings;

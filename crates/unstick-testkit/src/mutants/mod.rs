@@ -64,6 +64,8 @@ pub enum Defect {
     ReserveCheckThenAct,
     /// The end of all others forgets sessions that are being published.
     EndOthersForgetsReserved,
+    /// What is read without waiting is given out whatever its deadlines and its end.
+    AtHandUnjudged,
 }
 
 impl Defect {
@@ -88,6 +90,7 @@ impl Defect {
         Self::CreateOverwrites,
         Self::ReserveCheckThenAct,
         Self::EndOthersForgetsReserved,
+        Self::AtHandUnjudged,
     ];
 }
 

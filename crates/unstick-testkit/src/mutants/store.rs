@@ -10,8 +10,8 @@ use std::{
 };
 
 use unstick_core::{
-    Applied, Change, Created, Decide, Ended, Error, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record, RecordKey, Renewal,
-    Rotated, Rotation, Scope, Standing, Store, Timestamp, end_in_place,
+    Applied, AtHand, Change, Created, Decide, Ended, Error, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record, RecordKey,
+    Renewal, Rotated, Rotation, Scope, Standing, Store, Timestamp, end_in_place,
 };
 
 use super::Defect;
@@ -267,5 +267,22 @@ impl Store for BrokenStore {
 
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         Some(self)
+    }
+
+    /// Only where it is the subject: some defects of loading are not those of the record.
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        matches!(self.defect, Defect::None | Defect::AtHandUnjudged).then_some(self as &dyn AtHand)
+    }
+}
+
+impl AtHand for BrokenStore {
+    fn read(&self, now: Timestamp, key: &RecordKey, presented: &Presented) -> Option<Loaded> {
+        let state = self.state();
+        let Some(record) = state.records.get(key) else { return Some(Loaded::Missing) };
+        if self.has(Defect::AtHandUnjudged) {
+            let living = Record { life: Life::Live, idle_deadline: FOR_EVER, absolute_deadline: FOR_EVER, ..record.clone() };
+            return Some(Loaded::judge(&living, presented, now));
+        }
+        Some(Loaded::judge(record, presented, now))
     }
 }

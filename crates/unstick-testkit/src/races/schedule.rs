@@ -254,7 +254,7 @@ impl<'a, S: Store> Schedule<'a, S> {
     /// Every id is what the model says, whatever happened: above all, what is dead stays dead.
     async fn look(&mut self) -> Outcome {
         for (id, subject) in self.ids.iter().enumerate() {
-            let loaded = self.at.load(self.now, subject).await?;
+            let loaded = self.at.load_both_ways(self.now, subject).await?;
             self.model.check_load(id, self.now, &loaded)?;
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Any server-side store behind one type.
 
 use unstick_core::{
-    Applied, Change, Created, Decide, Ended, Error, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey, Renewal, Rotated,
-    Rotation, Scope, Store, Timestamp,
+    Applied, AtHand, Change, Created, Decide, Ended, Error, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey, Renewal,
+    Rotated, Rotation, Scope, Store, Timestamp,
 };
 #[cfg(feature = "memory")]
 use unstick_memory::MemoryStore;
@@ -109,5 +109,8 @@ impl Store for AnyStore {
     }
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         each!(self, store => store.principal_index())
+    }
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        each!(self, store => store.at_hand())
     }
 }

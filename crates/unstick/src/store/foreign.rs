@@ -3,8 +3,8 @@
 use std::fmt;
 
 use unstick_core::{
-    Applied, BoxFuture, Change, Created, Decide, Ended, Error, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey, Renewal,
-    Rotated, Rotation, Scope, Store, Timestamp,
+    Applied, AtHand, BoxFuture, Change, Created, Decide, Ended, Error, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, RecordKey,
+    Renewal, Rotated, Rotation, Scope, Store, Timestamp,
 };
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -28,6 +28,7 @@ pub(crate) trait DynStore: fmt::Debug + Send + Sync + 'static {
     fn sweep(&self, op: OpCtx, limit: usize) -> Answer<'_, usize>;
     fn update_locked<'a>(&'a self, op: OpCtx, key: RecordKey, presented: Presented, decide: Decide<'a>) -> Answer<'a, Option<Applied>>;
     fn principal_index(&self) -> Option<&dyn PrincipalIndex>;
+    fn at_hand(&self) -> Option<&dyn AtHand>;
 }
 
 impl<S: Store> DynStore for S {
@@ -67,5 +68,8 @@ impl<S: Store> DynStore for S {
     }
     fn principal_index(&self) -> Option<&dyn PrincipalIndex> {
         Store::principal_index(self)
+    }
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        Store::at_hand(self)
     }
 }

@@ -2,7 +2,7 @@
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, ConfigError, Decide, Ended, Error, Intent, Loaded, OpCtx, Opening, PrincipalIndex,
-    RecordKey, Scope, SessionBackend, Store, Ticket, Timestamp,
+    RecordKey, Runtime, Scope, SessionBackend, Store, Ticket, Timestamp,
 };
 use unstick_session::{IntoBackend, Keyed, Setup};
 #[cfg(feature = "token")]
@@ -120,6 +120,9 @@ impl SessionBackend for AnyBackend {
     }
     async fn load(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, renew: bool) -> Result<(Loaded, Carrier), Error> {
         each!(self, backend => backend.load(op, carriage, ticket, renew).await)
+    }
+    fn load_now(&self, clock: &Runtime, ticket: &Ticket) -> Option<Loaded> {
+        each!(self, backend => backend.load_now(clock, ticket))
     }
     async fn apply(&self, op: OpCtx, carriage: Carriage, ticket: &Ticket, change: &Change) -> Result<Committed, Error> {
         each!(self, backend => backend.apply(op, carriage, ticket, change).await)
