@@ -8,9 +8,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{eventually, send};
+use common::eventually;
 use serde_json::Value;
-use unstick_testkit::{require_server, servers::RedisServer};
+use unstick_testkit::{client::Browser, require_server, servers::RedisServer};
 
 /// A sale that is not left behind.
 struct Running(Child);
@@ -20,6 +20,11 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Browser::new(address).get(path)).unwrap().text().into_owned()
 }
 
 #[test]
@@ -33,7 +38,7 @@ fn a_store_that_hangs_is_a_failure() {
     let address: SocketAddr = address.parse().unwrap();
     assert!(lines.any(|line| line.ends_with("scale-out to 6 nodes")));
     let rest = std::thread::spawn(move || lines.take_while(|line| !line.starts_with("the page stays")).collect::<Vec<_>>());
-    let run = || send(address, "GET", "/report.json", &[], None).unwrap().json()["runs"][0].clone();
+    let run = || serde_json::from_str::<Value>(&get(address, "/report.json")).unwrap()["runs"][0].clone();
 
     redis.stop();
     eventually("somebody who could not pay", || (run()["summary"]["carts_lost"] != 0).then_some(()));
@@ -46,7 +51,7 @@ fn a_store_that_hangs_is_a_failure() {
     assert!(number("orders_whole") < number("orders") && number("carts") <= number("orders"), "{printed}");
     assert_eq!(number("logouts"), 0, "a store that does not answer logs nobody out: {printed}");
     assert_eq!(run["has_lost"], Value::Bool(true));
-    let page = send(address, "GET", "/body", &[], None).unwrap().body;
+    let page = get(address, "/body");
     assert!(!page.contains("<b data-testid=\"failed-unstick\">0</b>") && page.contains("data-testid=\"failed-unstick\""), "{printed}");
     assert!(printed.contains("unstick: something was lost"), "{printed}");
     assert!(Command::new("kill").args(["-INT", &sale.0.id().to_string()]).status().unwrap().success());
