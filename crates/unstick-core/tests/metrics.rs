@@ -1,58 +1,11 @@
 //! Events as counters of the `metrics` facade.
 #![cfg(feature = "metrics")]
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
-
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use unstick_core::{Availability, EventKind, Events};
+use unstick_testkit::observe::Series;
 
-/// Series by name and labels, whoever registered them and however often.
-#[derive(Debug, Default)]
-struct Recorded(Mutex<Vec<(Key, Arc<AtomicU64>)>>);
-
-impl Recorded {
-    fn register(&self, key: &Key) -> Arc<AtomicU64> {
-        let mut series = self.0.lock().unwrap();
-        if let Some((_, value)) = series.iter().find(|(known, _)| known == key) {
-            return value.clone();
-        }
-        let value = Arc::new(AtomicU64::new(0));
-        series.push((key.clone(), value.clone()));
-        value
-    }
-
-    fn told(&self) -> Vec<String> {
-        let told = |(key, value): &(Key, Arc<AtomicU64>)| {
-            let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-            let value = value.load(Ordering::Relaxed);
-            // gauges are floats, counters are not
-            let value = if key.name().ends_with("_total") { value } else { f64::from_bits(value).to_string().parse().unwrap() };
-            format!("{} {} {value}", key.name(), labels.join(","))
-        };
-        self.0.lock().unwrap().iter().map(told).collect()
-    }
-
-    fn grown(&self) -> Vec<String> {
-        self.told().into_iter().filter(|line| !line.ends_with(" 0")).collect()
-    }
-}
-
-impl Recorder for Recorded {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.register(key))
-    }
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.register(key))
-    }
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
+fn grown(series: &Series) -> Vec<String> {
+    series.lines().into_iter().filter(|line| !line.ends_with(" 0")).collect()
 }
 
 /// All series of a node, at 0.
@@ -66,14 +19,14 @@ fn quiet(node: &str) -> Vec<String> {
 
 #[test]
 fn every_kind_is_known_at_0_before_anything_happens() {
-    let recorder = Recorded::default();
+    let recorder = Series::default();
     metrics::with_local_recorder(&recorder, || drop(Events::new("node-1")));
-    assert_eq!(recorder.told(), quiet("node-1"));
+    assert_eq!(recorder.lines(), quiet("node-1"));
 }
 
 #[test]
 fn events_are_counted_by_kind_and_node() {
-    let recorder = Recorded::default();
+    let recorder = Series::default();
     metrics::with_local_recorder(&recorder, || {
         let events = Events::new("node-1");
         for _ in 0..3 {
@@ -82,9 +35,9 @@ fn events_are_counted_by_kind_and_node() {
         events.emit(EventKind::BackendEvicted, None, "");
         events.clone().emit(EventKind::DrainEnded, None, "the last kind has a counter too");
     });
-    assert_eq!(recorder.told().len(), EventKind::ALL.len() + 1);
+    assert_eq!(recorder.lines().len(), EventKind::ALL.len() + 1);
     assert_eq!(
-        recorder.grown(),
+        grown(&recorder),
         [
             "unstick_events_total kind=session_found,cause=none,node=node-1 3",
             "unstick_events_total kind=backend_evicted,cause=eviction,node=node-1 1",
@@ -96,28 +49,28 @@ fn events_are_counted_by_kind_and_node() {
 /// Builders begin with such events, and drop them for those of a node.
 #[test]
 fn a_node_without_a_name_is_known_from_its_first_event() {
-    let recorder = Recorded::default();
+    let recorder = Series::default();
     metrics::with_local_recorder(&recorder, || {
         let events = Events::default();
-        assert_eq!(recorder.told(), [""; 0]);
+        assert_eq!(recorder.lines(), [""; 0]);
         events.emit(EventKind::SessionCreated, None, "");
     });
-    assert_eq!(recorder.told().len(), EventKind::ALL.len());
-    assert_eq!(recorder.grown(), ["unstick_events_total kind=session_created,cause=none,node= 1"]);
+    assert_eq!(recorder.lines().len(), EventKind::ALL.len());
+    assert_eq!(grown(&recorder), ["unstick_events_total kind=session_created,cause=none,node= 1"]);
 }
 
 #[test]
 fn a_recorder_that_comes_before_the_first_event_counts_it() {
-    let (recorder, events) = (Recorded::default(), Events::new("early"));
+    let (recorder, events) = (Series::default(), Events::new("early"));
     metrics::with_local_recorder(&recorder, || events.emit(EventKind::DrainBegan, None, ""));
-    assert_eq!(recorder.told().len(), EventKind::ALL.len());
-    assert_eq!(recorder.grown(), ["unstick_events_total kind=drain_began,cause=none,node=early 1"]);
+    assert_eq!(recorder.lines().len(), EventKind::ALL.len());
+    assert_eq!(grown(&recorder), ["unstick_events_total kind=drain_began,cause=none,node=early 1"]);
 }
 
 #[test]
 fn what_is_down_is_a_gauge_and_whoever_is_gone_is_not_in_it() {
-    let recorder = Recorded::default();
-    let down = |recorder: &Recorded| recorder.told().into_iter().find(|line| line.starts_with("unstick_backends_down node=n ")).unwrap();
+    let recorder = Series::default();
+    let down = |recorder: &Series| recorder.lines().into_iter().find(|line| line.starts_with("unstick_backends_down node=n ")).unwrap();
     metrics::with_local_recorder(&recorder, || {
         let events = Events::new("n");
         assert_eq!(down(&recorder), "unstick_backends_down node=n 0");

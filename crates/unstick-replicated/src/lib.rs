@@ -80,6 +80,7 @@
 //! # Setting up
 //! All nodes name the same stores in the same order, and the same witness or none. The stores are used by nothing else: not
 //! the table or key prefix of sessions that were kept without this crate (use `unstick::store::migrate` to go there).
+//! The pair reaches as far as the one of the three that reaches least: a witness in each process's memory would decide for each process.
 //! Adding or removing a witness changes what a decision is: stop writing, or roll it out while both stores are well.
 //! Give each store a deadline of its own above the patience, and the session layer one of at least four times the patience.
 //! Look after the sweeping of all three as if they stood alone; what the witness got in an outage stays there until the session's absolute deadline.

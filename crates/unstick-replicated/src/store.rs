@@ -240,7 +240,8 @@ fn loaded(state: &State, presented: &Presented, now: Timestamp) -> Loaded {
 impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
     /// The narrower one.
     fn scope(&self) -> Scope {
-        let scopes = [self.inner.a.scope(), self.inner.b.scope()];
+        // A witness of each process's own would decide for each process.
+        let scopes = [self.inner.a.scope(), self.inner.b.scope(), self.inner.w.scope()];
         if scopes.contains(&Scope::Process) {
             Scope::Process
         } else if scopes.contains(&Scope::Host) {

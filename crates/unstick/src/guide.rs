@@ -5,6 +5,7 @@
 //! | [`affinity`] | how to turn sticky sessions off, step by step |
 //! | [`capacity`] | how many nodes, sessions and requests: the arithmetic, up to 50 000 nodes and a billion sessions |
 //! | [`choose_a_store`] | which backend for whom |
+//! | [`compare`] | what other session crates do, side by side |
 //! | [`disappearing`] | sessions disappear: which of six causes it is, and what to do about each |
 //! | [`migrate_tower_sessions`] | from tower-sessions to unstick, without logging anyone out |
 //! | `one_truth` (feature `cache`) | how to get from a cache in each process to one truth on every node |
@@ -32,6 +33,9 @@ pub mod capacity {}
 
 #[doc = include_str!("../docs/choose_a_store.md")]
 pub mod choose_a_store {}
+
+#[doc = include_str!("../docs/compare.md")]
+pub mod compare {}
 
 #[doc = include_str!("../docs/disappearing.md")]
 pub mod disappearing {}

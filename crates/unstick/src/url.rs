@@ -85,9 +85,7 @@ impl Place {
             "redis+sentinel" | "redis+cluster" => format!("`{scheme}:` is not a {noun}: write `{}:`", scheme.replace('+', "-")),
             "jwt" if self.has("token") => format!("`jwt:` is not a {noun}: write `token:`"),
             _ => match schemes.iter().find(|(known, _)| *known == scheme) {
-                Some((_, feature)) => {
-                    format!("`{scheme}:` is not compiled in: write `unstick = {{ features = [\"{feature}\"] }}` in Cargo.toml")
-                }
+                Some((_, feature)) => return not_compiled_in(&format!("`{scheme}:`"), feature),
                 // What stands before the first colon may be anything, a user's name included.
                 None => format!("the URL does not begin with a kind of {noun}: write {kinds}"),
             },
@@ -97,6 +95,17 @@ impl Place {
     fn has(&self, scheme: &str) -> bool {
         self.schemes.iter().any(|(known, _)| *known == scheme)
     }
+}
+
+/// What to write for something that needs a feature.
+pub(crate) fn not_compiled_in(what: &str, feature: &str) -> ConfigError {
+    ConfigError::new(format!("{what} is not compiled in: write `unstick = {{ features = [\"{feature}\"] }}` in Cargo.toml"))
+}
+
+/// Whether two URLs lead to one place, whatever their logins and options.
+pub(crate) fn is_one_place(one: &str, other: &str) -> bool {
+    let place = |url| Some(shown(url)).filter(|place| place.contains("//"));
+    one == other || place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 fn split(url: &str) -> Option<(&str, &str)> {

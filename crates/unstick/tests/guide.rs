@@ -28,6 +28,22 @@ fn every_name_of_an_event_in_the_page_is_one() {
     assert_eq!(unknown, [""; 0]);
 }
 
+#[test]
+fn every_word_of_a_page_that_looks_like_an_event_is_one() {
+    let begins = |word: &str, kind: &EventKind| word.split('_').next() == kind.as_str().split('_').next();
+    let mut events = 0;
+    for page in [include_str!("../docs/operations.md"), include_str!("../docs/outages.md"), include_str!("../docs/security.md")] {
+        for word in page.split('`').skip(1).step_by(2) {
+            let is_name = word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if is_name && EventKind::ALL.iter().any(|kind| begins(word, kind)) {
+                assert!(EventKind::ALL.iter().any(|kind| kind.as_str() == word), "there is no event {word}");
+                events += 1;
+            }
+        }
+    }
+    assert!(events > 20, "only {events} events are named");
+}
+
 /// Every test of the workspace as `file::name`, where the file of a `mod.rs` or `main.rs` is its folder.
 fn tests_below(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

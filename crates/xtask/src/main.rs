@@ -18,7 +18,7 @@ cargo xtask <command>
 
   check [STEP…]              formatting, lints, docs, feature combinations, repository rules; all steps, or those named
   test  [--long] [ARG…]      installs what is missing (as root on Debian) and runs every test;
-                             --long: more seeded schedules; ARG… goes to `cargo test` (-p CRATE, --test NAME, -- FILTER)
+                             --long: more seeded schedules, whole flash sales; ARG… goes to `cargo test` (-p CRATE, --test NAME, -- FILTER)
   bench [PART [ARG…]]        the benchmarks of benches/, ours beside the peers'; all, or the one named (bench --list names them);
                              tables and charts are kept in the target directory, with a page that shows those of this run;
                              a missed goal is a failure that names it

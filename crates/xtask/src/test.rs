@@ -16,8 +16,11 @@ pub(crate) fn run(args: &[String]) -> Result<bool, String> {
     packages::provide();
     let mut command = cargo::cargo();
     command.args(cargo_args(args));
-    if args.iter().any(|arg| arg == "--long") && env::var_os("UNSTICK_SCHEDULES").is_none() {
-        command.env("UNSTICK_SCHEDULES", LONG_SCHEDULES);
+    if args.iter().any(|arg| arg == "--long") {
+        command.env("UNSTICK_LONG", "1");
+        if env::var_os("UNSTICK_SCHEDULES").is_none() {
+            command.env("UNSTICK_SCHEDULES", LONG_SCHEDULES);
+        }
     }
     if is_everything_required(env::var("UNSTICK_REQUIRE").ok().as_deref(), env::var("CI").ok().as_deref()) {
         println!("a missing program or server fails the run (UNSTICK_REQUIRE=all)");

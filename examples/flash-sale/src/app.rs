@@ -1,9 +1,13 @@
 //! The shop on one node: handlers, and the layers around them.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -28,13 +32,23 @@ use crate::{
     Failure,
     cli::{Mode, Product, Secret},
     notes::Notes,
+    till,
 };
 
 /// Names the node, on every response.
 pub(crate) const NODE: HeaderName = HeaderName::from_static("x-node");
 
+/// Says where a note came from: [`HIT`], this node's memory, or [`MISS`], the database.
+pub(crate) const CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(crate) const HIT: &str = "hit";
+const MISS: &str = "miss";
+
 /// How long a note may stay in a node's memory: as long as in the incident.
 const TTL: Duration = Duration::from_secs(600);
+
+/// How long a node waits for its store. Fifty nodes on one small machine share a disk, and may have to: that shows in how long clicks take. Redis waits for
+/// two seconds at most.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What all nodes of a fleet are told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,16 +98,19 @@ struct Node {
 #[derive(Debug, Clone)]
 enum Noted {
     /// As many shops do it: in a map, until it is old.
-    Plain(Arc<Mutex<std::collections::HashMap<String, (tokio::time::Instant, u64)>>>),
-    Shared(Cache<String, u64>),
+    Plain(Arc<Remembered>),
+    Shared(Cache<u64, u64>),
 }
+
+/// Notes by customer, and since when they are known.
+type Remembered = Mutex<HashMap<u64, (Instant, u64)>>;
 
 /// Builds the routes with all layers.
 pub(crate) async fn open(name: &str, setup: &Setup, shared: &Shared, drain: &Drain) -> Result<Router, Failure> {
     let events = Events::new(name);
     let keys = || Key::from_hex(&setup.key.0).map(KeyRing::new);
     let store = store::options(&setup.sessions.0).events(events.clone()).open().await?;
-    let sessions = SessionLayer::new(store, keys()?).events(events.clone()).build()?;
+    let sessions = SessionLayer::new(store, keys()?).events(events.clone()).deadline(DEADLINE).build()?;
     drain.wait_for(sessions.pending());
 
     let operations = Router::new().route_service("/ready", drain.readiness());
@@ -134,13 +151,13 @@ fn routes(node: Node) -> Router {
         .route("/login/{user}", post(log_in))
         .route("/look", get(look))
         .route("/add/{article}", post(add))
-        .route("/note", get(read_note))
-        .route("/note/{note}", post(write_note))
+        .route("/customers/{customer}/note", get(read_note))
+        .route("/customers/{customer}/note/{note}", post(write_note))
         .route("/checkout/{order}", post(check_out))
         .with_state(node)
 }
 
-/// What every handler answers. `user` is who the node takes the client for.
+/// What every handler answers. `user` is who the node takes the client for, where it asked.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) user: Option<String>,
@@ -190,66 +207,57 @@ async fn look(session: Session) -> Answered {
 
 async fn add(session: Session, Path(article): Path<u8>) -> Answered {
     let user = user(&session).await?;
-    session.update(&format!("cart:{article}"), |held: Option<u32>| Some(held.unwrap_or(0) + 1)).await?;
+    till::add(&session, article).await?;
     Ok(Json(Answer { user: Some(user), ..Answer::default() }))
 }
 
-/// An order that is sent again is not paid for again: its number and what was in it are kept, until the next one.
 async fn check_out(session: Session, Path(order): Path<u64>) -> Answered {
     let user = user(&session).await?;
-    if let Some((last, cart)) = session.get::<(u64, Vec<(u8, u32)>)>("order").await?
-        && last == order
-    {
-        return Ok(Json(Answer { user: Some(user), cart, ..Answer::default() }));
-    }
-    let mut cart = Vec::new();
-    for key in session.keys().await? {
-        if let Some(article) = key.strip_prefix("cart:").and_then(|article| article.parse().ok())
-            && let Some(count) = session.get::<u32>(&key).await?
-        {
-            cart.push((article, count));
-            session.remove(&key)?;
-        }
-    }
-    session.insert("order", &(order, &cart))?;
-    Ok(Json(Answer { user: Some(user), cart, ..Answer::default() }))
+    Ok(Json(Answer { user: Some(user), cart: till::pay(&session, order).await?, ..Answer::default() }))
 }
 
-async fn read_note(State(node): State<Node>, session: Session) -> Answered {
-    let user = user(&session).await?;
-    let note = match &node.cache {
+type Noticed = Result<([(HeaderName, &'static str); 1], Json<Answer>), Refused>;
+
+/// A customer's note, from whatever this node remembers. It belongs to the customer's number and to no session, so that it survives what sessions do not.
+/// (Here the number is all it takes. A shop asks first who is logged in.)
+async fn read_note(State(node): State<Node>, Path(customer): Path<u64>) -> Noticed {
+    let (note, is_hit) = match &node.cache {
         Noted::Shared(cache) => {
-            let (notes, customer) = (node.notes, user.clone());
-            let load = move || async move { notes.load(&customer).await };
-            cache.get_or_load(user.clone(), load).await.map_err(|_| Refused::Database)?
+            let (notes, is_loaded) = (node.notes, Arc::new(AtomicBool::new(false)));
+            let loads = Arc::clone(&is_loaded);
+            let load = move || async move {
+                loads.store(true, Ordering::Relaxed);
+                notes.load(customer).await
+            };
+            let note = cache.get_or_load(customer, load).await.map_err(|_| Refused::Database)?;
+            (note, !is_loaded.load(Ordering::Relaxed))
         }
         Noted::Plain(map) => {
-            let held = map.lock().unwrap_or_else(PoisonError::into_inner).get(&user).copied();
+            let held = map.lock().unwrap_or_else(PoisonError::into_inner).get(&customer).copied();
             match held.filter(|(since, _)| since.elapsed() < TTL) {
-                Some((_, note)) => note,
+                Some((_, note)) => (note, true),
                 None => {
-                    let note = node.notes.load(&user).await.map_err(|_| Refused::Database)?;
-                    remember(map, &user, note);
-                    note
+                    let note = node.notes.load(customer).await.map_err(|_| Refused::Database)?;
+                    remember(map, customer, note);
+                    (note, false)
                 }
             }
         }
     };
-    Ok(Json(Answer { user: Some(user), note: Some(note), ..Answer::default() }))
+    Ok(([(CACHE, if is_hit { HIT } else { MISS })], Json(Answer { note: Some(note), ..Answer::default() })))
 }
 
-async fn write_note(State(node): State<Node>, session: Session, Path(note): Path<u64>) -> Answered {
-    let user = user(&session).await?;
-    let stored = node.notes.store(&user, note).await;
+async fn write_note(State(node): State<Node>, Path((customer, note)): Path<(u64, u64)>) -> Answered {
+    let stored = node.notes.store(customer, note).await;
     match &node.cache {
         // Whatever the answer: the change may be in although it was lost on the way.
-        Noted::Shared(cache) => drop(cache.invalidate(&user).await),
-        Noted::Plain(map) => remember(map, &user, note),
+        Noted::Shared(cache) => drop(cache.invalidate(&customer).await),
+        Noted::Plain(map) => remember(map, customer, note),
     }
     let note = stored.map_err(|_| Refused::Database)?;
-    Ok(Json(Answer { user: Some(user), note: Some(note), ..Answer::default() }))
+    Ok(Json(Answer { note: Some(note), ..Answer::default() }))
 }
 
-fn remember(map: &Mutex<std::collections::HashMap<String, (tokio::time::Instant, u64)>>, user: &str, note: u64) {
-    map.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), (tokio::time::Instant::now(), note));
+fn remember(map: &Remembered, customer: u64, note: u64) {
+    map.lock().unwrap_or_else(PoisonError::into_inner).insert(customer, (Instant::now(), note));
 }

@@ -1,7 +1,9 @@
 //! The program's own balancer: round robin, with a pin cookie where it is told to pin.
 //!
 //! It writes its cookie before the application's, as nginx, Caddy and Traefik do, and sends to another node only what cannot have happened yet:
-//! requests of which nothing was sent, and those that only read.
+//! requests of which nothing was sent, and those that only read. No node gets the same request twice.
+
+use std::time::Instant;
 
 use axum::{
     Router,
@@ -20,6 +22,9 @@ use crate::{
     table::{Table, Turn},
     wire::{Undone, Wire},
 };
+
+/// How many nodes may break off one request that only reads.
+const BREAKS: usize = 3;
 
 /// Epoch and turn of the request, on every response.
 pub(crate) const TURN: HeaderName = HeaderName::from_static("x-turn");
@@ -46,8 +51,10 @@ async fn forward(State(balancer): State<Balancer>, request: Request<Body>) -> Re
     }
     strip(&mut head.headers);
     let pin = balancer.pins.then(|| pin_of(&head.headers)).flatten();
-    while let Some(turn) = balancer.table.choose(pin) {
+    let (mut tried, mut breaks) = (Vec::new(), 0);
+    while let Some(turn) = balancer.table.choose(pin, &tried, Instant::now()) {
         let route = turn.route;
+        tried.push(route.number);
         match balancer.wire.send(route.addr, whole(&head, &body)).await {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
@@ -58,11 +65,15 @@ async fn forward(State(balancer): State<Balancer>, request: Request<Body>) -> Re
                 return signed(Response::from_parts(head, Body::from(body)), turn);
             }
             Err(Undone::NotSent) => {
-                balancer.table.remove(route.number);
+                balancer.table.put_aside(route.number, Instant::now());
                 balancer.wire.forget(route.addr);
             }
-            Err(Undone::MaybeDelivered) if head.method == Method::GET => {}
-            Err(Undone::MaybeDelivered) => return signed(StatusCode::BAD_GATEWAY.into_response(), turn),
+            Err(Undone::MaybeDelivered) => {
+                breaks += 1;
+                if head.method != Method::GET || breaks == BREAKS {
+                    return signed(StatusCode::BAD_GATEWAY.into_response(), turn);
+                }
+            }
         }
     }
     StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -108,7 +119,69 @@ fn set_pin(headers: &mut HeaderMap, number: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tokio::net::TcpListener;
+    use unstick_testkit::client::{Jar, call};
+
     use super::*;
+    use crate::table::Route;
+
+    /// Nodes that accept and break off, and how often they did.
+    async fn breaking(numbers: std::ops::RangeInclusive<usize>) -> (Vec<Route>, Arc<AtomicUsize>) {
+        let (mut routes, accepted) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
+        for number in numbers {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            routes.push(Route { number, addr: listener.local_addr().unwrap() });
+            let accepted = Arc::clone(&accepted);
+            tokio::spawn(async move {
+                use tokio::io::AsyncReadExt;
+                while let Ok((mut socket, _)) = listener.accept().await {
+                    accepted.fetch_add(1, Ordering::SeqCst);
+                    let _ = socket.read(&mut [0; 1024]).await;
+                }
+            });
+        }
+        (routes, accepted)
+    }
+
+    async fn ask(routes: Vec<Route>, method: Method, jar: &mut Jar) -> Response {
+        let balancer = Balancer { table: Table::default(), pins: true, wire: Wire::default() };
+        balancer.table.replace(routes);
+        let request = Request::builder().method(method).uri("/look").body(Body::empty()).unwrap();
+        call(jar, balancer.router(), request).await.unwrap()
+    }
+
+    fn pinned_to(number: usize) -> Jar {
+        let mut jar = Jar::new();
+        jar.set(&"http://localhost/".parse().unwrap(), format!("{}={number}", Product::Own.pin())).unwrap();
+        jar
+    }
+
+    #[tokio::test]
+    async fn whoever_is_pinned_to_a_node_that_breaks_off_is_served_by_another_one() {
+        let (mut routes, accepted) = breaking(1..=1).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        routes.push(Route { number: 2, addr: listener.local_addr().unwrap() });
+        tokio::spawn(axum::serve(listener, Router::new().fallback(async || "well")).into_future());
+        let mut jar = pinned_to(1);
+        let response = ask(routes.clone(), Method::GET, &mut jar).await;
+        assert_eq!((response.status(), accepted.load(Ordering::SeqCst)), (StatusCode::OK, 1));
+        assert_eq!(jar.get(Product::Own.pin()).unwrap().text(), "2");
+        assert_eq!(ask(routes, Method::POST, &mut pinned_to(1)).await.status(), StatusCode::BAD_GATEWAY, "it may have happened");
+    }
+
+    #[tokio::test]
+    async fn tries_are_bounded() {
+        let (routes, accepted) = breaking(1..=5).await;
+        let response = ask(routes, Method::GET, &mut pinned_to(4)).await;
+        assert_eq!((response.status(), accepted.load(Ordering::SeqCst)), (StatusCode::BAD_GATEWAY, BREAKS));
+        let nobody = Route { number: 1, addr: TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+        assert_eq!(ask(vec![nobody], Method::POST, &mut Jar::new()).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     #[test]
     fn the_pin_comes_before_the_applications_cookies() {

@@ -60,6 +60,44 @@ pub(crate) fn lines(title: &str, unit: &str, least: f64, all: &[Line], marks: &[
     svg
 }
 
+/// One bar, which lies.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    pub(crate) mode: Mode,
+    pub(crate) name: String,
+    /// `None`: there is nothing to draw.
+    pub(crate) value: Option<f64>,
+    /// What stands behind it.
+    pub(crate) text: String,
+}
+
+/// Bars, one below the other, all from the same zero.
+pub(crate) fn bars(title: &str, unit: &str, all: &[Bar]) -> String {
+    const ROW: f64 = 40.0;
+    let top = nice(all.iter().filter_map(|bar| bar.value).fold(1.0, f64::max));
+    let height = ROW.mul_add(all.len() as f64, TOP);
+    let mut svg = open(&format!("{title}, {unit}. The figures are in the table."), height);
+    for (bar, row) in all.iter().zip(0_u32..) {
+        let y = f64::from(row).mul_add(ROW, 12.0);
+        let name = format!("{}: {}", bar.mode.name(), bar.name);
+        // Half of the width, as text stands beside it.
+        let width = bar.value.unwrap_or(0.0) / top * WIDTH / 2.0;
+        let _ = write!(
+            svg,
+            "<text class=\"axis\" x=\"0\" y=\"{y:.1}\">{}</text><rect class=\"bar {}\" x=\"0\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\"/>\
+             <text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            escape(&name),
+            bar.mode.name(),
+            y + 4.0,
+            width + 6.0,
+            y + 15.0,
+            escape(&bar.text),
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
 /// Requests of each node in each second: the darker, the more.
 pub(crate) fn heat(mode: Mode, seconds: &[Second], marks: &[Mark]) -> String {
     let nodes = seconds.iter().filter_map(|second| second.by_node.keys().next_back()).max().copied().unwrap_or(1);
@@ -173,8 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn bars_are_as_long_as_they_say() {
+        let bar = |value, text: &str| Bar { mode: Mode::Sticky, name: "<kill>".to_owned(), value, text: text.to_owned() };
+        let svg = bars("a", "ms", &[bar(Some(50.0), "50 ms"), bar(None, "never"), bar(Some(25.0), "25 ms")]);
+        let widths: Vec<&str> = svg.split("width=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(widths, ["280.0", "0.0", "140.0"]);
+        assert!(svg.contains(">never<") && svg.contains("&lt;kill&gt;"));
+    }
+
+    #[test]
     fn nothing_can_be_drawn() {
-        for svg in [lines("a", "b", 1.0, &[], &[]), heat(Mode::Sticky, &[], &[])] {
+        for svg in [lines("a", "b", 1.0, &[], &[]), heat(Mode::Sticky, &[], &[]), bars("a", "b", &[])] {
             assert!(svg.starts_with("<svg") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
     }

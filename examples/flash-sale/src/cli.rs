@@ -12,14 +12,16 @@ Holds a flash sale three times, each time on other sessions, and says what the s
 Usage: example-flash-sale [OPTIONS]
 
   --nodes A,B,C        nodes before, during and after the rush (default 10,30,50)
-  --shoppers N         people, each with 12 clicks to make (default 300)
+  --shoppers N         people, each with 16 clicks to make (default 300)
   --seconds S          how long a run takes (default 22)
   --seed N             makes the same people again (default 1)
   --quick              3,6,9 nodes, 60 people, 5 seconds
   --modes LIST         of sticky,round-robin,unstick (default all)
   --sessions URL       where unstick keeps sessions: sqlite:PATH, redis://…, postgres://… (default a fresh SQLite file)
   --bus URL            what carries its caches' notices: redis://…, postgres://… (default within the process)
-  --processes N        nodes run in N processes, and a kill is kill -9 of one
+                       (every user of the machine can read a command line: a URL with a password belongs into the environment,
+                       as FLASH_SALE_SESSIONS and FLASH_SALE_BUS)
+  --processes N        nodes run in N processes, 3 or more, and a kill is kill -9 of one
   --balancer PRODUCT   own, haproxy or nginx (default own)
   --page PORT          shows the sale on http://127.0.0.1:PORT (0: any port) until Ctrl-C
   --out DIR            writes report.html and report.json
@@ -143,9 +145,14 @@ impl Default for Options {
     }
 }
 
-/// Reads the arguments.
-pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, Failure> {
-    let mut options = Options::default();
+/// Instead of `--sessions` and `--bus`, which go before them.
+pub(crate) const SESSIONS: &str = "FLASH_SALE_SESSIONS";
+pub(crate) const BUS: &str = "FLASH_SALE_BUS";
+
+/// Reads the arguments, and what `variable` says.
+pub(crate) fn parse(mut args: impl Iterator<Item = String>, variable: impl Fn(&str) -> Option<String>) -> Result<Command, Failure> {
+    let url = |name| variable(name).filter(|url| !url.is_empty()).map(Secret);
+    let mut options = Options { sessions: url(SESSIONS), bus: url(BUS), ..Options::default() };
     let mut explicit = (false, false, false);
     let mut quick = false;
     while let Some(arg) = args.next() {
@@ -161,7 +168,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, F
             "--modes" => options.modes = modes(&value()?)?,
             "--sessions" => options.sessions = Some(Secret(value()?)),
             "--bus" => options.bus = Some(Secret(value()?)),
-            "--processes" => options.processes = Some(whole(&arg, &value()?, 2, 16)?),
+            "--processes" => options.processes = Some(whole(&arg, &value()?, 3, 16)?),
             "--balancer" => options.balancer = product(&value()?)?,
             "--page" => options.page = Some(whole(&arg, &value()?, 0, 65_535)?),
             "--out" => options.out = Some(value()?.into()),
@@ -208,7 +215,7 @@ mod tests {
     use super::*;
 
     fn sale(line: &str) -> Result<Options, String> {
-        match parse(line.split_whitespace().map(str::to_owned)) {
+        match parse(line.split_whitespace().map(str::to_owned), |_| None) {
             Ok(Command::Sale(options)) => Ok(*options),
             Ok(other) => panic!("{other:?}"),
             Err(failure) => Err(failure.to_string()),
@@ -229,6 +236,22 @@ mod tests {
     }
 
     #[test]
+    fn urls_may_come_by_the_environment() {
+        let of = |line: &str| {
+            let variable = |name: &str| match name {
+                SESSIONS => Some("redis://:hidden@127.0.0.1".to_owned()),
+                _ => Some(String::new()),
+            };
+            match parse(line.split_whitespace().map(str::to_owned), variable) {
+                Ok(Command::Sale(options)) => (options.sessions.map(|url| url.0), options.bus.map(|url| url.0)),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(""), (Some("redis://:hidden@127.0.0.1".to_owned()), None));
+        assert_eq!(of("--sessions sqlite:a --bus b"), (Some("sqlite:a".to_owned()), Some("b".to_owned())));
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         for line in [
             "--nodes 10,30",
@@ -241,6 +264,7 @@ mod tests {
             "--balancer f5",
             "--page 70000",
             "--processes 4 --quick",
+            "--processes 2",
             "--nodes",
             "--what",
         ] {

@@ -20,14 +20,20 @@ pub(crate) enum Ended {
     Failed,
 }
 
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// The shopper's session.
+    ForMe,
+    /// The customer's note, whoever asks.
+    ForANote,
+}
+
 /// One request, as its shopper saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) shopper: usize,
-    /// Whether it is one of the script's clicks, or follows from one that went wrong.
-    pub(crate) is_planned: bool,
-    /// When it should have been sent.
-    pub(crate) due: Duration,
+    pub(crate) asks: Asks,
     pub(crate) sent: Duration,
     pub(crate) answered: Duration,
     /// The node that answered.
@@ -37,7 +43,7 @@ pub(crate) struct Record {
     pub(crate) ended: Ended,
     /// Whether it carried a pin.
     pub(crate) is_pinned: bool,
-    /// Whether the session was known, where the shopper had been told that it is logged in and was answered.
+    /// Whether the session was known, where the shopper had been told that it is logged in, the request needs that, and there was an answer.
     pub(crate) is_known: Option<bool>,
     /// Whether the node took the shopper for another one.
     pub(crate) is_stranger: bool,
@@ -45,16 +51,34 @@ pub(crate) struct Record {
     pub(crate) is_order: bool,
     /// For a cart that was paid for, or is beyond reach.
     pub(crate) cart: Option<Cart>,
-    /// For notes that were read: whether the shopper's own change was missing.
-    pub(crate) is_stale: Option<bool>,
+    /// For notes that were read: whether the shopper's own change was missing, and whether it came from the node's memory.
+    pub(crate) note: Option<Note>,
 }
 
-/// What became of a cart.
+/// A note, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) is_stale: bool,
+    pub(crate) is_hit: bool,
+}
+
+/// One click of the script, with all requests that it took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clicked {
+    /// When it should have been made.
+    pub(crate) due: Duration,
+    /// When it was made: later, if the click before took longer.
+    pub(crate) begun: Duration,
+    /// When it was answered, or given up.
+    pub(crate) over: Duration,
+}
+
+/// What became of a cart that somebody meant to pay for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cart {
     /// As acknowledged.
     Whole,
-    /// Less than acknowledged.
+    /// Less than acknowledged, or beyond reach.
     Lost,
     /// More than was ever asked for.
     Grown,
@@ -122,19 +146,20 @@ impl Mark {
 pub(crate) struct Journal {
     opened: OnceLock<Instant>,
     written: Mutex<Written>,
-    planned: watch::Sender<usize>,
+    clicks: watch::Sender<usize>,
 }
 
 /// A copy of what was written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Written {
     pub(crate) records: Vec<Record>,
+    pub(crate) clicks: Vec<Clicked>,
     pub(crate) marks: Vec<Mark>,
 }
 
 impl Journal {
     pub(crate) fn open() -> Arc<Self> {
-        Arc::new(Self { opened: OnceLock::new(), written: Mutex::default(), planned: watch::Sender::new(0) })
+        Arc::new(Self { opened: OnceLock::new(), written: Mutex::default(), clicks: watch::Sender::new(0) })
     }
 
     /// The doors open.
@@ -151,9 +176,10 @@ impl Journal {
         self.lock().records.push(record);
     }
 
-    /// One click of the script is over, whatever it took.
-    pub(crate) fn click_over(&self) {
-        self.planned.send_modify(|count| *count += 1);
+    /// One click of the script is over, whatever came of it.
+    pub(crate) fn click_over(&self, due: Duration, begun: Duration) {
+        self.lock().clicks.push(Clicked { due, begun, over: self.now() });
+        self.clicks.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn mark(&self, mark: Mark) {
@@ -162,13 +188,13 @@ impl Journal {
 
     /// How many clicks of the script are over.
     pub(crate) fn clicks(&self) -> usize {
-        *self.planned.borrow()
+        *self.clicks.borrow()
     }
 
     /// Completes when so many are.
     pub(crate) async fn reached(&self, clicks: usize) {
         // Fails only without a sender, and `self` is one.
-        let _ = self.planned.subscribe().wait_for(|count| *count >= clicks).await;
+        let _ = self.clicks.subscribe().wait_for(|count| *count >= clicks).await;
     }
 
     pub(crate) fn copy(&self) -> Written {

@@ -20,6 +20,7 @@ mod scenario;
 mod shopper;
 mod table;
 mod terminal;
+mod till;
 mod unpinned;
 mod wire;
 
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, Failure> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match cli::parse(std::env::args().skip(1))? {
+    match cli::parse(std::env::args().skip(1), |name| std::env::var(name).ok())? {
         Command::Help => {
             print!("{}", cli::HELP);
             Ok(ExitCode::SUCCESS)

@@ -64,11 +64,10 @@ impl Node {
         gone(self.ended).await;
     }
 
-    /// Drains it. Returns how that ended, for people.
-    pub(crate) async fn drain(self) -> String {
+    /// Drains it, to its end.
+    pub(crate) async fn drain(self) {
         self.drain.begin();
         gone(self.ended).await;
-        self.drain.outcome().map(|drained| drained.to_string()).unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The database behind the shop: one delivery note for each customer, and no session. All nodes ask it over loopback, wherever they run.
+//! The database behind the shop: one delivery note for each customer, by its number, and no session. All nodes ask it over loopback, wherever they run.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{Failure, wire::Wire};
 
-type Table = Arc<Mutex<HashMap<String, u64>>>;
+type Table = Arc<Mutex<HashMap<u64, u64>>>;
 
 /// The running database.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ impl Drop for Database {
     }
 }
 
-async fn read(State(table): State<Table>, Path(customer): Path<String>) -> String {
+async fn read(State(table): State<Table>, Path(customer): Path<u64>) -> String {
     let table = table.lock().unwrap_or_else(PoisonError::into_inner);
     table.get(&customer).copied().unwrap_or(0).to_string()
 }
 
-async fn write(State(table): State<Table>, Path((customer, note)): Path<(String, u64)>) -> String {
+async fn write(State(table): State<Table>, Path((customer, note)): Path<(u64, u64)>) -> String {
     table.lock().unwrap_or_else(PoisonError::into_inner).insert(customer, note);
     note.to_string()
 }
@@ -69,11 +69,11 @@ impl Notes {
         Self { addr, wire: Wire::default() }
     }
 
-    pub(crate) async fn load(&self, customer: &str) -> Result<u64, Failure> {
+    pub(crate) async fn load(&self, customer: u64) -> Result<u64, Failure> {
         self.ask(Method::GET, format!("/{customer}")).await
     }
 
-    pub(crate) async fn store(&self, customer: &str, note: u64) -> Result<u64, Failure> {
+    pub(crate) async fn store(&self, customer: u64, note: u64) -> Result<u64, Failure> {
         self.ask(Method::POST, format!("/{customer}/{note}")).await
     }
 

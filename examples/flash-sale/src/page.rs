@@ -60,7 +60,7 @@ async fn body(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
 }
 
 async fn json(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
-    asset("application/json", report::json(&shown.options, &shown.chapters()).to_string())
+    asset("application/json", report::json(&shown.options, &shown.chapters(), None).to_string())
 }
 
 fn asset(content_type: &'static str, text: String) -> impl IntoResponse {

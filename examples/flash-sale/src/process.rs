@@ -62,9 +62,9 @@ impl Process {
         self.ask("unpin").await.map(drop)
     }
 
-    /// Drains a node of it. Returns how that ended.
-    pub(crate) async fn drain(&mut self, number: usize) -> Result<String, Failure> {
-        self.ask(&format!("drain {number}")).await
+    /// Drains a node of it.
+    pub(crate) async fn drain(&mut self, number: usize) -> Result<(), Failure> {
+        self.ask(&format!("drain {number}")).await.map(drop)
     }
 
     /// `kill -9`, with all that is in it.
@@ -105,7 +105,10 @@ pub(crate) async fn serve() -> Result<(), Failure> {
                 addr
             }),
             "drain" => match nodes.remove(&number) {
-                Some(node) => Ok(node.drain().await),
+                Some(node) => {
+                    node.drain().await;
+                    Ok(String::new())
+                }
                 None => Err("there is no such node".into()),
             },
             "unpin" => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure,
-    chart::{self, Line, escape},
+    chart::{self, Bar, Line, escape},
     cli::{Mode, Options},
     journal::Written,
     measure::{Second, Summary, series},
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const STYLE: &str = include_str!("../page/style.css");
 
 /// The layout of `report.json`. It counts up when a name goes or changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What there is to tell about one run.
 #[derive(Debug)]
@@ -39,16 +39,16 @@ impl Chapter {
         Self {
             mode: run.mode,
             summary: Summary::of(&written),
-            seconds: series(&written.records),
+            seconds: series(&written),
             written,
             unpinned: run.unpinned(),
-            clicks: (run.journal.clicks(), run.clicks),
+            clicks: (run.journal.clicks(), run.clicks()),
         }
     }
 }
 
-/// For programs.
-pub(crate) fn json(options: &Options, chapters: &[Chapter]) -> Value {
+/// For programs. `failure`: why the sale could not go on.
+pub(crate) fn json(options: &Options, chapters: &[Chapter], failure: Option<&str>) -> Value {
     let run = |chapter: &Chapter| {
         let mark = |mark: &crate::journal::Mark| {
             json!({
@@ -68,6 +68,7 @@ pub(crate) fn json(options: &Options, chapters: &[Chapter]) -> Value {
     };
     json!({
         "version": VERSION,
+        "failure": failure,
         "options": {
             "nodes": options.nodes, "shoppers": options.shoppers, "seconds": options.seconds, "seed": options.seed,
             "processes": options.processes, "balancer": options.balancer.name(),
@@ -77,21 +78,22 @@ pub(crate) fn json(options: &Options, chapters: &[Chapter]) -> Value {
 }
 
 /// A page that needs nothing else.
-pub(crate) fn html(options: &Options, chapters: &[Chapter]) -> String {
+pub(crate) fn html(options: &Options, chapters: &[Chapter], failure: Option<&str>) -> String {
+    let failure = failure.map(|failure| format!("<p>The sale could not go on: {}</p>", escape(failure))).unwrap_or_default();
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Flash sale</title><style>\n{STYLE}</style></head><body>\n<main>{}</main></body></html>\n",
+         <title>Flash sale</title><style>\n{STYLE}</style></head><body>\n<main>{failure}{}</main></body></html>\n",
         body(options, chapters)
     )
 }
 
 /// Writes both.
-pub(crate) fn write(folder: &Path, options: &Options, chapters: &[Chapter]) -> Result<(), Failure> {
+pub(crate) fn write(folder: &Path, options: &Options, chapters: &[Chapter], failure: Option<&str>) -> Result<(), Failure> {
     let told = |error: std::io::Error| format!("{} cannot be written to: {error}", folder.display());
     std::fs::create_dir_all(folder).map_err(told)?;
-    let json = serde_json::to_string_pretty(&json(options, chapters))?;
+    let json = serde_json::to_string_pretty(&json(options, chapters, failure))?;
     std::fs::write(folder.join("report.json"), json).map_err(told)?;
-    std::fs::write(folder.join("report.html"), html(options, chapters)).map_err(told)?;
+    std::fs::write(folder.join("report.html"), html(options, chapters, failure)).map_err(told)?;
     Ok(())
 }
 
@@ -132,6 +134,7 @@ pub(crate) fn body(options: &Options, chapters: &[Chapter]) -> String {
     for figure in &FIGURES {
         html.push_str(&figure.html(&begun));
     }
+    html.push_str(&recovery(&begun));
     html.push_str("</div>");
     for chapter in begun {
         html.push_str(&events(chapter));
@@ -154,13 +157,14 @@ fn cards(chapters: &[Chapter]) -> String {
         let _ = write!(
             html,
             "<article class=\"card {name}\"><h2>{name}</h2><p class=\"quiet\">{}</p><p class=\"rate\" data-testid=\"continuity-{name}\">{} %</p>\
-             <p class=\"quiet\">continuity</p><p><b data-testid=\"lost-{name}\">{}</b> of {} carts lost, <b data-testid=\"logouts-{name}\">{}</b> logouts</p>\
+             <p class=\"quiet\">continuity</p><p><b data-testid=\"lost-{name}\">{}</b> of {} carts lost, <b data-testid=\"logouts-{name}\">{}</b> logouts, <b data-testid=\"failed-{name}\">{}</b> requests failed</p>\
              <progress max=\"{all}\" value=\"{done}\" aria-label=\"clicks of {name}\"></progress><p class=\"quiet\" data-testid=\"state-{name}\">{state}</p></article>",
             chapter.mode.title(),
             terminal::share(summary.continuity),
             summary.carts_lost,
             summary.carts,
             summary.logouts,
+            summary.failed_otherwise,
         );
     }
     html.push_str("</section>");
@@ -224,6 +228,47 @@ impl Figure {
     }
 }
 
+/// How long it took until people were known again whose node was killed, with a table.
+fn recovery(chapters: &[&Chapter]) -> String {
+    let (title, unit) = ("Time to recover from a kill", "ms until all who were on the node are known again");
+    let all: Vec<_> = chapters.iter().flat_map(|chapter| chapter.summary.recoveries.iter().map(|one| (chapter.mode, one))).collect();
+    let bars: Vec<Bar> = all
+        .iter()
+        .map(|(mode, one)| Bar {
+            mode: *mode,
+            name: one.what.clone(),
+            value: one.longest_ms,
+            text: match (one.longest_ms, one.logged_out) {
+                _ if one.people == 0 => "nobody was there".to_owned(),
+                (None, out) => format!("never: {out} of {} logged out", one.people),
+                (Some(longest), 0) => format!("{longest:.0} ms"),
+                (Some(longest), out) => format!("{longest:.0} ms, but {out} of {} logged out", one.people),
+            },
+        })
+        .collect();
+    let rows: String = bars
+        .iter()
+        .zip(&all)
+        .map(|(bar, (mode, one))| {
+            format!(
+                "<tr><th scope=\"row\">{}: {}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                mode.name(),
+                escape(&one.what),
+                one.people,
+                one.recovered,
+                one.logged_out,
+                terminal::or_dash(bar.value, "ms")
+            )
+        })
+        .collect();
+    format!(
+        "<figure data-testid=\"chart-recovery\"><figcaption>{title} <small>{unit}</small></figcaption>{}<details id=\"table-recovery\"><summary>Table</summary>\
+         <table><caption>{title}</caption><thead><tr><th scope=\"col\">kill</th><th scope=\"col\">people on it</th><th scope=\"col\">known again</th>\
+         <th scope=\"col\">logged out</th><th scope=\"col\">within</th></tr></thead><tbody>{rows}</tbody></table></details></figure>",
+        chart::bars(title, unit, &bars)
+    )
+}
+
 /// Requests of every node, over the whole run.
 fn load_table(chapter: &Chapter) -> String {
     let mut by_node = std::collections::BTreeMap::<usize, usize>::new();
@@ -249,7 +294,7 @@ fn events(chapter: &Chapter) -> String {
         let within = one.longest_ms.map(|longest| format!(", within {longest:.0} ms")).unwrap_or_default();
         let _ = write!(
             html,
-            "<p>After “{}”: {} people had been served there; {} were known again{within}; {} had to log in anew.</p>",
+            "<p>After “{}”: of {} who had been served there, {} known again{within}, {} logged out.</p>",
             escape(&one.what),
             one.people,
             one.recovered,

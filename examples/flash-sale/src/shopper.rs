@@ -1,19 +1,19 @@
 //! One shopper: clicks by the clock, keeps its cookies in strict order, and writes down what it was told.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use http::StatusCode;
 use unstick_testkit::client::{Browser, Page};
 
 use crate::{
-    app::{Answer, NODE},
+    app::{Answer, CACHE, HIT, NODE},
     balancer::TURN,
     fleet::node_number,
-    journal::{Cart, Ended, Journal, Record},
+    journal::{self, Asks, Cart, Ended, Journal, Record},
     scenario::{Click, Journey},
 };
 
-/// How often somebody tries again to log in or to pay.
+/// How often somebody tries to log in, to put something into the cart or to pay.
 const TRIES: usize = 3;
 
 /// Somebody who shops.
@@ -89,6 +89,7 @@ impl Basket {
 struct Told {
     record: Record,
     answer: Option<Answer>,
+    is_hit: bool,
 }
 
 impl Shopper {
@@ -112,26 +113,27 @@ impl Shopper {
             if let Some(left) = due.checked_sub(self.journal.now()) {
                 tokio::time::sleep(left).await;
             }
-            if click != Click::LogIn && !self.is_logged_in {
-                self.log_in(None).await;
+            let begun = self.journal.now();
+            if click.needs_login() && !self.is_logged_in {
+                self.log_in().await;
             }
             match click {
-                Click::LogIn => self.log_in(Some(due)).await,
-                Click::Look => self.look(due).await,
-                Click::Add(article) => self.add(article, due).await,
-                Click::WriteNote => self.write_note(due).await,
-                Click::ReadNote => self.read_note(due).await,
-                Click::CheckOut => self.check_out(due).await,
+                Click::LogIn => self.log_in().await,
+                Click::Look => self.look().await,
+                Click::Add(article) => self.add(article).await,
+                Click::WriteNote => self.write_note().await,
+                Click::ReadNote => self.read_note().await,
+                Click::CheckOut => self.check_out().await,
             }
-            self.journal.click_over();
+            self.journal.click_over(due, begun);
         }
     }
 
-    async fn log_in(&mut self, mut due: Option<Duration>) {
+    async fn log_in(&mut self) {
         for _ in 0..TRIES {
             // Nobody is to be known before this.
             self.is_logged_in = false;
-            let told = self.post(&format!("/login/{}", self.name), due.take()).await;
+            let told = self.post(&format!("/login/{}", self.name), Asks::ForMe).await;
             self.is_logged_in = told.record.ended == Ended::Done;
             self.journal.write(told.record);
             if self.is_logged_in {
@@ -140,73 +142,79 @@ impl Shopper {
         }
     }
 
-    async fn look(&mut self, due: Duration) {
-        let told = self.get("/look", Some(due)).await;
+    async fn look(&mut self) {
+        let told = self.get("/look", Asks::ForMe).await;
         self.journal.write(told.record);
     }
 
-    async fn add(&mut self, article: u8, due: Duration) {
-        self.basket.asked(article);
-        let told = self.post(&format!("/add/{article}"), Some(due)).await;
-        match told.record.ended {
-            Ended::Done => self.basket.told(article),
-            Ended::LoggedOut => self.basket.refused(article),
-            Ended::Failed => {}
+    /// Clicks again when there is no answer, or an error: once or twice in the cart, either is right.
+    async fn add(&mut self, article: u8) {
+        for _ in 0..TRIES {
+            self.basket.asked(article);
+            let told = self.post(&format!("/add/{article}"), Asks::ForMe).await;
+            let ended = told.record.ended;
+            self.journal.write(told.record);
+            match ended {
+                Ended::Done => return self.basket.told(article),
+                Ended::LoggedOut => return self.basket.refused(article),
+                Ended::Failed => {}
+            }
         }
-        self.journal.write(told.record);
     }
 
-    async fn write_note(&mut self, due: Duration) {
+    async fn write_note(&mut self) {
         self.note.asked += 1;
-        let told = self.post(&format!("/note/{}", self.note.asked), Some(due)).await;
+        let told = self.post(&format!("/customers/{}/note/{}", self.number, self.note.asked), Asks::ForANote).await;
         if told.record.ended == Ended::Done {
             self.note.told = self.note.asked;
         }
         self.journal.write(told.record);
     }
 
-    async fn read_note(&mut self, due: Duration) {
-        let Told { mut record, answer } = self.get("/note", Some(due)).await;
-        record.is_stale = answer.and_then(|answer| answer.note).map(|note| note < self.note.told);
+    async fn read_note(&mut self) {
+        let Told { mut record, answer, is_hit } = self.get(&format!("/customers/{}/note", self.number), Asks::ForANote).await;
+        let note = answer.and_then(|answer| answer.note);
+        record.note = note.map(|note| journal::Note { is_stale: note < self.note.told, is_hit });
         self.journal.write(record);
     }
 
-    /// Pays, and tries again if need be: the same order is never paid for twice.
-    async fn check_out(&mut self, due: Duration) {
+    /// Pays, and tries again if need be: the same order is never paid for twice. The cart of whoever gives up is beyond reach.
+    async fn check_out(&mut self) {
         self.orders += 1;
-        let mut due = Some(due);
         for attempt in 1..=TRIES {
-            let Told { mut record, answer } = self.post(&format!("/checkout/{}", self.orders), due.take()).await;
-            let ended = record.ended;
+            let Told { mut record, answer, .. } = self.post(&format!("/checkout/{}", self.orders), Asks::ForMe).await;
             record.is_order = attempt == 1;
-            if let (Ended::Done, Some(answer)) = (ended, &answer) {
-                record.cart = self.basket.judge(&answer.cart);
-                self.basket.paid(&answer.cart);
-            } else if ended == Ended::LoggedOut && attempt > 1 {
-                // Logged in, and logged out again on the way to the till: the cart is beyond reach.
-                record.cart = self.basket.judge(&[]);
-                self.basket.paid(&[]);
+            let ended = record.ended;
+            let paid = match (ended, answer) {
+                (Ended::Done, Some(answer)) => Some(answer.cart),
+                // Logged in, and logged out again on the way to the till.
+                (Ended::LoggedOut, _) if attempt > 1 => Some(Vec::new()),
+                _ if attempt == TRIES => Some(Vec::new()),
+                _ => None,
+            };
+            if let Some(paid) = &paid {
+                record.cart = self.basket.judge(paid);
+                self.basket.paid(paid);
             }
-            let is_settled = ended == Ended::Done || attempt > 1 && ended == Ended::LoggedOut;
             self.journal.write(record);
-            if is_settled {
+            if paid.is_some() {
                 return;
             }
             if ended == Ended::LoggedOut {
-                self.log_in(None).await;
+                self.log_in().await;
             }
         }
     }
 
-    async fn get(&mut self, path: &str, due: Option<Duration>) -> Told {
-        self.exchange(path, true, due).await
+    async fn get(&mut self, path: &str, asks: Asks) -> Told {
+        self.exchange(path, true, asks).await
     }
 
-    async fn post(&mut self, path: &str, due: Option<Duration>) -> Told {
-        self.exchange(path, false, due).await
+    async fn post(&mut self, path: &str, asks: Asks) -> Told {
+        self.exchange(path, false, asks).await
     }
 
-    async fn exchange(&mut self, path: &str, reads: bool, due: Option<Duration>) -> Told {
+    async fn exchange(&mut self, path: &str, reads: bool, asks: Asks) -> Told {
         let is_pinned = self.browser.would_send(path, self.pin);
         let sent = self.journal.now();
         let page = if reads { self.browser.get(path).await } else { self.browser.post(path, "").await };
@@ -218,14 +226,14 @@ impl Shopper {
         let header = |name: &str| page.as_ref().map(|page| page.header(name)).unwrap_or_default();
         let user = answer.as_ref().and_then(|answer| answer.user.as_deref());
         let is_stranger = user.is_some_and(|user| user != self.name);
-        let is_known = (self.is_logged_in && ended != Ended::Failed).then(|| user == Some(self.name.as_str()));
+        let is_expected = self.is_logged_in && asks == Asks::ForMe && ended != Ended::Failed;
+        let is_known = is_expected.then(|| user == Some(self.name.as_str()));
         if is_known == Some(false) {
             self.is_logged_in = false;
         }
         let record = Record {
             shopper: self.number,
-            is_planned: due.is_some(),
-            due: due.unwrap_or(sent),
+            asks,
             sent,
             answered,
             node: node_number(header(NODE.as_str())),
@@ -236,9 +244,10 @@ impl Shopper {
             is_stranger,
             is_order: false,
             cart: None,
-            is_stale: None,
+            note: None,
         };
-        Told { record, answer }
+        let is_hit = header(CACHE.as_str()) == HIT;
+        Told { record, answer, is_hit }
     }
 }
 

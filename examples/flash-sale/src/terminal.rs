@@ -69,12 +69,13 @@ fn line(run: &Run) -> String {
     let summary = Summary::of(&written);
     let nodes = written.marks.last().map_or(0, |mark| mark.serving.len());
     format!(
-        "  {} {nodes} nodes, {} requests, continuity {} %, {} carts lost, {} logouts",
-        bar(run.journal.clicks(), run.clicks),
+        "  {} {nodes} nodes, {} requests, continuity {} %, {} carts lost, {} logouts, {} requests failed",
+        bar(run.journal.clicks(), run.clicks()),
         summary.requests,
         share(summary.continuity),
         summary.carts_lost,
         summary.logouts,
+        summary.failed_otherwise,
     )
 }
 
@@ -108,11 +109,13 @@ pub(crate) fn rows(all: &[(Mode, &Summary)]) -> Vec<(&'static str, Vec<String>)>
         row("carts lost", &|one| format!("{} of {}", one.carts_lost, one.carts)),
         row("orders paid in full", &|one| format!("{} of {}", one.orders_whole, one.orders)),
         row("own changes missing", &|one| format!("{} of {}", one.notes_stale, one.notes_read)),
+        row("notes from a node's memory", &|one| format!("{} of {}", one.notes_hit, one.notes_read)),
         row("load of a node, off the mean by", &|one| or_dash(one.worst_percent(), "%")),
-        row("load of the newest nodes", &|one| or_dash(one.newcomers_percent(), "%")),
+        row("load of the nodes that were added", &|one| or_dash(one.newcomers_percent(), "%")),
         row("logged out by a kill", &recovery),
         row("known again after a kill within", &|one| or_dash(longest(one), "ms")),
-        row("requests that failed", &|one| one.failed.to_string()),
+        row("requests cut off by a kill", &|one| one.failed_in_kills.to_string()),
+        row("other requests that failed", &|one| one.failed_otherwise.to_string()),
         row("p50", &|one| format!("{:.0} ms", one.p50_ms)),
         row("p99", &|one| format!("{:.0} ms", one.p99_ms)),
     ]

@@ -1,12 +1,13 @@
 //! What the nodes themselves say of un-pinning, summed over the fleet. Asked now and then, so that nodes that are gone are in it, too.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::{Failure, table::Route, wire::Wire};
 
@@ -47,17 +48,15 @@ pub(crate) struct Unpinned {
 }
 
 impl Unpinned {
-    /// Asks these nodes.
+    /// Asks these nodes, all at once.
     pub(crate) async fn ask(&mut self, routes: Vec<Route>, now: Duration) -> Result<(), Failure> {
-        let wire = Wire::default();
-        let mut answers = Vec::new();
+        let mut asked = JoinSet::new();
         for Route { number, addr } in routes {
-            let request = Request::get("/internal/report")
-                .header(header::HOST, "node")
-                .header(header::ACCEPT, "application/json")
-                .body(Full::new(Bytes::new()))?;
-            let answer = wire.send(addr, request).await.map_err(|_| "a node does not report")?;
-            answers.push((number, Counts::of(&serde_json::from_slice(answer.body())?)));
+            asked.spawn(async move { Ok::<_, Failure>((number, Counts::asked(addr).await?)) });
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            answers.push(answer??);
         }
         self.learn(answers, now);
         Ok(())
@@ -88,6 +87,12 @@ impl Unpinned {
 }
 
 impl Counts {
+    async fn asked(addr: SocketAddr) -> Result<Self, Failure> {
+        let request = Request::get("/internal/report").header(header::HOST, "node").header(header::ACCEPT, "application/json");
+        let answer = Wire::default().send(addr, request.body(Full::new(Bytes::new()))?).await.map_err(|_| "a node does not report")?;
+        Ok(Self::of(&serde_json::from_slice(answer.body())?))
+    }
+
     fn of(report: &Value) -> Self {
         let number = |value: &Value| value.as_u64().unwrap_or(0);
         let mut counts = Self { requests: number(&report["requests"]), pinned: number(&report["pinned"]), ..Self::default() };

@@ -7,7 +7,7 @@ use unstick_testkit::{require_server, servers};
 
 /// `nodes_see_it`: whether the balancer leaves its cookie in requests.
 fn behind(product: &str, nodes_see_it: bool) {
-    let args = ["--balancer", product, "--nodes", "3,6,9", "--shoppers", "150", "--seconds", "9", "--modes", "sticky,unstick"];
+    let args = ["--balancer", product, "--nodes", "3,6,9", "--shoppers", "150", "--seconds", "12", "--modes", "sticky,unstick"];
     let sale = Sale::hold(&args);
     sale.assert_nothing_lost();
     sale.assert_even();

@@ -1,44 +1,24 @@
 //! The page in a real browser, while the sale goes on and after it.
 
 mod common;
-#[path = "../../shop/tests/common/webdriver.rs"]
-#[allow(dead_code, reason = "this page has fewer things to click than the shop's")]
-mod webdriver;
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
 };
 
-use common::{eventually, send};
+use common::{PATIENCE, Running, eventually};
 use serde_json::json;
-use webdriver::Chromium;
-
-/// A sale that is not left behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use unstick_testkit::{require_server, webdriver::Chromium};
 
 #[test]
 fn the_page_shows_the_sale() {
-    if !webdriver::is_installed() {
-        let variable = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-        assert!(!variable("CI", "true") && !variable("UNSTICK_REQUIRE", "all"), "chromium and chromedriver are not installed");
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stdout(), "SKIPPED page: chromium and chromedriver are not installed");
-        return;
-    }
     let _alone = common::alone();
+    let browser = require_server!(Chromium::start()).patience(PATIENCE);
     let mut sale = Running(common::program(&["--quick", "--page", "0"]).stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(sale.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let address = lines.find_map(|line| line.strip_prefix("watch it on ").map(str::to_owned)).expect("the page's address");
     let rest = std::thread::spawn(move || lines.any(|line| line.starts_with("the page stays")));
-    let browser = Chromium::start("flash-sale");
     browser.open(&format!("{address}/"));
     browser.wait_for("state-sticky", "over");
     eventually("the first losses", || (browser.text("lost-sticky") != "0").then_some(()));

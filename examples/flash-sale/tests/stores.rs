@@ -11,9 +11,13 @@ use unstick_testkit::{
 #[test]
 fn redis() {
     let redis = require_server!(RedisServer::start());
-    let sale = Sale::hold(&["--quick", "--modes", "unstick", "--sessions", &redis.url(), "--bus", &redis.url()]);
+    let variables = [("FLASH_SALE_SESSIONS", redis.url()), ("FLASH_SALE_BUS", redis.url())];
+    let before = redis.command_counts().unwrap();
+    let sale = Sale::hold_with(&["--quick", "--modes", "unstick"], &variables.each_ref().map(|(name, url)| (*name, url.as_str())));
     sale.assert_nothing_lost();
     sale.assert_even();
+    let used = redis.command_counts().unwrap().since(&before);
+    assert!(used.contains_key("publish") && used.len() > 1, "sessions and notices were there: {used:?}");
 }
 
 #[test]

@@ -1,41 +1,38 @@
 //! The page in a real browser.
 
 mod common;
-#[path = "common/webdriver.rs"]
-mod webdriver;
 
 use std::{
     collections::BTreeSet,
-    io::Write,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use common::{Shop, eventually, send};
-use webdriver::Chromium;
+use serde_json::json;
+use unstick_testkit::{require_server, servers::StartError, webdriver::Chromium};
 
 /// One browser at a time is enough for a small machine.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// The shop in a mode and a browser that shows it; `None` when there is no browser and none is demanded.
-fn visit(mode: &str) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
+/// The shop in a mode and a browser that shows it.
+fn visit(mode: &str) -> Result<(MutexGuard<'static, ()>, Shop, Chromium), StartError> {
     visit_with(mode, &[])
 }
 
-fn visit_with(mode: &str, more: &[&str]) -> Option<(MutexGuard<'static, ()>, Shop, Chromium)> {
-    if !webdriver::is_installed() {
-        let variable = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-        assert!(!variable("CI", "true") && !variable("UNSTICK_REQUIRE", "all"), "chromium and chromedriver are not installed");
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stdout(), "SKIPPED page: chromium and chromedriver are not installed");
-        return None;
-    }
+fn visit_with(mode: &str, more: &[&str]) -> Result<(MutexGuard<'static, ()>, Shop, Chromium), StartError> {
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let browser = Chromium::start()?;
     let shop = Shop::start(&[&["--nodes", "3", "--mode", mode][..], more].concat());
-    let browser = Chromium::start(mode);
     browser.open(&format!("http://{}/", shop.addr));
     browser.wait_for("mode", mode);
     browser.wait_for("status", "new");
-    Some((guard, shop, browser))
+    Ok((guard, shop, browser))
+}
+
+/// The path of node names on the page, newest first.
+fn chips(browser: &Chromium) -> Vec<String> {
+    let script = "return [...document.querySelectorAll(\"[data-testid='chip']\")].map(chip => chip.firstChild.textContent)";
+    serde_json::from_value(browser.script(script, &json!([]))).unwrap()
 }
 
 fn number(node: &str) -> &str {
@@ -44,7 +41,7 @@ fn number(node: &str) -> &str {
 
 #[test]
 fn unstick_keeps_the_cart_when_a_node_stops() {
-    let Some((_guard, _shop, browser)) = visit("unstick") else { return };
+    let (_guard, _shop, browser) = require_server!(visit("unstick"));
     browser.click("add-tea");
     browser.wait_for("count", "1");
     browser.type_into("user", "ann");
@@ -68,7 +65,7 @@ fn unstick_keeps_the_cart_when_a_node_stops() {
     assert_eq!(browser.text("cart-lost"), "");
     eventually("the counts", || (browser.text("found").parse::<u32>().unwrap() >= 8).then_some(()));
     assert_eq!((browser.text("lost"), browser.text("rate")), ("0".to_owned(), "100 %".to_owned()));
-    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 3, "every node answered some click");
+    assert_eq!(BTreeSet::from_iter(chips(&browser)).len(), 3, "every node answered some click");
 
     browser.click(&format!("start-{}", number(&answered)));
     browser.wait_for(&format!("state-{}", number(&answered)), "running");
@@ -83,7 +80,7 @@ fn unstick_keeps_the_cart_when_a_node_stops() {
 
 #[test]
 fn broken_visibly_loses_the_cart() {
-    let Some((_guard, _shop, browser)) = visit("broken") else { return };
+    let (_guard, _shop, browser) = require_server!(visit("broken"));
     browser.click("add-tea");
     eventually("the alarm", || browser.text("cart-lost").contains("Cart lost").then_some(()));
     assert_eq!((browser.text("count"), browser.text("status")), ("0".to_owned(), "lost".to_owned()));
@@ -95,13 +92,13 @@ fn broken_visibly_loses_the_cart() {
 
 #[test]
 fn sticky_loses_the_cart_when_its_node_stops() {
-    let Some((_guard, shop, browser)) = visit("sticky") else { return };
+    let (_guard, shop, browser) = require_server!(visit("sticky"));
     browser.click("add-tea");
     browser.wait_for("count", "1");
     browser.click("add-lamp");
     browser.wait_for("count", "2");
     let pinned = browser.text("instance");
-    assert_eq!(BTreeSet::from_iter(browser.chips()), BTreeSet::from([pinned.clone()]), "pinned");
+    assert_eq!(BTreeSet::from_iter(chips(&browser)), BTreeSet::from([pinned.clone()]), "pinned");
     assert_eq!(browser.text("cart-lost"), "");
 
     browser.click(&format!("stop-{}", number(&pinned)));
@@ -116,12 +113,12 @@ fn sticky_loses_the_cart_when_its_node_stops() {
 fn un_pinning_frees_the_client() {
     let dir = tempfile::tempdir().unwrap();
     let sessions = format!("sqlite:{}", dir.path().join("shop.sqlite").display());
-    let Some((_guard, _shop, browser)) = visit_with("sticky", &["--sessions", &sessions]) else { return };
+    let (_guard, _shop, browser) = require_server!(visit_with("sticky", &["--sessions", &sessions]));
     for count in 1..=3 {
         browser.click("add-tea");
         browser.wait_for("count", &count.to_string());
     }
-    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 1, "pinned");
+    assert_eq!(BTreeSet::from_iter(chips(&browser)).len(), 1, "pinned");
     eventually("the pin's name", || browser.text("pin-haproxy").contains("HAProxy, `cookie … insert` (SRV)").then_some(()));
     let share = || browser.text("pinned").trim_end_matches(" %").parse::<u32>().unwrap();
     let before = eventually("the share of pinned requests", || Some(share()).filter(|share| *share > 0));
@@ -133,7 +130,7 @@ fn un_pinning_frees_the_client() {
         browser.click("add-tea");
         browser.wait_for("count", &count.to_string());
     }
-    assert_eq!(BTreeSet::from_iter(browser.chips()).len(), 3, "every node answered");
+    assert_eq!(BTreeSet::from_iter(chips(&browser)).len(), 3, "every node answered");
     eventually("the share to fall", || (share() < before).then_some(()));
     eventually("the report", || browser.text("pin-haproxy").contains("gone 1, back 0").then_some(()));
     assert_eq!((browser.text("cart-lost").as_str(), browser.text("lost").as_str(), browser.text("findings").as_str()), ("", "0", ""));
@@ -154,7 +151,7 @@ fn wait_for_all(browser: &Chromium, version: &str) {
 
 #[test]
 fn broken_tells_different_saved_carts() {
-    let Some((_guard, _shop, browser)) = visit("broken") else { return };
+    let (_guard, _shop, browser) = require_server!(visit("broken"));
     wait_for_all(&browser, "none");
     browser.click("save");
     browser.wait_for("saved", "v1");
@@ -172,7 +169,7 @@ fn broken_tells_different_saved_carts() {
 
 #[test]
 fn unstick_tells_one_saved_cart_with_the_bus_on_and_off() {
-    let Some((_guard, _shop, browser)) = visit("unstick") else { return };
+    let (_guard, _shop, browser) = require_server!(visit("unstick"));
     wait_for_all(&browser, "none");
     browser.wait_for("bus", "on");
     let number = |testid: &str| browser.text(testid).parse::<u32>().unwrap();

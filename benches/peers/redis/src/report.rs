@@ -38,6 +38,18 @@ pub(crate) fn report(rounds: usize) -> Result<Vec<String>, String> {
     })
 }
 
+/// The speed of some subjects alone.
+pub(crate) fn only(subjects: &str, rounds: usize) -> Result<Vec<String>, String> {
+    let server = server::start()?;
+    block_on(async {
+        let (get, mut all) = subjects::all(&server).await?;
+        all.retain(|one| subjects.split(',').any(|name| name == one.name));
+        let speed = measure(&server, &get, &all, rounds).await?;
+        println!("{}", tables::speed(&speed, rounds));
+        Ok(speed.iter().filter_map(Row::missed).collect())
+    })
+}
+
 /// Only the commands on the wire.
 pub(crate) fn wire_alone() -> Result<Vec<String>, String> {
     let server = server::start()?;

@@ -7,13 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, BufMut};
-use http::{Request, Response, Uri, uri::PathAndQuery};
-use hyper::{
-    body::Incoming,
-    client::conn::http2::{SendRequest, handshake},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{Request, Response, uri::PathAndQuery};
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, mpsc},
@@ -21,55 +15,15 @@ use tokio::{
 use tonic::{
     Code, Status,
     body::Body,
-    client, codec,
-    codec::{Codec, DecodeBuf, EncodeBuf},
+    client,
     server::{self, NamedService},
     service::Routes,
 };
 use tower::{Service, service_fn};
 use unstick_affinity::drain::Phase;
+use unstick_testkit::grpc::{self, Channel, Text};
 
 use crate::support::{Course, DEADLINE, Running, running, soon, until};
-
-/// Messages are text.
-#[derive(Debug, Clone, Copy, Default)]
-struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl codec::Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, text: String, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes.put_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl codec::Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let mut text = vec![0; bytes.remaining()];
-        bytes.copy_to_slice(&mut text);
-        String::from_utf8(text).map(Some).map_err(|_| Status::internal("not text"))
-    }
-}
 
 /// Prices, as the test sends them.
 struct Ticker(mpsc::UnboundedReceiver<String>);
@@ -133,33 +87,12 @@ impl Service<Request<Body>> for Prices {
     }
 }
 
-/// hyper's connection as tonic wants it.
-#[derive(Debug, Clone)]
-struct Channel(SendRequest<Body>);
-
-impl Service<Request<Body>> for Channel {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
-    }
-}
-
 #[derive(Debug, Clone)]
 struct Client(client::Grpc<Channel>);
 
 impl Client {
     async fn of(server: &Running) -> Self {
-        let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
-        let (sender, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
-        tokio::spawn(connection);
-        Self(client::Grpc::with_origin(Channel(sender), Uri::from_static("http://localhost")))
+        Self(grpc::client(TcpStream::connect(server.address).await.unwrap()).await.unwrap())
     }
 
     async fn get(mut self) -> Result<String, Status> {

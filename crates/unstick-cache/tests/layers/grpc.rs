@@ -5,94 +5,25 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf, BufMut};
-use futures_util::future::BoxFuture;
-use http::{Request, Response, Uri, request::Parts, uri::PathAndQuery};
-use hyper::{
-    body::Incoming,
-    client::conn::http2::{SendRequest, handshake},
-};
+use http::{Request, Response, request::Parts, uri::PathAndQuery};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tonic::{
-    Code, Status,
-    body::Body,
-    client, codec,
-    codec::{Codec, DecodeBuf, EncodeBuf},
-    server,
-};
-use tower::{Layer, Service, service_fn};
+use tonic::{Code, Status, body::Body, client, server};
+use tower::{Layer, service_fn};
 use unstick_cache::{
     Cache, LoadErrorKind, Namespace,
     layers::{InvalidationLayer, Invalidations, unary::Unary},
 };
+use unstick_testkit::grpc::{self, Channel, Text};
 
 use crate::support::{Seen, until};
-
-/// Messages are text.
-#[derive(Debug, Clone, Copy, Default)]
-struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl codec::Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, text: String, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes.put_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl codec::Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let mut text = vec![0; bytes.remaining()];
-        bytes.copy_to_slice(&mut text);
-        String::from_utf8(text).map(Some).map_err(|_| Status::internal("not text"))
-    }
-}
-
-/// hyper's connection as tonic wants it.
-#[derive(Debug, Clone)]
-struct Channel(SendRequest<Body>);
-
-impl Service<Request<Body>> for Channel {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = BoxFuture<'static, hyper::Result<Response<Incoming>>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
-    }
-}
 
 /// A price list: what is asked for it answers, or fails with the code that it is set to.
 #[derive(Debug, Clone, Default)]
@@ -141,9 +72,7 @@ impl Source {
         tokio::spawn(async move {
             drop(hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(server), service).await);
         });
-        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(client)).await.unwrap();
-        tokio::spawn(async move { drop(connection.await) });
-        Client(client::Grpc::with_origin(Channel(sender), Uri::from_static("http://localhost")))
+        Client(grpc::client(client).await.unwrap())
     }
 }
 

@@ -1,5 +1,5 @@
-//! URL-safe base64 without padding for exactly the length of a credential: no length arithmetic and no estimate, which is
-//! half the instructions of a general decoder on every request that carries a session.
+//! URL-safe base64 without padding for exactly the length of a credential: no length arithmetic and no estimate, which would
+//! be paid on every request that carries a session.
 
 use super::{SEALED_LEN, format::RAW};
 

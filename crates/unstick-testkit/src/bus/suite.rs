@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::{Bench, BusFactory};
-use crate::contract::{Failure, Outcome, Report};
+use crate::contract::{Outcome, Report, run};
 
 /// The one list of cases; `$then` is a macro that makes something of it.
 #[doc(hidden)]
@@ -67,11 +67,7 @@ macro_rules! __bus_run_all {
 
 /// A bus that does not answer must not hang the suite, nor one that gives signs of life for ever and not what is waited for.
 async fn bounded(factory: &impl BusFactory, case: impl Future<Output = Outcome>) -> Outcome {
-    let limit = factory.patience() * 3;
-    match tokio::time::timeout(limit, case).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Failure::new(format!("what had to come did not come within {limit:?}"))),
-    }
+    run::bounded(factory.patience() * 3, "what had to come did not come", case).await
 }
 
 /// Runs every case and returns what each came to. Needs a tokio runtime with its timer.
@@ -91,12 +87,5 @@ pub async fn run_some<F: BusFactory>(factory: &F, chosen: impl Fn(&str) -> bool)
 /// # Panics
 /// When the case fails: this is for tests.
 pub fn run_case<F: BusFactory>(factory: &F, case: impl AsyncFnOnce(&Bench<'_, F>) -> Outcome) {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => panic!("no runtime: {error}"),
-    };
-    let outcome = runtime.block_on(async { bounded(factory, case(&Bench::new(factory))).await });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
+    run::run(async { bounded(factory, case(&Bench::new(factory))).await });
 }

@@ -19,6 +19,7 @@
 mod bench;
 pub(crate) mod outcome;
 mod report;
+pub(crate) mod run;
 mod suite;
 
 pub mod at_hand;

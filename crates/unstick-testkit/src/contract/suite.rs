@@ -1,8 +1,8 @@
 //! The list of all cases, and what runs them.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use super::{Bench, Failure, Outcome, Report, StoreFactory};
+use super::{Bench, Outcome, Report, StoreFactory, run};
 
 /// The one list of cases; `$then` is a macro that makes something of it.
 #[doc(hidden)]
@@ -103,14 +103,8 @@ macro_rules! __contract_run_all {
     };
 }
 
-/// A store that does not answer must not hang the suite.
-const LIMIT: Duration = Duration::from_secs(120);
-
 async fn bounded(case: impl Future<Output = Outcome>) -> Outcome {
-    match tokio::time::timeout(LIMIT, case).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Failure::new(format!("the store did not answer within {LIMIT:?}"))),
-    }
+    run::bounded(run::LIMIT, "the store did not answer", case).await
 }
 
 /// Runs every case and returns what each came to. Needs a tokio runtime with its timer; on one with several threads parallel cases are parallel.
@@ -125,12 +119,5 @@ pub async fn run_all<F: StoreFactory>(factory: &F) -> Report {
 /// # Panics
 /// When the case fails: this is for tests.
 pub fn run_case<F: StoreFactory>(factory: &F, case: impl AsyncFnOnce(&Bench<F::Store>) -> Outcome) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(async { bounded(case(&Bench::open(factory).await)).await }),
-        Err(error) => panic!("no runtime: {error}"),
-    };
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
+    run::run(async { bounded(case(&Bench::open(factory).await)).await });
 }

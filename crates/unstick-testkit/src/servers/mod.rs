@@ -21,13 +21,13 @@
 
 pub mod balancer;
 mod control;
-mod dir;
+pub(crate) mod dir;
 mod error;
 mod mariadb;
-mod ports;
+pub(crate) mod ports;
 mod postgres;
-mod process;
-mod program;
+pub(crate) mod process;
+pub(crate) mod program;
 mod proxy;
 mod redis;
 mod require;

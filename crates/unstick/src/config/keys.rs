@@ -81,18 +81,19 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
-fn key(secret: &Secret, setting: &str) -> Result<Key, ConfigError> {
-    Key::from_hex(&secret.read(setting)?).map_err(|error| ConfigError::new(format!("`{setting}`: {error}")))
-}
-
 impl Keys {
-    pub(super) fn ring(&self) -> Result<KeyRing, ConfigError> {
-        let mut ring = KeyRing::new(key(&self.signing, "keys.signing")?);
+    /// The ring; `setting` is what they are called where they stand.
+    pub(super) fn ring(&self, setting: &str) -> Result<KeyRing, ConfigError> {
+        let key = |secret: &Secret, role: &str| {
+            let setting = format!("{setting}.{role}");
+            Key::from_hex(&secret.read(&setting)?).map_err(|error| ConfigError::new(format!("`{setting}`: {error}")))
+        };
+        let mut ring = KeyRing::new(key(&self.signing, "signing")?);
         for secret in &self.previous.0 {
-            ring = ring.previous(key(secret, "keys.previous")?);
+            ring = ring.previous(key(secret, "previous")?);
         }
         for secret in &self.next.0 {
-            ring = ring.next(key(secret, "keys.next")?);
+            ring = ring.next(key(secret, "next")?);
         }
         Ok(ring)
     }

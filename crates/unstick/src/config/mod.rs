@@ -2,7 +2,7 @@
 //!
 //! | setting | what | default |
 //! |---|---|---|
-//! | `store` | a URL of [`store`](crate::store), a [secret](#secrets), or a [migration](#migrations) | must be given |
+//! | `store` | a URL of [`store`](crate::store), a [secret](#secrets), a [migration](#migrations), or [several as one](#two-stores-as-one) | must be given |
 //! | `keys` | the signing key as 64 hexadecimal digits, a [secret](#secrets), or `{ signing, previous, next }`, where the last two may be lists | must be given |
 //! | `cookie` | its name, or a table: `name`, `domain`, `path`, `same_site` (`strict`, `lax`, `none`), `partitioned`, `until_browser_closes`, `chunks`, and the risks `readable_by_scripts` and `insecure_without_tls` | `__Host-id` |
 //! | `header` | also take the credential from this header | off |
@@ -13,6 +13,7 @@
 //! | `max_sessions_per_principal` | live sessions that one principal may have | no limit |
 //! | `commit_on_server_error` | save what a handler buffered although it answers 5xx | no |
 //! | `clear_site_data_on_end` | value of `Clear-Site-Data` at logout | off |
+//! | `lifeboat` | what [rides along for an outage](#lifeboats); feature `lifeboat` | off |
 //!
 //! Settings mean what the methods of [`SessionLayerBuilder`](unstick_session::SessionLayerBuilder) of the same name mean, and what is left
 //! out has their default. A setting that is not known is refused. Numbers, and `true` and `false`, may be written as text, as the environment has them.
@@ -113,6 +114,27 @@
 //! quiet = "1m"        # may be left out
 //! ```
 //! [`store::migrate`](crate::store::migrate) tells the whole procedure.
+//!
+//! # Two stores as one
+//! With feature `replicated`: a store over two others that survives the loss of either, as [`store::replicating`](crate::store::replicating) opens it.
+//! ```toml
+//! [sessions.store.replicated]
+//! stores = [{ env = "REDIS_A" }, { env = "REDIS_B" }] # the same two in the same order on all nodes
+//! witness = { env = "REDIS_W" }                       # without one, writing stops while a store is away
+//! patience = "250ms"                                  # at most a quarter of `deadline`; may be left out
+//! ```
+//! Its reach is that of the one among them that reaches least. Write `?start=lazy` behind the URL of a Redis that need not be there when a node starts.
+//!
+//! # Lifeboats
+//! With feature `lifeboat`: chosen values ride in a sealed cookie, and users go on with them while the store is down, as the methods of
+//! `unstick::session::lifeboat::Lifeboat` say.
+//! ```toml
+//! [sessions.lifeboat]
+//! fields = ["cart"]                                   # keys in the session; nothing that says who somebody is
+//! max_bytes = 1500                                    # of the cookie's value, within `header_budget`; default 1536
+//! lifetime = "1h"                                     # the longest outage to be survived; this is the default
+//! keys = { file = "/run/secrets/lifeboat-key" }       # as `keys` above, which is the default
+//! ```
 
 mod affinity;
 #[cfg(feature = "cache")]
@@ -121,6 +143,7 @@ mod cookie;
 #[cfg(feature = "drain")]
 mod drain;
 mod keys;
+mod lifeboat;
 mod secret;
 mod session;
 mod store;

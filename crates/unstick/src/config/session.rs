@@ -9,6 +9,7 @@ use unstick_session::{InStore, IntoBackend, SessionLayer, SessionLayerBuilder};
 use super::{
     cookie::Cookie,
     keys::Keys,
+    lifeboat::Lifeboat,
     store::Store,
     value::{Plain, Time},
 };
@@ -33,6 +34,7 @@ pub struct SessionConfig {
     max_sessions_per_principal: Option<Plain<NonZeroU32>>,
     commit_on_server_error: Option<Plain<bool>>,
     clear_site_data_on_end: Option<String>,
+    lifeboat: Option<Lifeboat>,
     #[serde(skip)]
     events: Events,
     #[serde(skip)]
@@ -76,6 +78,7 @@ impl SessionConfig {
     /// # Errors
     /// As [`build`](Self::build).
     pub async fn open(&self) -> Result<Source, StoreError> {
+        self.store.check(self.deadline)?;
         self.store.options()?.events(self.events.clone()).runtime(self.runtime.clone()).open().await
     }
 
@@ -84,7 +87,7 @@ impl SessionConfig {
     /// # Errors
     /// When keys or cookie cannot be used; the sentence names the setting.
     pub fn over<S: IntoBackend>(&self, source: S) -> Result<SessionLayerBuilder<InStore<S>>, ConfigError> {
-        let mut builder = SessionLayer::new(source, self.keys.ring()?).events(self.events.clone()).runtime(self.runtime.clone());
+        let mut builder = SessionLayer::new(source, self.keys.ring("keys")?).events(self.events.clone()).runtime(self.runtime.clone());
         if let Some(cookie) = &self.cookie {
             builder = builder.cookie(cookie.config()?);
         }
@@ -109,7 +112,25 @@ impl SessionConfig {
         if let Some(directives) = &self.clear_site_data_on_end {
             builder = builder.clear_site_data_on_end(directives);
         }
+        #[cfg(feature = "lifeboat")]
+        if let Some(lifeboat) = self.lifeboat()? {
+            builder = builder.lifeboat(lifeboat);
+        }
+        #[cfg(not(feature = "lifeboat"))]
+        if self.lifeboat.is_some() {
+            return Err(crate::url::not_compiled_in("`lifeboat`", "lifeboat"));
+        }
         Ok(builder.lifetimes(self.lifetimes()))
+    }
+
+    /// What rides along for an outage, for what only code can say: fields with a function that decides. Give it to
+    /// [`SessionLayerBuilder::lifeboat`].
+    ///
+    /// # Errors
+    /// When its keys cannot be used; the sentence names the setting.
+    #[cfg(feature = "lifeboat")]
+    pub fn lifeboat(&self) -> Result<Option<unstick_session::lifeboat::Lifeboat>, ConfigError> {
+        self.lifeboat.as_ref().map(|lifeboat| lifeboat.build(&self.keys)).transpose()
     }
 
     fn lifetimes(&self) -> Lifetimes {

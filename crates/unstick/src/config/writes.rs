@@ -50,7 +50,7 @@ impl ReadYourWritesConfig {
     /// # Errors
     /// When keys or cookie cannot be used; the sentence names the setting.
     pub fn builder(&self, namespace: &Namespace) -> Result<ReadYourWritesBuilder, ConfigError> {
-        let mut builder = ReadYourWritesLayer::new(namespace, self.keys.ring()?);
+        let mut builder = ReadYourWritesLayer::new(namespace, self.keys.ring("keys")?);
         if let Some(cookie) = &self.cookie {
             builder = builder.cookie(cookie.config()?);
         }

@@ -16,7 +16,7 @@
 //! `sealing=encrypted` (the default) or `signed` (clients can then read all that is in their sessions), `max_token=CHARACTERS`, `issuer=NAME`, `purpose=NAME`, and `revocations=URL`: a store,
 //! its URL percent-encoded, that is asked for ended sessions (with `fail_open=yes` they pass while it cannot be asked).
 //!
-//! Two of them can be one that survives the loss of either: feature `replicated`, `unstick::replicated`.
+//! Two of them can be one that survives the loss of either: [`replicating`], feature `replicated`.
 //!
 //! ```
 //! # #[cfg(feature = "memory")] {
@@ -39,6 +39,7 @@ mod any;
 mod error;
 mod foreign;
 mod open;
+mod pair;
 mod source;
 #[cfg(feature = "token")]
 mod token;
@@ -50,7 +51,7 @@ pub use self::token::TokenSource;
 pub use self::{
     any::{AnyStore, Foreign},
     error::StoreError,
-    open::{StoreOptions, from_url, migrating, options},
+    open::{StoreOptions, from_url, migrating, options, replicating},
     source::{AnyBackend, Source},
 };
 #[doc(inline)]

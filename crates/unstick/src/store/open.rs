@@ -7,6 +7,7 @@ use unstick_core::{ConfigError, Events, Runtime};
 use super::{
     AnyStore, Source, StoreError,
     migrate::{Migrate, Step},
+    pair::Pair,
 };
 use crate::url::{STORE, shown};
 
@@ -43,13 +44,41 @@ pub fn migrating(from: &str, to: &str, step: Step) -> StoreOptions {
     StoreOptions::of(Place::Migration { from: from.into(), to: to.into(), step, quiet: None })
 }
 
+/// Two stores as one that survives the loss of either, by their URLs and that of the witness, if there is one. Feature `replicated`, whose
+/// crate, `unstick::replicated`, tells what is promised, and what a witness is for.
+///
+/// It reaches as far as the one among them that reaches least. By default it can be opened only while all of them answer;
+/// `?start=lazy` behind the URLs of Redis lets a node start while one is away.
+///
+/// ```
+/// # #[cfg(all(feature = "memory", feature = "replicated", feature = "sqlite"))] {
+/// use std::time::Duration;
+/// use unstick::{Scope, store};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let [a, b, w] = ["a", "b", "w"].map(|name| format!("sqlite:{}", directory.path().join(name).display()));
+/// let source = store::replicating([&a, &b], Some(&w)).patience(Duration::from_millis(100)).open().await?;
+/// assert_eq!(source.scope(), Scope::Host);
+///
+/// let refused = store::replicating([&a, &a], None).open().await.unwrap_err();
+/// assert!(refused.to_string().contains("one place"));
+/// # Ok(()) }
+/// # main().unwrap();
+/// # }
+/// ```
+pub fn replicating(stores: [&str; 2], witness: Option<&str>) -> StoreOptions {
+    StoreOptions::of(Place::Replicated(Pair { stores: stores.map(Into::into), witness: witness.map(Into::into), patience: None }))
+}
+
 #[derive(Clone)]
 enum Place {
     Url(Box<str>),
     Migration { from: Box<str>, to: Box<str>, step: Step, quiet: Option<Duration> },
+    Replicated(Pair),
 }
 
-/// What to open and with which settings. Made by [`options`] and [`migrating`].
+/// What to open and with which settings. Made by [`options`], [`migrating`] and [`replicating`].
 #[derive(Clone)]
 #[must_use]
 pub struct StoreOptions {
@@ -65,6 +94,9 @@ impl fmt::Debug for StoreOptions {
         match &self.place {
             Place::Url(url) => debug.field("url", &shown(url)),
             Place::Migration { from, to, step, .. } => debug.field("from", &shown(from)).field("to", &shown(to)).field("step", step),
+            Place::Replicated(Pair { stores, witness, .. }) => {
+                debug.field("stores", &stores.each_ref().map(|url| shown(url))).field("witness", &witness.as_deref().map(shown))
+            }
         };
         debug.finish_non_exhaustive()
     }
@@ -92,6 +124,15 @@ impl StoreOptions {
     pub fn quiet(mut self, time: Duration) -> Self {
         if let Place::Migration { quiet, .. } = &mut self.place {
             *quiet = Some(time);
+        }
+        self
+    }
+
+    /// How long one of two replicated stores may keep a request waiting before the others are asked. Default 250 milliseconds: well above what the
+    /// slower one takes on a busy day, and at most a quarter of the session layer's deadline. Without effect where nothing is replicated.
+    pub fn patience(mut self, time: Duration) -> Self {
+        if let Place::Replicated(pair) = &mut self.place {
+            pair.patience = Some(time);
         }
         self
     }
@@ -127,7 +168,30 @@ impl StoreOptions {
                 let migrate = if let Some(quiet) = quiet { migrate.quiet(*quiet) } else { migrate };
                 Ok(AnyStore::foreign(migrate).into())
             }
+            Place::Replicated(pair) => {
+                pair.check()?;
+                self.replicated(pair).await
+            }
         }
+    }
+
+    #[cfg(feature = "replicated")]
+    async fn replicated(&self, pair: &Pair) -> Result<Source, StoreError> {
+        let [a, b] = &pair.stores;
+        let (a, b) = (self.server_side(a).await?, self.server_side(b).await?);
+        let builder = unstick_replicated::Replicated::builder(a, b).events(self.events.clone()).runtime(self.runtime.clone());
+        let builder = if let Some(patience) = pair.patience { builder.patience(patience) } else { builder };
+        Ok(match &pair.witness {
+            Some(witness) => AnyStore::foreign(builder.witness(self.server_side(witness).await?).build()),
+            None => AnyStore::foreign(builder.build()),
+        }
+        .into())
+    }
+
+    #[cfg(not(feature = "replicated"))]
+    #[allow(clippy::unused_async, reason = "as with the feature")]
+    async fn replicated(&self, _: &Pair) -> Result<Source, StoreError> {
+        Err(crate::url::not_compiled_in("a replicated store", "replicated").into())
     }
 
     #[cfg(feature = "token")]

@@ -16,16 +16,17 @@ pub(crate) struct Evenness {
     pub(crate) windows: usize,
     /// The farthest that any node was from the mean in any of them. `None` without a full window.
     pub(crate) worst_percent: Option<f64>,
-    /// The load of each new node on average, in percent of the mean over all. `None` without requests.
+    /// The load, on average, of each node that was added since the doors opened, in percent of the mean over all. `None` without requests.
     pub(crate) newcomers_percent: Option<f64>,
 }
 
 pub(super) fn after_each_scale_out(records: &[Record], marks: &[Mark]) -> Vec<Evenness> {
     let scaled = marks.iter().enumerate().filter(|(_, mark)| mark.what == What::Scaled);
-    scaled.map(|(index, mark)| between(records, mark, marks.get(index + 1))).collect()
+    let opened = marks.iter().find(|mark| mark.what == What::Opened).map(|mark| mark.serving.as_slice()).unwrap_or_default();
+    scaled.map(|(index, mark)| between(records, opened, mark, marks.get(index + 1))).collect()
 }
 
-fn between(records: &[Record], mark: &Mark, next: Option<&Mark>) -> Evenness {
+fn between(records: &[Record], opened: &[usize], mark: &Mark, next: Option<&Mark>) -> Evenness {
     let is_before_next = |record: &&Record| next.is_none_or(|next| record.sent < next.begun);
     // By the balancer's own count, if it tells one: when a request was sent says little about when it was given to a node.
     let mut ordered: Vec<((u64, u64), usize)> = match mark.epoch {
@@ -45,15 +46,16 @@ fn between(records: &[Record], mark: &Mark, next: Option<&Mark>) -> Evenness {
     // Without its count the edges of windows are blurred, so all requests are one.
     let window = if mark.epoch.is_some() { least } else { nodes.len().max(least) };
     let full = nodes.chunks_exact(window);
-    let on_newcomers = nodes.iter().filter(|node| mark.about.contains(node)).count();
+    let newcomers: Vec<usize> = mark.serving.iter().copied().filter(|node| !opened.contains(node)).collect();
+    let on_newcomers = nodes.iter().filter(|node| newcomers.contains(node)).count();
     let mean = |requests: usize, nodes: usize| requests as f64 / nodes as f64;
-    let has_newcomers = !nodes.is_empty() && !mark.about.is_empty() && !mark.serving.is_empty();
+    let has_newcomers = !nodes.is_empty() && !newcomers.is_empty();
     Evenness {
         nodes: mark.serving.len(),
         requests: nodes.len(),
         windows: full.len(),
         worst_percent: full.map(|window| worst(window, &mark.serving)).max_by(f64::total_cmp),
-        newcomers_percent: has_newcomers.then(|| mean(on_newcomers, mark.about.len()) * 100.0 / mean(nodes.len(), mark.serving.len())),
+        newcomers_percent: has_newcomers.then(|| mean(on_newcomers, newcomers.len()) * 100.0 / mean(nodes.len(), mark.serving.len())),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use self::{
     recovery::Recovery,
     series::{Second, series},
 };
-use crate::journal::{Cart, Ended, Record, Written};
+use crate::journal::{Cart, Ended, Note, Record, Written};
 
 /// A full window has so many requests for each node, on average: enough for a tenth to be two requests.
 pub(crate) const PER_NODE: usize = 20;
@@ -21,9 +21,11 @@ pub(crate) const PER_NODE: usize = 20;
 /// What a run comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Summary {
-    /// Requests, and those of them that went wrong or were not answered.
     pub(crate) requests: usize,
+    /// Requests that were answered with an error, or not at all: those that a kill cut off, and all others, for which there is no excuse.
     pub(crate) failed: usize,
+    pub(crate) failed_in_kills: usize,
+    pub(crate) failed_otherwise: usize,
     /// Answers to people who had been told that they are logged in, and those that knew them.
     pub(crate) expected: usize,
     pub(crate) known: usize,
@@ -35,13 +37,15 @@ pub(crate) struct Summary {
     /// What people meant to pay for, and what of it was paid for as it was put together.
     pub(crate) orders: usize,
     pub(crate) orders_whole: usize,
-    /// Carts with something in them that came to the till, and what became of them.
+    /// Carts with something in them that somebody meant to pay for, and what became of them. Lost are also those that were beyond reach.
     pub(crate) carts: usize,
     pub(crate) carts_lost: usize,
     pub(crate) carts_grown: usize,
+    /// Notes that were read, those older than their reader had saved them, and those that a node had in its memory.
     pub(crate) notes_read: usize,
     pub(crate) notes_stale: usize,
-    /// From the time at which a click was due to its answer, in milliseconds.
+    pub(crate) notes_hit: usize,
+    /// From the time at which a click was due until it was answered or given up, whatever requests it took, in milliseconds.
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     /// How much later than due clicks were sent: what this machine could not keep up with.
@@ -52,17 +56,21 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn of(written: &Written) -> Self {
-        let Written { records, marks } = written;
+        let Written { records, clicks, marks } = written;
         let count = |test: &dyn Fn(&Record) -> bool| records.iter().filter(|record| test(record)).count();
         let expected = count(&|record| record.is_known.is_some());
         let known = count(&|record| record.is_known == Some(true));
         let carts = |what| count(&|record| record.cart == Some(what));
-        let answered = || records.iter().filter(|record| record.is_planned && record.ended != Ended::Failed);
-        let felt: Vec<Duration> = answered().map(|record| record.answered.saturating_sub(record.due)).collect();
-        let late: Vec<Duration> = answered().map(|record| record.sent.saturating_sub(record.due)).collect();
+        let felt: Vec<Duration> = clicks.iter().map(|click| click.over.saturating_sub(click.due)).collect();
+        let late: Vec<Duration> = clicks.iter().map(|click| click.begun.saturating_sub(click.due)).collect();
+        let failed = count(&|record| record.ended == Ended::Failed);
+        let failed_in_kills = count(&|record| record.ended == Ended::Failed && recovery::is_cut(record, marks));
+        let note = |test: fn(Note) -> bool| count(&|record| record.note.is_some_and(test));
         Self {
             requests: records.len(),
-            failed: count(&|record| record.ended == Ended::Failed),
+            failed,
+            failed_in_kills,
+            failed_otherwise: failed - failed_in_kills,
             expected,
             known,
             continuity: percent(known, expected),
@@ -73,8 +81,9 @@ impl Summary {
             carts: count(&|record| record.cart.is_some()),
             carts_lost: carts(Cart::Lost),
             carts_grown: carts(Cart::Grown),
-            notes_read: count(&|record| record.is_stale.is_some()),
-            notes_stale: count(&|record| record.is_stale == Some(true)),
+            notes_read: note(|_| true),
+            notes_stale: note(|note| note.is_stale),
+            notes_hit: note(|note| note.is_hit),
             p50_ms: milliseconds(percentile(felt.clone(), 50)),
             p99_ms: milliseconds(percentile(felt, 99)),
             late_p99_ms: milliseconds(percentile(late, 99)),
@@ -83,9 +92,16 @@ impl Summary {
         }
     }
 
-    /// Whether anything is missing that was acknowledged.
+    /// Whether anything is missing that was acknowledged, or somebody could not be served: an order that was not paid for in full, or a request that failed
+    /// although nobody killed the node that had it.
     pub(crate) const fn has_lost(&self) -> bool {
-        self.logouts + self.carts_lost + self.carts_grown + self.notes_stale + self.strangers > 0
+        let lost = self.logouts + self.carts_lost + self.carts_grown + self.notes_stale + self.strangers + self.failed_otherwise;
+        lost > 0 || self.orders_whole != self.orders
+    }
+
+    /// Whether a scale-out has no full window after it, so that nothing can be said of the load.
+    pub(crate) fn is_load_unknown(&self) -> bool {
+        self.evenness.iter().any(|one| one.windows == 0)
     }
 
     /// The farthest that a node's load was from the mean in any full window, in percent.
@@ -93,7 +109,7 @@ impl Summary {
         self.evenness.iter().filter_map(|one| one.worst_percent).max_by(f64::total_cmp)
     }
 
-    /// The load of the new nodes after the last scale-out, in percent of the mean.
+    /// The load of the nodes that were added since the doors opened, after the last scale-out, in percent of the mean.
     pub(crate) fn newcomers_percent(&self) -> Option<f64> {
         self.evenness.last().and_then(|one| one.newcomers_percent)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{milliseconds, percent, percentile};
-use crate::journal::{Cart, Ended, Record};
+use crate::journal::{Cart, Clicked, Record, Written};
 
 /// One second, by the time of sending. Counts of what was lost are since the doors opened.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -22,7 +22,11 @@ pub(crate) struct Second {
     pub(crate) p99_ms: Option<f64>,
 }
 
-pub(crate) fn series(records: &[Record]) -> Vec<Second> {
+pub(crate) fn series(Written { records, clicks, .. }: &Written) -> Vec<Second> {
+    let mut clicked: BTreeMap<u64, Vec<&Clicked>> = BTreeMap::new();
+    for click in clicks {
+        clicked.entry(click.begun.as_secs()).or_default().push(click);
+    }
     let mut by_second: BTreeMap<u64, Vec<&Record>> = BTreeMap::new();
     for record in records {
         by_second.entry(record.sent.as_secs()).or_default().push(record);
@@ -40,8 +44,8 @@ pub(crate) fn series(records: &[Record]) -> Vec<Second> {
         for node in all.iter().filter_map(|record| record.node) {
             *by_node.entry(node).or_default() += 1;
         }
-        let answered = all.iter().filter(|record| record.is_planned && record.ended != Ended::Failed);
-        let felt: Vec<_> = answered.map(|record| record.answered.saturating_sub(record.due)).collect();
+        let made = clicked.remove(&second).unwrap_or_default();
+        let felt: Vec<_> = made.iter().map(|click| click.over.saturating_sub(click.due)).collect();
         let rank = |rank| (!felt.is_empty()).then(|| milliseconds(percentile(felt.clone(), rank)));
         Second {
             second,

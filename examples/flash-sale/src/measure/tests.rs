@@ -1,5 +1,5 @@
 use super::*;
-use crate::journal::{Mark, What};
+use crate::journal::{Asks, Clicked, Mark, What};
 
 fn ms(number: u64) -> Duration {
     Duration::from_millis(number)
@@ -8,8 +8,7 @@ fn ms(number: u64) -> Duration {
 fn record(shopper: usize, sent: u64, node: usize) -> Record {
     Record {
         shopper,
-        is_planned: true,
-        due: ms(sent),
+        asks: Asks::ForMe,
         sent: ms(sent),
         answered: ms(sent + 10),
         node: Some(node),
@@ -20,8 +19,12 @@ fn record(shopper: usize, sent: u64, node: usize) -> Record {
         is_stranger: false,
         is_order: false,
         cart: None,
-        is_stale: None,
+        note: None,
     }
+}
+
+fn written(records: &[Record], marks: &[Mark]) -> Written {
+    Written { records: records.into(), clicks: Vec::new(), marks: marks.into() }
 }
 
 fn mark(what: What, begun: u64, done: u64, about: &[usize], serving: &[usize]) -> Mark {
@@ -37,32 +40,58 @@ fn percentiles_go_by_nearest_rank() {
 }
 
 #[test]
-fn what_is_lost_is_counted_and_what_is_late_is_not() {
-    let mut late = record(1, 5000, 1);
-    late.due = ms(0);
-    let mut failed = record(1, 6000, 1);
-    (failed.ended, failed.is_known) = (Ended::Failed, None);
-    let mut records = vec![record(1, 0, 1), late, failed];
-    let summary = Summary::of(&Written { records: records.clone(), marks: Vec::new() });
-    assert!(!summary.has_lost());
-    assert_eq!((summary.requests, summary.failed, summary.continuity, summary.late_p99_ms), (3, 1, 100.0, 5000.0));
+fn what_is_lost_is_a_failure() {
+    let paid = |cart| Record { is_order: true, cart, ..record(1, 0, 1) };
+    let fine = Summary::of(&written(&[record(1, 0, 1), paid(Some(Cart::Whole))], &[]));
+    assert!(!fine.has_lost());
+    assert_eq!((fine.requests, fine.failed, fine.continuity, fine.orders, fine.orders_whole), (2, 0, 100.0, 1, 1));
 
-    records[0].is_known = Some(false);
-    let summary = Summary::of(&Written { records: records.clone(), marks: Vec::new() });
+    let logged_out = Record { is_known: Some(false), ..record(1, 0, 1) };
+    let summary = Summary::of(&written(&[logged_out.clone(), record(1, 0, 1)], &[]));
     assert_eq!((summary.logouts, summary.continuity), (1, 50.0));
-    assert!(summary.has_lost());
-    for spoil in [
-        |record: &mut Record| record.cart = Some(Cart::Lost),
-        |record: &mut Record| record.cart = Some(Cart::Grown),
-        |record: &mut Record| record.is_stale = Some(true),
-        |record: &mut Record| record.is_stranger = true,
+    for lost in [
+        logged_out,
+        paid(Some(Cart::Lost)),
+        paid(Some(Cart::Grown)),
+        // Nobody came as far as to be told anything of the cart.
+        paid(None),
+        Record { note: Some(Note { is_stale: true, is_hit: true }), ..record(1, 0, 1) },
+        Record { is_stranger: true, ..record(1, 0, 1) },
+        Record { ended: Ended::Failed, is_known: None, ..record(1, 0, 1) },
     ] {
-        let mut one = record(1, 0, 1);
-        spoil(&mut one);
-        assert!(Summary::of(&Written { records: vec![one], marks: Vec::new() }).has_lost());
+        assert!(Summary::of(&written(&[record(1, 0, 1), lost.clone()], &[])).has_lost(), "{lost:?}");
     }
     let nothing = Summary::of(&Written::default());
     assert!(!nothing.has_lost() && nothing.continuity == 100.0 && nothing.worst_percent().is_none());
+}
+
+#[test]
+fn a_request_may_fail_only_with_its_node() {
+    let failed = |sent, node| Record { ended: Ended::Failed, is_known: None, node, ..record(1, sent, 1) };
+    let kill = mark(What::Killed, 1000, 1005, &[1, 2], &[3]);
+    let of = |record: Record| {
+        let summary = Summary::of(&written(&[record], &[mark(What::Opened, 0, 0, &[1, 2, 3], &[1, 2, 3]), kill.clone()]));
+        assert_eq!(summary.failed, 1);
+        (summary.failed_in_kills, summary.failed_otherwise)
+    };
+    assert_eq!(of(failed(995, Some(1))), (1, 0));
+    assert_eq!(of(failed(3000, Some(2))), (1, 0), "whoever finds out late");
+    assert_eq!(of(failed(980, Some(1))), (0, 1), "before");
+    assert_eq!(of(failed(1000, Some(3))), (0, 1), "elsewhere");
+    assert_eq!((of(failed(995, None)), of(failed(1004, None))), ((1, 0), (1, 0)), "under way, and nobody says where");
+    assert_eq!((of(failed(980, None)), of(failed(1006, None))), ((0, 1), (0, 1)));
+}
+
+#[test]
+fn a_click_takes_until_it_is_answered_or_given_up() {
+    let click = |due, begun, over| Clicked { due: ms(due), begun: ms(begun), over: ms(over) };
+    let records = [record(1, 0, 1), Record { ended: Ended::Failed, ..record(1, 5000, 1) }];
+    let clicks = vec![click(0, 0, 10), click(100, 5000, 9100)];
+    let all = Written { records: records.into(), clicks, marks: Vec::new() };
+    let summary = Summary::of(&all);
+    assert_eq!((summary.p50_ms, summary.p99_ms, summary.late_p99_ms), (10.0, 9000.0, 4900.0));
+    let seconds = series(&all);
+    assert_eq!((seconds[0].p99_ms, seconds[1].p99_ms, seconds[5].p99_ms), (Some(10.0), None, Some(9000.0)));
 }
 
 #[test]
@@ -78,7 +107,7 @@ fn only_full_windows_between_changes_say_how_even_the_load_is() {
     for (turn, record) in (0..).zip(&mut records[100..]) {
         record.turn = Some((2, turn));
     }
-    let of = |records: &[Record], marks: &[Mark]| Summary::of(&Written { records: records.into(), marks: marks.into() });
+    let of = |records: &[Record], marks: &[Mark]| Summary::of(&written(records, marks));
     let after = of(&records, &marks).evenness.remove(0);
     assert_eq!((after.nodes, after.windows, after.worst_percent), (4, 1, Some(0.0)));
     let mut last = record(1, 2079, 1);
@@ -126,7 +155,12 @@ fn recovery_is_felt_by_those_who_were_there() {
     let records = vec![
         record(1, 100, 1),
         broken,
+        Record { asks: Asks::ForANote, is_known: None, ..record(1, 1050, 2) },
         record(1, 2000, 2), // known again
+        record(5, 100, 1),
+        // A note says nothing of the session, and does not begin the wait for it.
+        Record { asks: Asks::ForANote, is_known: None, ..record(5, 1100, 2) },
+        record(5, 9000, 2),
         record(2, 100, 1),
         stranger,
         record(2, 1600, 2),
@@ -135,17 +169,17 @@ fn recovery_is_felt_by_those_who_were_there() {
         record(4, 100, 1), // had left
     ];
     let recovery = recovery::after_each_kill(&records, &[kill]).remove(0);
-    assert_eq!((recovery.people, recovery.recovered, recovery.logged_out, recovery.longest_ms), (2, 1, 1, Some(1010.0)));
+    assert_eq!((recovery.people, recovery.recovered, recovery.logged_out, recovery.longest_ms), (3, 2, 1, Some(1010.0)));
 }
 
 #[test]
 fn every_second_is_there() {
     let mut lost = record(1, 2500, 3);
     (lost.cart, lost.is_pinned) = (Some(Cart::Lost), true);
-    let seconds = series(&[record(1, 100, 1), record(2, 200, 1), lost]);
+    let seconds = series(&written(&[record(1, 100, 1), record(2, 200, 1), lost], &[]));
     assert_eq!(seconds.len(), 3);
     assert_eq!((seconds[0].by_node[&1], seconds[0].pinned_percent, seconds[0].carts_lost), (2, Some(0.0), 0));
     assert_eq!((seconds[1].requests, seconds[1].continuity), (0, None));
-    assert_eq!((seconds[2].carts_lost, seconds[2].pinned_percent, seconds[2].p50_ms), (1, Some(100.0), Some(10.0)));
-    assert_eq!(series(&[]), Vec::new());
+    assert_eq!((seconds[2].carts_lost, seconds[2].pinned_percent, seconds[2].p50_ms), (1, Some(100.0), None));
+    assert_eq!(series(&Written::default()), Vec::new());
 }

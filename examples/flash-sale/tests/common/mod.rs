@@ -2,9 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +11,7 @@ use serde_json::Value;
 use unstick_testkit::servers::poll;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One sale at a time is enough for a small machine.
 static ONE: Mutex<()> = Mutex::new(());
@@ -33,41 +31,46 @@ pub(crate) fn program(args: &[&str]) -> Command {
     command
 }
 
+/// A sale that is not left behind.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A sale that is over.
 #[derive(Debug)]
 pub(crate) struct Sale {
     pub(crate) code: Option<i32>,
     pub(crate) printed: String,
+    /// On standard error.
+    pub(crate) said: String,
     pub(crate) report: Value,
     pub(crate) html: String,
 }
 
 impl Sale {
-    /// Holds one and reads what it wrote. Where the machine was so slow that the clicks ran out before a scale-out was done, nothing can be said about
-    /// the load after it, and the sale is held once more.
+    /// Holds one and reads what it wrote.
     pub(crate) fn hold(args: &[&str]) -> Self {
-        let _alone = alone();
-        let mut sale = Self::hold_once(args);
-        for _ in 0..2 {
-            let is_full = |one: &Value| one["windows"].as_u64().is_some_and(|windows| windows > 0);
-            if sale.run("unstick")["summary"]["evenness"].as_array().unwrap().iter().all(is_full) {
-                break;
-            }
-            sale = Self::hold_once(args);
-        }
-        sale
+        Self::hold_with(args, &[])
     }
 
-    fn hold_once(args: &[&str]) -> Self {
+    /// With these variables in its environment.
+    pub(crate) fn hold_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let _alone = alone();
         let folder = tempfile::tempdir().unwrap();
         let mut command = program(args);
-        let child = command.arg("--out").arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.arg("--out").arg(folder.path()).envs(variables.iter().copied());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let done = child.wait_with_output().unwrap();
         let printed = String::from_utf8(done.stdout).unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
-        let report = serde_json::from_str(&read("report.json"));
-        let report = report.unwrap_or_else(|_| panic!("{printed}\n{}", String::from_utf8_lossy(&done.stderr)));
-        Self { code: done.status.code(), printed, report, html: read("report.html") }
+        let report = serde_json::from_str(&read("report.json")).unwrap_or_else(|_| panic!("{printed}\n{said}"));
+        Self { code: done.status.code(), printed, said, report, html: read("report.html") }
     }
 
     /// What the report says of a mode.
@@ -80,26 +83,27 @@ impl Sale {
         self.run(mode)["summary"][name].as_f64().unwrap_or_else(|| panic!("{mode}: {name}"))
     }
 
-    /// Unstick kept everything, although nodes were killed on which people had been.
+    /// Unstick kept everything and served everybody, although nodes were killed on which people had been.
     pub(crate) fn assert_nothing_lost(&self) {
         let run = self.run("unstick");
         assert_eq!(run["has_lost"], false, "{}", self.printed);
-        for name in ["logouts", "carts_lost", "carts_grown", "notes_stale", "strangers"] {
+        assert_eq!(self.code, Some(0), "{}{}", self.printed, self.said);
+        for name in ["logouts", "carts_lost", "carts_grown", "notes_stale", "strangers", "failed_otherwise"] {
             assert_eq!(self.number("unstick", name), 0.0, "{name}: {}", self.printed);
         }
         assert_eq!(self.number("unstick", "continuity"), 100.0);
         // A history without these proves nothing.
-        for name in ["expected", "carts", "notes_read"] {
+        for name in ["expected", "carts", "orders", "notes_read", "notes_hit"] {
             assert!(self.number("unstick", name) > 0.0, "{name}: {}", self.printed);
         }
+        assert_eq!(self.number("unstick", "orders_whole"), self.number("unstick", "orders"), "{}", self.printed);
         let recoveries = run["summary"]["recoveries"].as_array().unwrap();
         assert_eq!(recoveries.len(), 2);
         let sum = |name: &str| recoveries.iter().map(|one| one[name].as_u64().unwrap()).sum::<u64>();
-        assert!(sum("people") > 0 && sum("recovered") > 0, "{recoveries:?}");
-        assert_eq!(sum("logged_out"), 0, "{recoveries:?}");
+        assert!(sum("people") > 0, "{recoveries:?}");
+        assert_eq!((sum("recovered"), sum("logged_out")), (sum("people"), 0), "{recoveries:?}");
         let kinds: Vec<_> = run["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["open", "unpin", "scale-out", "kill", "scale-out", "kill", "deploy"]);
-        assert_eq!(self.code, Some(0), "{}", self.printed);
     }
 
     /// No node was farther than a tenth from the mean in any full window after each scale-out, and there were such windows.
@@ -112,51 +116,10 @@ impl Sale {
         }
     }
 
-    /// People stayed on the nodes that they were on before the first scale-out.
+    /// People stayed on the nodes that they were on before the first scale-out, and only who came later is on the new ones.
     pub(crate) fn assert_new_nodes_idle(&self, mode: &str) {
         let first = &self.run(mode)["summary"]["evenness"][0];
-        assert!(first["requests"].as_u64().unwrap() > 0 && first["newcomers_percent"].as_f64().unwrap() < 30.0, "{first}");
+        assert!(first["requests"].as_u64().unwrap() > 0 && first["newcomers_percent"].as_f64().unwrap() < 60.0, "{first}");
+        assert!(first["worst_percent"].as_f64().unwrap() > 10.0, "{first}");
     }
-}
-
-/// An answer of a server.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-}
-
-/// One request on a connection of its own.
-pub(crate) fn send(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> io::Result<Answer> {
-    let stream = TcpStream::connect(addr)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let body = body.unwrap_or_default();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let length = body.len();
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}");
-    (&stream).write_all(request.as_bytes())?;
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-    let mut length = 0;
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        match line.trim_end().split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().unwrap_or(0),
-            Some(_) => {}
-            None => break,
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
 }

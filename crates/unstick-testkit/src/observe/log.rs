@@ -1,16 +1,4 @@
-//! An observer that remembers.
-//!
-//! ```
-//! use std::sync::Arc;
-//! use unstick_core::{EventKind, Events};
-//! use unstick_testkit::observe::EventLog;
-//!
-//! let log = Arc::new(EventLog::default());
-//! let events = Events::new("node-1").observer(log.clone());
-//! events.emit(EventKind::LoadFailed, None, "timeout");
-//! assert_eq!(log.count(EventKind::LoadFailed), 1);
-//! assert_eq!(log.all()[0].detail, "timeout");
-//! ```
+//! Events, as they were seen.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
