@@ -1,4 +1,14 @@
-//! `cargo xtask bench`: the benchmarks, and the peers' beside them. Each prints a table; those with goals fail when one is missed.
+//! `cargo xtask bench`: the benchmarks, and the peers' beside them. Each prints tables and keeps them with charts; those with goals fail when one is
+//! missed. In the end one page has all that this run has kept.
+
+mod page;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::SystemTime,
+};
 
 use crate::{
     cargo,
@@ -12,25 +22,39 @@ const PEERS: &str = "benches/peers/Cargo.toml";
 struct Part {
     name: &'static str,
     package: &'static str,
+    /// What it compares.
+    what: &'static str,
     is_among_peers: bool,
     need: Option<Need>,
 }
 
+impl Part {
+    const fn peers(name: &'static str, what: &'static str, need: Need) -> Self {
+        Self { name, package: name, what, is_among_peers: true, need: Some(need) }
+    }
+}
+
 const VALGRIND: Need = Need { program: "valgrind", package: "valgrind", why: "counts instructions" };
 
+const REDIS: Need = Need { program: "redis-server", package: "redis-server", why: "sessions are kept in it" };
+
 const PARTS: &[Part] = &[
-    Part { name: "session", package: "unstick-benches", is_among_peers: false, need: None },
-    Part { name: "affinity", package: "affinity", is_among_peers: true, need: Some(VALGRIND) },
-    Part { name: "instructions", package: "instructions", is_among_peers: true, need: Some(VALGRIND) },
     Part {
-        name: "redis",
-        package: "redis",
-        is_among_peers: true,
-        need: Some(Need { program: "redis-server", package: "redis-server", why: "sessions are kept in it" }),
+        name: "session",
+        package: "unstick-benches",
+        what: "sessions in this process over a bare router, in time; a quick look without peers",
+        is_among_peers: false,
+        need: None,
     },
-    Part { name: "cache", package: "cache", is_among_peers: true, need: Some(VALGRIND) },
-    Part { name: "token", package: "token", is_among_peers: true, need: Some(VALGRIND) },
+    Part::peers("affinity", "un-pinning over a layer that does nothing", VALGRIND),
+    Part::peers("instructions", "sessions in this process beside tower-sessions and axum_session, over a bare router", VALGRIND),
+    Part::peers("redis", "sessions in Redis beside tower-sessions, over a bare GET", REDIS),
+    Part::peers("cache", "the cache beside moka, foyer, quick_cache and hitbox", VALGRIND),
+    Part::peers("token", "sessions in a token beside jsonwebtoken", VALGRIND),
 ];
+
+/// Tells the parts where to keep what they measured.
+const FOLDER: &str = "UNSTICK_BENCH_FOLDER";
 
 /// How one part went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +69,35 @@ enum Outcome {
 
 /// Runs the part named first, or all; whether all went well. Other arguments go to the part's program.
 pub(crate) fn run(args: &[String]) -> Result<bool, String> {
+    if args.first().is_some_and(|first| first == "--list" || first == "--help") {
+        print!("{}", list());
+        return Ok(true);
+    }
     let (parts, args) = choose(args)?;
-    let mut outcomes = Vec::new();
+    let folder = cargo::target_folder()?.join("bench");
+    fs::create_dir_all(&folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    let (start, mut outcomes) = (SystemTime::now(), Vec::new());
     for part in &parts {
-        outcomes.push((part.name, one(part, args)?));
+        outcomes.push((part.name, one(part, args, &folder)?));
+    }
+    let names: Vec<_> = parts.iter().map(|part| part.name).collect();
+    if let Some(page) = page::write(&folder, &names, start)? {
+        println!("tables and charts of this run: {}", page.display());
     }
     println!("{}", closing(&outcomes));
     Ok(is_well(&outcomes, parts.len() == 1))
+}
+
+fn list() -> String {
+    let width = PARTS.iter().map(|part| part.name.len()).max().unwrap_or_default();
+    let line = |part: &Part| {
+        let need = part.need.map(|need| format!("; needs {}", need.program)).unwrap_or_default();
+        format!("  {:width$}  {}{need}\n", part.name, part.what)
+    };
+    let parts: String = PARTS.iter().map(line).collect();
+    format!(
+        "cargo xtask bench [PART [ARG…]]: all parts, or the one named; ARG… goes to its program, which says what it takes when it is wrong\n{parts}"
+    )
 }
 
 /// The parts to run, and the arguments that are theirs.
@@ -62,11 +108,24 @@ fn choose(args: &[String]) -> Result<(Vec<&'static Part>, &[String]), String> {
     part.map(|part| (vec![part], rest)).ok_or_else(|| format!("there is no benchmark `{first}`; there are: {}", known()))
 }
 
-fn one(part: &Part, args: &[String]) -> Result<Outcome, String> {
+fn one(part: &Part, args: &[String], folder: &Path) -> Result<Outcome, String> {
     if let Some(need) = part.need.filter(|need| !packages::is_on_path(need.program)) {
         println!("{}", missing(part, &need));
         return Ok(Outcome::LeftOut);
     }
+    let all = command_line(part, args);
+    println!("$ {}", cargo::shown(&[], &all));
+    let mut command = cargo::cargo();
+    command.args(&all).env(FOLDER, folder);
+    let code = if part.is_among_peers { command.status().map(|status| status.code()) } else { kept(&mut command, part, folder) };
+    Ok(match code.map_err(|error| format!("cargo bench did not start: {error}"))? {
+        Some(0) => Outcome::Well,
+        Some(1) => Outcome::Missed,
+        _ => Outcome::Failed,
+    })
+}
+
+fn command_line<'a>(part: &Part, args: &'a [String]) -> Vec<&'a str> {
     let mut all = vec!["bench"];
     if part.is_among_peers {
         all.extend(["--manifest-path", PEERS]);
@@ -76,13 +135,19 @@ fn one(part: &Part, args: &[String]) -> Result<Outcome, String> {
         all.push("--");
         all.extend(args.iter().map(String::as_str));
     }
-    println!("$ {}", cargo::shown(&[], &all));
-    let status = cargo::cargo().args(&all).status().map_err(|error| format!("cargo bench did not start: {error}"))?;
-    Ok(match status.code() {
-        Some(0) => Outcome::Well,
-        Some(1) => Outcome::Missed,
-        _ => Outcome::Failed,
-    })
+    all
+}
+
+/// Prints what the program prints, and keeps it: the benchmarks among the members keep nothing themselves.
+fn kept(command: &mut Command, part: &Part, folder: &Path) -> std::io::Result<Option<i32>> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    if output.status.success() {
+        let heading = format!("# {}\n\nFrom `cargo xtask bench {}`.\n\n", part.what, part.name);
+        fs::write(folder.join(format!("{}.md", part.name)), heading + &text)?;
+    }
+    Ok(output.status.code())
 }
 
 fn missing(part: &Part, need: &Need) -> String {
@@ -113,7 +178,7 @@ fn closing(outcomes: &[(&str, Outcome)]) -> String {
 mod tests {
     use super::{
         Outcome::{Failed, LeftOut, Missed, Well},
-        PARTS, choose, closing, is_well, missing,
+        PARTS, choose, closing, command_line, is_well, list, missing,
     };
 
     fn words(text: &str) -> Vec<String> {
@@ -128,6 +193,22 @@ mod tests {
         assert_eq!((parts.len(), parts[0].package, rest), (1, "redis", &args[1..]));
         let message = choose(&words("redi")).unwrap_err();
         assert!(PARTS.iter().all(|part| message.contains(part.name)), "{message}");
+    }
+
+    #[test]
+    fn the_list_has_every_part_and_what_it_needs() {
+        let list = list();
+        assert!(PARTS.iter().all(|part| list.contains(&format!("  {} ", part.name)) && list.contains(part.what)), "{list}");
+        assert!(list.contains("; needs redis-server\n") && list.contains("; needs valgrind\n"), "{list}");
+    }
+
+    #[test]
+    fn peers_are_in_a_workspace_of_their_own_and_get_the_arguments() {
+        let part = PARTS.iter().find(|part| part.name == "instructions").unwrap();
+        let args = words("report 300");
+        let line = command_line(part, &args).join(" ");
+        assert_eq!(line, "bench --manifest-path benches/peers/Cargo.toml -p instructions -- report 300");
+        assert_eq!(command_line(&PARTS[0], &[]), ["bench", "-p", "unstick-benches"]);
     }
 
     #[test]

@@ -20,9 +20,9 @@ cargo xtask <command>
                              rules of the repository; all steps, or those named
   test  [--long] [ARG…]      installs what is missing (as root on Debian) and runs every test;
                              --long: more seeded schedules, whole flash sales; ARG… goes to `cargo test` (-p CRATE, --test NAME, -- FILTER)
-  bench [PART [ARG…]]        the benchmarks of benches/, ours beside the peers': all, or one of session, affinity, instructions,
-                             redis, cache and token; ARG… goes to it. Tables are kept in the target directory, and a missed
-                             goal is a failure that names it
+  bench [PART [ARG…]]        the benchmarks of benches/, ours beside the peers'; all, or the one named (bench --list names them);
+                             tables and charts are kept in the target directory, with a page that shows those of this run;
+                             a missed goal is a failure that names it
 ";
 
 fn main() -> ExitCode {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-use shared::{Cost, counted, missed, save};
+use serde_json::{Value, json};
+use shared::{Bar as Line, Chart, Cost, Group, Report, counted, missed};
 
 use crate::{
     apps::Subject,
@@ -49,10 +49,9 @@ pub(crate) fn report(requests: u32) -> Result<Vec<String>, String> {
             allocations: cost.allocations - base.allocations,
         });
     }
-    let text = markdown(&rows);
-    println!("{text}");
-    save("affinity.md", &text)?;
-    save("affinity.json", &json(&rows, requests))?;
+    let mut report = Report::new("affinity", "Un-pinning", "cargo xtask bench affinity", &["axum", "tower-http"]);
+    report.section("Instructions and allocations per request", &markdown(&rows), charts(&rows));
+    report.finish(&json(&rows, requests))?;
     Ok(rows.iter().filter_map(Row::missed).collect())
 }
 
@@ -104,7 +103,40 @@ fn markdown(rows: &[Row]) -> String {
     text
 }
 
-fn json(rows: &[Row], requests: u32) -> String {
+/// What serving costs always, and while clients are moved: the second is far dearer, and has a scale of its own.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn charts(rows: &[Row]) -> [(&'static str, Chart); 2] {
+    const DEAR: i64 = 2000;
+    let line = |row: &Row| Line {
+        // tower-http's and the bare header stand beside ours
+        is_ours: !matches!(row.case.subject, Subject::Header | Subject::TowerHttp),
+        ..Line::new(row.case.what.replace('`', ""), row.over_identity as f64, format!("{:+}", row.over_identity))
+    };
+    let group = |name: &str, is_in: fn(&Row) -> bool| {
+        let in_it = || rows.iter().filter(|row| is_in(row));
+        // what is compared may be less than what is shown, by the header's cost
+        let goal =
+            in_it().find_map(|row| row.bar().map(|(most, is, over)| (most + row.over_identity - is, format!("{most:+} over {over}"))));
+        Group { goal: goal.map(|(goal, called)| (goal as f64, called)), ..Group::new(name, in_it().map(line).collect()) }
+    };
+    let chart = |title: &str, groups| Chart {
+        title: title.to_owned(),
+        unit: "instructions over a layer that does nothing; fewer are better".to_owned(),
+        groups,
+    };
+    let serving = vec![
+        group("switched off", |row| matches!(row.case.bar, Some(Bar::OverIdentity(_)))),
+        group("on", |row| matches!(row.case.bar, Some(Bar::OverHeader(_)))),
+        group("others", |row| row.case.bar.is_none() && row.over_identity < DEAR),
+    ];
+    let moving = vec![group("", |row| row.case.bar.is_none() && row.over_identity >= DEAR)];
+    [
+        ("serving", chart("What un-pinning adds to every request", serving)),
+        ("moving", chart("What it adds while clients are moved or watched", moving)),
+    ]
+}
+
+fn json(rows: &[Row], requests: u32) -> Value {
     let entries: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -115,5 +147,5 @@ fn json(rows: &[Row], requests: u32) -> String {
             })
         })
         .collect();
-    json!({ "requests": requests, "rows": entries }).to_string()
+    json!({ "requests": requests, "rows": entries })
 }

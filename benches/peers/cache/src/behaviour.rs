@@ -10,11 +10,12 @@ use std::{
 use shared::{Spread, missed};
 
 use crate::{
+    history::{self, Told},
     source::Source,
-    subjects::{Cached, Foyer, Hitbox, MokaFuture, OnQuick, Quick, Unstick},
+    subjects::{Bare, Cached, Foyer, Hitbox, MokaFuture, OnQuick, Quick, Unstick},
 };
 
-const CALLERS: usize = 1000;
+pub(crate) const CALLERS: usize = 1000;
 
 /// Those who wait for a load whose caller leaves.
 const WAITERS: usize = 100;
@@ -26,25 +27,58 @@ struct Outcome {
     /// Of a stampede.
     loads: usize,
     took: Duration,
-    /// Whether a value that was invalidated while it was loaded is served afterwards; unknown where nothing can be invalidated.
-    keeps_stale: Option<bool>,
+    /// Whether a value that was invalidated while it was loaded is served afterwards.
+    keeps_stale: bool,
     /// Of those who wait for a load whose caller left: answered, and loads.
     left: (usize, usize),
 }
 
 type Trial = fn() -> Pin<Box<dyn Future<Output = Result<Outcome, String>>>>;
 
-const SUBJECTS: [(&str, Trial); 6] = [
-    ("unstick", || Box::pin(outcome::<Unstick<u64>>())),
-    ("unstick on quick_cache", || Box::pin(outcome::<OnQuick<u64>>())),
-    ("moka::future", || Box::pin(outcome::<MokaFuture<u64>>())),
-    ("foyer", || Box::pin(outcome::<Foyer<u64>>())),
-    ("quick_cache", || Box::pin(outcome::<Quick<u64>>())),
-    ("hitbox on moka", || Box::pin(outcome::<Hitbox<u64>>())),
+type Telling = fn() -> Result<Told, String>;
+
+/// Who is tried: its name, how, and in a [history].
+const SUBJECTS: [(&str, Trial, Telling); 7] = [
+    ("unstick", || Box::pin(outcome::<Unstick<u64>>()), history::tell::<Unstick<u64>>),
+    ("unstick on quick_cache", || Box::pin(outcome::<OnQuick<u64>>()), history::tell::<OnQuick<u64>>),
+    ("moka::sync, get and insert", || Box::pin(outcome::<Bare<u64>>()), history::tell::<Bare<u64>>),
+    ("moka::future, get_with", || Box::pin(outcome::<MokaFuture<u64>>()), history::tell::<MokaFuture<u64>>),
+    ("foyer", || Box::pin(outcome::<Foyer<u64>>()), history::tell::<Foyer<u64>>),
+    ("quick_cache", || Box::pin(outcome::<Quick<u64>>()), history::tell::<Quick<u64>>),
+    ("hitbox on moka", || Box::pin(outcome::<Hitbox<u64>>()), history::tell::<Hitbox<u64>>),
 ];
 
-/// The table, and what ours misses.
-pub(crate) fn table(rounds: usize) -> Result<(String, Vec<String>), String> {
+/// What was seen of a subject, the worst of all rounds.
+pub(crate) struct Behaviour {
+    pub(crate) name: &'static str,
+    pub(crate) loads: usize,
+    /// Milliseconds.
+    pub(crate) took: Spread,
+    pub(crate) keeps_stale: bool,
+    pub(crate) answered: usize,
+    pub(crate) again: usize,
+    pub(crate) told: Told,
+}
+
+impl Behaviour {
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with("unstick")
+    }
+
+    /// What ours misses.
+    pub(crate) fn missed(&self) -> Vec<String> {
+        let wanted = [
+            (self.loads == 1, "loads for concurrent misses", self.loads, 1),
+            (!self.keeps_stale, "invalidated values served", usize::from(self.keeps_stale), 0),
+            (self.answered == WAITERS, "answered although the caller left", self.answered, WAITERS),
+            (self.told.stale == 0, "stale reads in the history", self.told.stale, 0),
+        ];
+        let missing = wanted.into_iter().filter(|(is_met, ..)| self.is_ours() && !is_met);
+        missing.map(|(_, what, is, bar)| missed(&format!("{}: {what}", self.name), is, bar)).collect()
+    }
+}
+
+pub(crate) fn all(rounds: usize) -> Result<Vec<Behaviour>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     let mut all: Vec<Vec<Outcome>> = SUBJECTS.map(|_| Vec::new()).into();
     for round in 0..rounds {
@@ -54,31 +88,42 @@ pub(crate) fn table(rounds: usize) -> Result<(String, Vec<String>), String> {
             all[at].push(runtime.block_on(SUBJECTS[at].1())?);
         }
     }
+    let behaviour = |(name, _, tell): (&'static str, _, Telling), outcomes: Vec<Outcome>| {
+        Ok(Behaviour {
+            name,
+            loads: outcomes.iter().map(|one| one.loads).max().unwrap_or_default(),
+            took: Spread::of(outcomes.iter().map(|one| one.took.as_secs_f64() * 1e3)),
+            keeps_stale: outcomes.iter().any(|one| one.keeps_stale),
+            answered: outcomes.iter().map(|one| one.left.0).min().unwrap_or_default(),
+            again: outcomes.iter().map(|one| one.left.1).max().unwrap_or_default(),
+            told: tell().map_err(|error| format!("{name}: {error}"))?,
+        })
+    };
+    SUBJECTS.into_iter().zip(all).map(|(subject, outcomes)| behaviour(subject, outcomes)).collect()
+}
+
+/// The table.
+pub(crate) fn table(all: &[Behaviour], rounds: usize) -> String {
     let mut text = format!(
-        "{CALLERS} concurrent misses of one key, an invalidation during a load, and {WAITERS} who wait for a load whose caller leaves, \
-         the worst of {rounds} rounds\n\n\
+        "{CALLERS} concurrent misses of one key, an invalidation during a load, and {WAITERS} who wait for a load whose caller leaves: \
+         the worst of {rounds} rounds. A read is stale when it returns less than what was written, and invalidated, before it began; the history is \
+         the same for all, seed {:#x}, {} keys, {} steps. hitbox has no way to invalidate: its values were taken out of its backend.\n\n\
          | subject | loads for {CALLERS} misses | ms from the load's end to the last answer | serves what was invalidated while it was loaded \
-         | caller left: answered, loads |\n|---|---:|---:|---|---|\n"
+         | caller left: answered, loads | stale reads in the history | its invalidations, those during a load |\n|---|---:|---:|---|---|---:|---:|\n",
+        history::SEED,
+        history::KEYS,
+        history::STEPS,
     );
-    let mut misses = Vec::new();
-    for ((name, _), outcomes) in SUBJECTS.iter().zip(&all) {
-        let loads = outcomes.iter().map(|one| one.loads).max().unwrap_or_default();
-        let took = Spread::of(outcomes.iter().map(|one| one.took.as_secs_f64() * 1e3));
-        let keeps_stale = outcomes.iter().filter_map(|one| one.keeps_stale).max();
-        let answered = outcomes.iter().map(|one| one.left.0).min().unwrap_or_default();
-        let again = outcomes.iter().map(|one| one.left.1).max().unwrap_or_default();
-        let stale = keeps_stale.map_or("not tried", |is| if is { "**yes**" } else { "no" });
-        let _ = writeln!(text, "| {name} | {loads} | {took:.1} | {stale} | {answered} of {WAITERS}, {again} |");
-        if name.starts_with("unstick") {
-            let wanted = [
-                (loads == 1, "loads for concurrent misses", loads.to_string(), "1"),
-                (keeps_stale == Some(false), "invalidated values served", stale.to_owned(), "no"),
-                (answered == WAITERS, "answered although the caller left", answered.to_string(), "all"),
-            ];
-            misses.extend(wanted.into_iter().filter(|(is_met, ..)| !is_met).map(|(_, what, is, bar)| missed(what, is, bar)));
-        }
+    for one in all {
+        let Behaviour { name, loads, took, keeps_stale, answered, again, told } = one;
+        let keeps = if *keeps_stale { "**yes**" } else { "no" };
+        let Told { reads, stale, invalidations, during_loads } = told;
+        let _ = writeln!(
+            text,
+            "| {name} | {loads} | {took:.1} | {keeps} | {answered} of {WAITERS}, {again} | {stale} of {reads} | {invalidations}, {during_loads} |"
+        );
     }
-    Ok((text, misses))
+    text
 }
 
 async fn outcome<C: Cached<u64>>() -> Result<Outcome, String> {
@@ -100,15 +145,7 @@ async fn stampede<C: Cached<u64>>() -> Result<(usize, Duration), String> {
     Ok((source.loads(), start.elapsed()))
 }
 
-async fn keeps_stale<C: Cached<u64>>() -> Result<Option<bool>, String> {
-    // whether it can be invalidated at all
-    let (cache, source) = (C::new(1000)?, Source::ready());
-    cache.load(7, source).await?;
-    cache.forget(&7).await;
-    cache.load(7, source).await?;
-    if source.loads() < 2 {
-        return Ok(None);
-    }
+async fn keeps_stale<C: Cached<u64>>() -> Result<bool, String> {
     let (cache, source) = (C::new(1000)?, Source::gated());
     let load = spawn(&cache, source);
     begun(source).await?;
@@ -117,7 +154,7 @@ async fn keeps_stale<C: Cached<u64>>() -> Result<Option<bool>, String> {
     source.open();
     within(load).await??;
     let found = within(spawn(&cache, source)).await??;
-    Ok(Some(C::version(&found) == 1))
+    Ok(C::version(&found) == 1)
 }
 
 async fn caller_left<C: Cached<u64>>() -> Result<(usize, usize), String> {

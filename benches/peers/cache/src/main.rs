@@ -17,10 +17,12 @@
 //!
 //! Instructions per hit, as callgrind counts them, N and 2N differenced, the copying of a key that is handed over included: those do not change with what else the machine does.
 //!
+//! Stale reads: a history of reads, writes, invalidations and loads, the same for all, whose steps a seed decides and not the machine's clock.
+//!
 //! hitbox keeps bytes, not values: its figures contain decoding (bincode).
 
 mod behaviour;
-mod cpu;
+mod history;
 mod keys;
 mod report;
 mod run;

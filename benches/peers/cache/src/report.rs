@@ -2,11 +2,11 @@
 
 use std::sync::Barrier;
 
-use shared::{Spread, collected, missed, save};
+use shared::{Cost, Report, Spread, counted, missed, pairs};
 use tokio::runtime::Runtime;
 
 use crate::{
-    behaviour,
+    behaviour::{self, Behaviour},
     keys::Key,
     run::{self, runtime},
     subjects::{Filled, Subject},
@@ -40,38 +40,45 @@ pub(crate) struct Row {
 
 /// Everything; which bars are missed.
 pub(crate) fn report(rounds: usize, counts: bool) -> Result<Vec<String>, String> {
-    let mut all = Vec::new();
-    let mut texts = Vec::new();
-    for (title, rows) in [
-        ("hit, `String` keys", hits::<String>(rounds, 1)?),
-        ("hit, `u64` keys", hits::<u64>(rounds, 1)?),
-        ("hit, `String` keys, two threads at once", hits::<String>(rounds, 2)?),
-        ("miss, the load returns at once, `u64` keys", misses(rounds)?),
-    ] {
-        let text = table::times(title, &rows, rounds);
-        println!("{text}");
-        texts.push(text);
-        all.extend(rows.iter().filter_map(|row| row.missed(title)));
+    let times = [
+        Times { title: "hit, `String` keys", rows: hits::<String>(rounds, 1)? },
+        Times { title: "hit, `u64` keys", rows: hits::<u64>(rounds, 1)? },
+        Times { title: "hit, `String` keys, two threads at once", rows: hits::<String>(rounds, 2)? },
+        Times { title: "miss, the load returns at once, `u64` keys", rows: misses(rounds)? },
+    ];
+    let trials = rounds.min(9);
+    let behaviours = behaviour::all(trials)?;
+    let counted = if counts { Some([instructions::<String>("strings")?, instructions::<u64>("numbers")?]) } else { None };
+    let crates = ["moka", "foyer-memory", "quick_cache", "hitbox", "hitbox-moka"];
+    let mut report = Report::new("cache", "The cache in this process", "cargo xtask bench cache", &crates);
+    report.section("At a glance", &table::glance(&times, counted.as_ref(), &behaviours), [("stale", table::stale(&behaviours))]);
+    for (end, Times { title, rows }) in ["strings", "numbers", "threads", "misses"].into_iter().zip(&times) {
+        report.section(title, &table::times(rows, rounds), [(end, table::durations(title, rows))]);
     }
-    let (text, misses) = behaviour::table(rounds.min(9))?;
-    println!("{text}");
-    texts.push(text);
-    all.extend(misses);
-    if counts {
-        let text = table::counts(&instructions::<String>("strings")?, &instructions::<u64>("numbers")?);
-        println!("{text}");
-        texts.push(text);
+    if let Some([strings, numbers]) = &counted {
+        report.section("Instructions and allocations per hit", &table::counts(strings, numbers), [("cost", table::costs(strings))]);
     }
-    save("cache.md", &texts.join("\n"))?;
-    Ok(all)
+    report.section("What is right and what is not", &behaviour::table(&behaviours, trials), []);
+    report.finish(&table::json(&times, counted.as_ref(), &behaviours))?;
+    let slow = times.iter().flat_map(|Times { title, rows }| rows.iter().filter_map(|row| row.missed(title)));
+    Ok(slow.chain(behaviours.iter().flat_map(Behaviour::missed)).collect())
 }
 
 /// Only what is right and what is not.
 pub(crate) fn behaviour_alone() -> Result<Vec<String>, String> {
-    let (text, misses) = behaviour::table(1)?;
-    println!("{text}");
-    Ok(misses)
+    let all = behaviour::all(1)?;
+    println!("{}", behaviour::table(&all, 1));
+    Ok(all.iter().flat_map(Behaviour::missed).collect())
 }
+
+/// What was timed, one table of it.
+pub(crate) struct Times {
+    pub(crate) title: &'static str,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Per hit; the first of the rows is the reference. Allocations in hundredths.
+pub(crate) type Counts = Vec<(&'static str, Cost)>;
 
 impl Row {
     pub(crate) fn is_met(&self) -> Option<bool> {
@@ -132,25 +139,10 @@ fn versus<K: Key>(
     // one for each: what runs more often than the others would find more of itself in the processor's caches
     let partners = subjects.iter().map(|_| bare.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
     let all = subjects.iter().map(|subject| subject.fill(&runtime)).collect::<Result<Vec<_>, _>>()?;
-    let mut runs = vec![Vec::with_capacity(rounds); all.len()];
-    let mut references = Vec::new();
-    for round in 0..rounds {
-        for turn in 0..all.len() {
-            // prime to the numbers of subjects, so that neighbours change, too
-            let at = (turn + round * 7) % all.len();
-            // so that no two runs, of one cache or of the reference, miss the same keys
-            let number = round * all.len() + turn;
-            let (of_reference, of_subject) = if (round + turn) % 2 == 0 {
-                let first = time(&*partners[at], number);
-                (first, time(&*all[at], number))
-            } else {
-                let first = time(&*all[at], number);
-                (time(&*partners[at], number), first)
-            };
-            runs[at].push((of_subject / of_reference, of_subject));
-            references.push((1.0, of_reference));
-        }
-    }
+    let pairs =
+        pairs(rounds, all.len(), |at, number, is_reference| Ok(time(if is_reference { &*partners[at] } else { &*all[at] }, number)))?;
+    let references: Vec<_> = pairs.iter().flatten().map(|(of_reference, _)| (1.0, *of_reference)).collect();
+    let runs = pairs.iter().map(|pairs| pairs.iter().map(|(of_reference, of_subject)| (of_subject / of_reference, *of_subject)).collect());
     let row = |subject: &Subject<K>, runs: &[(f64, f64)]| Row {
         name: subject.name,
         ratio: Spread::of(runs.iter().map(|run| run.0)),
@@ -158,18 +150,20 @@ fn versus<K: Key>(
         bar: bar.filter(|_| subject.has_bar),
     };
     let mut rows = vec![row(&bare, &references)];
-    rows.extend(subjects.iter().zip(&runs).map(|(subject, runs)| row(subject, runs)));
+    rows.extend(subjects.iter().zip(runs).map(|(subject, runs): (_, Vec<_>)| row(subject, &runs)));
     Ok(rows)
 }
 
-/// Instructions per hit of every subject.
-fn instructions<K: Key>(keys: &str) -> Result<Vec<(&'static str, i64)>, String> {
+/// Instructions and allocations per hit of every subject.
+fn instructions<K: Key>(keys: &str) -> Result<Counts, String> {
     let mut rows = Vec::new();
     for subject in std::iter::once(Subject::<K>::bare()).chain(Subject::all()) {
         eprintln!("counting {} {keys} ...", subject.name);
-        let once = collected(run::MODULE, &["run", subject.name, keys, &COUNTED.to_string()])?;
-        let twice = collected(run::MODULE, &["run", subject.name, keys, &(2 * COUNTED).to_string()])?;
-        rows.push((subject.name, (twice - once) / i64::try_from(COUNTED).map_err(|_| "too many hits")?));
+        let once = counted(run::MODULE, &["run", subject.name, keys, &COUNTED.to_string()])?;
+        let twice = counted(run::MODULE, &["run", subject.name, keys, &(2 * COUNTED).to_string()])?;
+        let each = |more: i64| i64::try_from(COUNTED).map(|count| more / count).map_err(|_| "too many hits");
+        let instructions = each(twice.instructions - once.instructions)?;
+        rows.push((subject.name, Cost { instructions, allocations: each(100 * (twice.allocations - once.allocations))? }));
     }
     Ok(rows)
 }

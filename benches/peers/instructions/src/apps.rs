@@ -6,15 +6,11 @@ mod unstick;
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
 };
 
 use axum::{Router, extract::Request, routing::get};
-use tokio::sync::Barrier;
 use tower::{Layer, Service};
 use tower_sessions::cookie::Key;
 
@@ -38,15 +34,8 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) const ALL: &[Self] = &[
-        Self::Bare,
-        Self::Identity,
-        Self::Extension,
-        Self::Unstick,
-        Self::TowerSessions,
-        Self::TowerSessionsSigned,
-        Self::AxumSession,
-    ];
+    pub(crate) const ALL: &[Self] =
+        &[Self::Bare, Self::Identity, Self::Extension, Self::Unstick, Self::TowerSessions, Self::TowerSessionsSigned, Self::AxumSession];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -115,21 +104,6 @@ fn sessionless() -> Router {
     let paths = ["/untouched", "/read", "/write", "/new"];
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, get(untouched)))
 }
-
-/// What a request brings along that is to meet others at a certain point: what it writes to, and where it waits for them.
-#[derive(Clone)]
-pub(crate) struct Meeting {
-    pub(crate) key: String,
-    pub(crate) gate: Arc<Barrier>,
-}
-
-/// The key that the request of number `n` writes to.
-pub(crate) fn own_key(n: usize) -> String {
-    format!("own-{n}")
-}
-
-/// How many requests change a session at a time.
-pub(crate) const AT_A_TIME: usize = 32;
 
 /// Passes requests on, with an extension of the size of a handle or without.
 #[derive(Clone, Copy)]

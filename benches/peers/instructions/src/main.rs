@@ -1,19 +1,23 @@
-//! Instructions per request, counted by callgrind: ours beside the peers, over a bare axum router.
+//! What sessions in this process cost a request and whether they are right: ours beside the peers, over a bare axum router.
 //!
 //! ```text
-//! cargo run --release -p instructions               # the whole table; needs valgrind
+//! cargo run --release -p instructions               # all tables; needs valgrind
 //! cargo run --release -p instructions -- run unstick read 10000 1000    # one case alone, for a profiler
-//! cargo run --release -p instructions -- correctness    # the second table alone
+//! cargo run --release -p instructions -- correctness    # only what becomes of sessions
 //! ```
-//! Only the loop that sends the requests is collected. Every case runs twice, with N and with 2N requests over 2N sessions,
+//! Instructions and allocations as callgrind counts them. Only the loop that sends the requests is collected. Every case runs twice, with N and with 2N requests over 2N sessions,
 //! and the difference is divided by N, so that what is paid once cancels. Requests are sent one after another through the router on a current-thread
 //! runtime, each in a session of its own, as most requests of a busy service are. Every router, the bare one included, is made ready by
 //! `with_state(())`, as `axum::serve` and `into_make_service` do before they serve, and has axum's default features.
+//!
+//! Time is the processor's, of the thread. Each subject runs right beside a bare router of its own, in alternating order, and what is compared is
+//! the ratio of the two, its median over the rounds and its quartiles. Every round begins with another subject.
 
 mod apps;
-mod correctness;
 mod report;
 mod requests;
+mod tables;
+mod time;
 
 use std::process::ExitCode;
 
@@ -22,10 +26,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
         ["run", subject, case, count, sessions] => run(subject, case, count, sessions).map(|()| Vec::new()),
-        ["correctness"] => report::correctness().map(|(text, missed)| {
-            println!("{text}");
-            missed
-        }),
+        ["correctness"] => report::correctness(),
         [] | ["report"] => report::report(report::REQUESTS),
         ["report", count] => count.parse().map_err(|_| format!("{count} is not a number")).and_then(report::report),
         _ => Err("usage: instructions [report [requests] | correctness | run <subject> <case> <requests> <sessions>]".to_owned()),

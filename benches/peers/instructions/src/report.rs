@@ -1,21 +1,21 @@
-//! The table: every subject and case under callgrind, differenced, against the bars.
+//! What is measured, and kept.
 
-use std::fmt::Write as _;
-
-use serde_json::json;
-use shared::{Cost, counted, missed, save};
+use serde_json::{Value, json};
+use sessions::{Seen, columns, look};
+use shared::{Cost, Report, counted, missed};
 
 use crate::{
-    apps::{AT_A_TIME, Subject},
-    correctness::{ENDED, Seen, look},
-    requests::{Case, MODULE},
+    apps::Subject,
+    requests::{Case, MODULE, runtime},
+    tables,
+    time::{self, Time},
 };
 
 /// N of the N and 2N requests that are differenced.
 pub(crate) const REQUESTS: u64 = 2000;
 
 /// Most instructions over the bare router that our layer may cost.
-fn bar(case: Case) -> Option<i64> {
+pub(crate) fn bar(case: Case) -> Option<i64> {
     match case {
         Case::Anonymous => Some(2_600),
         Case::Read => Some(8_000),
@@ -24,18 +24,55 @@ fn bar(case: Case) -> Option<i64> {
     }
 }
 
-struct Row {
-    subject: Subject,
-    case: Case,
+pub(crate) struct Row {
+    pub(crate) subject: Subject,
+    pub(crate) case: Case,
     /// Instructions per request.
-    total: i64,
-    allocations: i64,
-    /// The same over the bare router with the same request.
-    over_bare: i64,
+    pub(crate) total: i64,
+    pub(crate) allocations: i64,
+    /// Instructions over the bare router with the same request.
+    pub(crate) over_bare: i64,
 }
 
-/// Measures everything, prints the table and keeps it in the target directory; which bars are missed.
+/// Measures everything, prints the tables and keeps them; which bars are missed.
 pub(crate) fn report(requests: u64) -> Result<Vec<String>, String> {
+    let rows = count(requests)?;
+    let times = time::all()?;
+    let seen = seen()?;
+    let crates = ["axum", "tower-sessions", "axum_session"];
+    let mut report = Report::new("instructions", "Sessions in this process", "cargo xtask bench instructions", &crates);
+    let survivors: Vec<_> = seen.iter().map(|(subject, seen)| (subject.name(), *seen)).collect();
+    report.section("At a glance", &tables::glance(&rows, &times, &seen), [("survivors", sessions::survivors(&survivors))]);
+    let charts = [("cost", tables::costs(&rows)), ("allocations", tables::allocations(&rows))];
+    report.section("Instructions and allocations", &tables::counts(&rows), charts);
+    report.section("Time", &tables::times(&times), [("time", tables::durations(&times))]);
+    report.finish(&json(&rows, &times, &seen, requests))?;
+    Ok(rows.iter().filter_map(Row::missed).chain(wrong(&seen)).collect())
+}
+
+/// Only what becomes of sessions.
+pub(crate) fn correctness() -> Result<Vec<String>, String> {
+    let seen = seen()?;
+    println!("| subject | {} | Set-Cookie headers per read |\n|---|---:|---:|---:|---:|---:|---:|", columns());
+    for (subject, seen) in &seen {
+        println!("| {} | {} | {} |", subject.name(), seen.cells(), seen.cookies_of_a_read);
+    }
+    Ok(wrong(&seen))
+}
+
+fn wrong(seen: &[(Subject, Seen)]) -> Vec<String> {
+    seen.iter().filter(|(subject, _)| subject.is_ours()).filter_map(|(_, seen)| seen.missed()).collect()
+}
+
+fn seen() -> Result<Vec<(Subject, Seen)>, String> {
+    let runtime = runtime()?;
+    let look = |subject: Subject| runtime.block_on(async { look(&[subject.app(true).await?]).await });
+    let subjects = Subject::ALL.iter().filter(|subject| subject.has_sessions());
+    subjects.map(|subject| look(*subject).map(|seen| (*subject, seen))).collect()
+}
+
+/// Every subject and case under callgrind, differenced.
+fn count(requests: u64) -> Result<Vec<Row>, String> {
     let mut rows: Vec<Row> = Vec::new();
     for case in Case::ALL {
         let mut bare = 0;
@@ -55,35 +92,7 @@ pub(crate) fn report(requests: u64) -> Result<Vec<String>, String> {
             rows.push(Row { subject, case, total, allocations, over_bare: total - bare });
         }
     }
-    let (correctness, wrong) = correctness()?;
-    let text = format!("{}\n{correctness}", markdown(&rows));
-    println!("{text}");
-    save("instructions.md", &text)?;
-    save("instructions.json", &json(&rows, requests))?;
-    Ok(rows.iter().filter_map(Row::missed).chain(wrong).collect())
-}
-
-/// What becomes of sessions that several requests use at a time, and what of that is wrong with ours.
-pub(crate) fn correctness() -> Result<(String, Vec<String>), String> {
-    let mut text = format!(
-        "| subject | survivors of {AT_A_TIME} changes at a time, own keys | one counter | sessions revived, of {ENDED} ended | \
-         bytes of Set-Cookie | Set-Cookie headers per read |\n|---|---:|---:|---:|---:|---:|\n"
-    );
-    let mut wrong = Vec::new();
-    for &subject in Subject::ALL.iter().filter(|subject| subject.has_sessions()) {
-        let Seen { own_keys, counter, revived, cookie_bytes, cookies_of_a_read } = look(subject)?;
-        let name = subject.name();
-        let _ = writeln!(text, "| {name} | {own_keys} | {counter} | {revived} | {cookie_bytes} | {cookies_of_a_read} |");
-        let all = AT_A_TIME as u64;
-        if subject.is_ours() && (own_keys, counter, revived, cookies_of_a_read) != (all, all, 0, 0) {
-            wrong.push(missed(
-                "what survives, and what is revived",
-                format_args!("{own_keys}, {counter}, {revived}"),
-                format_args!("{all}, {all}, 0"),
-            ));
-        }
-    }
-    Ok((text, wrong))
+    Ok(rows)
 }
 
 /// What one run costs, as callgrind counts it.
@@ -92,7 +101,7 @@ fn cost(subject: Subject, case: Case, requests: u64, sessions: u64) -> Result<Co
 }
 
 impl Row {
-    fn is_within_bar(&self) -> Option<bool> {
+    pub(crate) fn is_within_bar(&self) -> Option<bool> {
         let bar = bar(self.case).filter(|_| self.subject.is_ours())?;
         Some(self.over_bare <= bar)
     }
@@ -103,36 +112,26 @@ impl Row {
     }
 }
 
-/// The table, with each subject's cost as a multiple of ours.
-fn markdown(rows: &[Row]) -> String {
-    let mut text =
-        String::from("| case | subject | Ir per request | over bare | bar | x ours | allocations |\n|---|---|---:|---:|---:|---:|---:|\n");
-    for row in rows {
-        let bar = match (row.is_within_bar(), bar(row.case)) {
-            (Some(within), Some(bar)) => format!("{bar} {}", if within { "met" } else { "MISSED" }),
-            _ => String::new(),
-        };
-        let ours = rows.iter().find(|other| other.case == row.case && other.subject.is_ours());
-        let ratio = ours.filter(|ours| row.subject.has_sessions() && ours.over_bare > 0).map(|ours| {
-            #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-            let ratio = row.over_bare as f64 / ours.over_bare as f64;
-            format!("{ratio:.2}")
-        });
-        let (case, subject, ratio) = (row.case.name(), row.subject.name(), ratio.unwrap_or_default());
-        let _ = writeln!(text, "| {case} | {subject} | {} | {:+} | {bar} | {ratio} | {} |", row.total, row.over_bare, row.allocations);
-    }
-    text
-}
-
-fn json(rows: &[Row], requests: u64) -> String {
-    let entries: Vec<_> = rows
+fn json(rows: &[Row], times: &[Time], seen: &[(Subject, Seen)], requests: u64) -> Value {
+    let time = |row: &Row| times.iter().find(|time| time.case == row.case && time.subject == row.subject);
+    let costs: Vec<_> = rows
         .iter()
         .map(|row| {
             json!({
                 "case": row.case.name(), "subject": row.subject.name(), "instructions": row.total, "over_bare": row.over_bare, "allocations": row.allocations,
+                "times_bare": time(row).map(|time| time.ratio.median), "nanoseconds": time(row).map(|time| time.nanoseconds.median),
                 "bar": bar(row.case).filter(|_| row.subject.is_ours()), "within_bar": row.is_within_bar(),
             })
         })
         .collect();
-    json!({ "requests": requests, "rows": entries }).to_string()
+    let right: Vec<_> = seen
+        .iter()
+        .map(|(subject, seen)| {
+            json!({
+                "subject": subject.name(), "own_keys": seen.own_keys, "counter": seen.counter, "revived": seen.revived,
+                "set_cookie_bytes": seen.set_cookie_bytes, "cookie_bytes": seen.cookie_bytes, "cookies_of_a_read": seen.cookies_of_a_read,
+            })
+        })
+        .collect();
+    json!({ "requests": requests, "costs": costs, "correctness": right })
 }

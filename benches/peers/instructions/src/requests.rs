@@ -1,7 +1,11 @@
 //! The requests of each case, and the loop that sends them.
 
-use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use std::time::Duration;
+
+use axum::Router;
+use http::{HeaderValue, StatusCode, Uri, header};
+use sessions::{cookie_of, request};
+use shared::Used;
 use tokio::runtime::Runtime;
 use tower::Service;
 
@@ -62,40 +66,50 @@ impl Case {
     }
 }
 
-/// The client's cookies, as a `Cookie` header would carry them.
-pub(crate) fn cookie_of(response: &Response<Body>) -> Option<HeaderValue> {
-    let lines = response.headers().get_all(header::SET_COOKIE).iter();
-    let pairs: Vec<&str> = lines.filter_map(|line| line.to_str().ok()?.split(';').next()).collect();
-    HeaderValue::from_str(&pairs.join("; ")).ok().filter(|value| !value.is_empty())
-}
-
-pub(crate) fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = uri.clone();
-    if let Some(cookie) = cookie {
-        request.headers_mut().insert(header::COOKIE, cookie.clone());
-    }
-    request
-}
-
 /// Creates `sessions` sessions, then sends `count` requests of the case, one session after the other, and checks that each did what it should.
 pub(crate) fn send(subject: Subject, case: Case, count: usize, sessions: usize) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
-    let (mut app, cookies) = runtime.block_on(async {
-        let mut app = subject.app(false).await?;
-        let mut cookies = Vec::with_capacity(sessions);
-        for _ in 0..sessions {
-            let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
-            // Subjects without sessions of their own are sent one all the same.
-            let made_up = || HeaderValue::from_str("id=AAAAAAAAAAAAAAAAAAAAAA").ok();
-            let cookie = if subject.has_sessions() { cookie_of(&created) } else { made_up() }.ok_or("no session was created")?;
-            // The first copy of a value allocates what its copies share: paid here, and not by the first request that sends it.
-            drop(cookie.clone());
-            cookies.push(cookie);
-        }
-        Ok::<_, String>((app, cookies))
-    })?;
-    measured(&runtime, &mut app, subject, case, cookies.iter().cycle().take(count))
+    let mut client = Client::new(subject, sessions)?;
+    measured(&client.runtime, &mut client.app, subject, case, client.cookies.iter().cycle().take(count))
+}
+
+/// An application, and clients that have sessions in it.
+pub(crate) struct Client {
+    subject: Subject,
+    runtime: Runtime,
+    app: Router,
+    cookies: Vec<HeaderValue>,
+}
+
+impl Client {
+    pub(crate) fn new(subject: Subject, sessions: usize) -> Result<Self, String> {
+        let runtime = runtime()?;
+        let (app, cookies) = runtime.block_on(async {
+            let mut app = subject.app(false).await?;
+            let mut cookies = Vec::with_capacity(sessions);
+            for _ in 0..sessions {
+                let Ok(created) = app.call(request(&Uri::from_static("/new"), None)).await;
+                // Subjects without sessions of their own are sent one all the same.
+                let made_up = || HeaderValue::from_str("id=AAAAAAAAAAAAAAAAAAAAAA").ok();
+                let cookie = if subject.has_sessions() { cookie_of(&created) } else { made_up() }.ok_or("no session was created")?;
+                // The first copy of a value allocates what its copies share: paid here, and not by the first request that sends it.
+                drop(cookie.clone());
+                cookies.push(cookie);
+            }
+            Ok::<_, String>((app, cookies))
+        })?;
+        Ok(Self { subject, runtime, app, cookies })
+    }
+
+    /// How long a request of each session takes, all together: the processor's time.
+    pub(crate) fn timed(&mut self, case: Case) -> Result<Duration, String> {
+        let start = Used::now();
+        measured(&self.runtime, &mut self.app, self.subject, case, self.cookies.iter())?;
+        Ok(start.elapsed())
+    }
+}
+
+pub(crate) fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())
 }
 
 /// Where `measured` is, whose instructions are collected.

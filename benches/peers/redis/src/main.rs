@@ -1,10 +1,11 @@
-//! Sessions in Redis, ours beside tower-sessions: requests per second as ratios to GET, and commands on the wire.
+//! Sessions in Redis, ours beside tower-sessions: requests per second as ratios to GET, commands on the wire, and whether they are right.
 //!
 //! ```text
-//! cargo run --release -p redis                       # both tables; starts a redis-server of its own
+//! cargo run --release -p redis                       # all tables; starts a redis-server of its own
 //! cargo run --release -p redis -- report 5           # the same with 5 rounds
 //! cargo run --release -p redis -- only unstick-read,peer-read 5   # the speed of these subjects alone, 5 rounds
 //! cargo run --release -p redis -- wire               # only the commands on the wire
+//! cargo run --release -p redis -- correctness        # only what becomes of sessions
 //! cargo run --release -p redis -- run unstick-read 100000    # one subject alone, for a profiler
 //! ```
 //! Speed: 64 tasks on a runtime of one worker per core, each sending one request after the other, in process, every client with one
@@ -13,15 +14,19 @@
 //!
 //! Beside it the processor time per operation, of this program and of the server, which a busy machine changes less.
 //!
+//! Survivors and revived sessions: requests that meet in one session, sent in turns to two nodes that share the server.
+//!
 //! Commands: what `MONITOR` reports, so that commands inside of scripts are left out: they are no trips.
 
 mod apps;
 mod cart;
+mod correctness;
 mod cpu;
 mod load;
 mod report;
 mod server;
 mod subjects;
+mod tables;
 mod wire;
 
 use std::process::ExitCode;
@@ -34,8 +39,12 @@ fn main() -> ExitCode {
         ["report", rounds] => number(rounds).and_then(report::report),
         ["only", subjects, rounds] => number(rounds).and_then(|rounds| report::only(subjects, rounds)),
         ["wire"] => report::wire_alone(),
+        ["correctness"] => report::correctness_alone(),
         ["run", subject, count] => number(count).and_then(|count| report::run(subject, count)),
-        _ => Err("usage: redis [report [rounds] | only <subject,subject..> <rounds> | wire | run <subject> <requests>]".to_owned()),
+        _ => {
+            Err("usage: redis [report [rounds] | only <subject,subject..> <rounds> | wire | correctness | run <subject> <requests>]"
+                .to_owned())
+        }
     })
 }
 

@@ -1,36 +1,40 @@
-//! The tables, against the bars.
+//! What is measured, and kept.
 
-use std::{fmt::Write as _, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
-use shared::{Spread, missed, save};
+use shared::{Report, Spread, missed};
 use unstick_testkit::servers::RedisServer;
 
 use crate::{
+    correctness,
     cpu::Used,
-    load::CONCURRENT,
     server,
     subjects::{self, Subject},
-    wire,
+    tables, wire,
 };
 
 /// Rounds unless told otherwise.
 pub(crate) const ROUNDS: usize = 9;
 
 /// Operations of one run.
-const OPERATIONS: usize = 16_000;
+pub(crate) const OPERATIONS: usize = 16_000;
 
-/// Both tables; which bars are missed.
+/// Everything; which bars are missed.
 pub(crate) fn report(rounds: usize) -> Result<Vec<String>, String> {
     let server = server::start()?;
     block_on(async {
-        let (commands, mut misses) = commands(&wire::count(&server).await?);
-        println!("{commands}");
+        let commands = wire::count(&server).await?;
+        let seen = correctness::seen(&server).await?;
         let (get, all) = subjects::all(&server).await?;
-        let (speed, missed) = speed(&measure(&server, &get, &all, rounds).await?, rounds);
-        println!("{speed}");
-        misses.extend(missed);
-        save("redis.md", &format!("{commands}\n{speed}"))?;
-        Ok(misses)
+        let speed = measure(&server, &get, &all, rounds).await?;
+        let crates = ["fred", "axum", "tower-sessions", "tower-sessions-redis-store"];
+        let mut report = Report::new("redis", "Sessions in Redis", "cargo xtask bench redis", &crates);
+        report.section("At a glance", &tables::glance(&speed, &commands, &seen), [("survivors", sessions::survivors(&seen))]);
+        report.section("Commands on the wire per request", &tables::commands(&commands), [("commands", tables::trips(&commands))]);
+        report.section("Speed", &tables::speed(&speed, rounds), [("speed", tables::ratios(&speed))]);
+        report.finish(&tables::json(&speed, &commands, &seen))?;
+        let slow = speed.iter().filter_map(Row::missed);
+        Ok(slow.chain(tables::too_many(&commands)).chain(correctness::wrong(&seen)).collect())
     })
 }
 
@@ -40,18 +44,29 @@ pub(crate) fn only(subjects: &str, rounds: usize) -> Result<Vec<String>, String>
     block_on(async {
         let (get, mut all) = subjects::all(&server).await?;
         all.retain(|one| subjects.split(',').any(|name| name == one.name));
-        let (speed, misses) = speed(&measure(&server, &get, &all, rounds).await?, rounds);
-        println!("{speed}");
-        Ok(misses)
+        let speed = measure(&server, &get, &all, rounds).await?;
+        println!("{}", tables::speed(&speed, rounds));
+        Ok(speed.iter().filter_map(Row::missed).collect())
     })
 }
 
 /// Only the commands on the wire.
 pub(crate) fn wire_alone() -> Result<Vec<String>, String> {
     let server = server::start()?;
-    let (table, misses) = commands(&block_on(wire::count(&server))?);
-    println!("{table}");
-    Ok(misses)
+    let commands = block_on(wire::count(&server))?;
+    println!("{}", tables::commands(&commands));
+    Ok(tables::too_many(&commands))
+}
+
+/// Only what becomes of sessions.
+pub(crate) fn correctness_alone() -> Result<Vec<String>, String> {
+    let server = server::start()?;
+    let seen = block_on(correctness::seen(&server))?;
+    println!("| subject | {} | Set-Cookie headers per read |\n|---|---:|---:|---:|---:|---:|---:|", sessions::columns());
+    for (subject, seen) in &seen {
+        println!("| {subject} | {} | {} |", seen.cells(), seen.cookies_of_a_read);
+    }
+    Ok(correctness::wrong(&seen).into_iter().collect())
 }
 
 /// One subject, for a profiler.
@@ -74,14 +89,14 @@ fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, Str
 }
 
 /// What one subject reached in all rounds.
-struct Row<'a> {
-    subject: &'a Subject,
-    ratio: Spread,
+pub(crate) struct Row<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) ratio: Spread,
     /// Thousands per second.
-    rate: Spread,
+    pub(crate) rate: Spread,
     /// Microseconds of processor time per operation, here and in the server.
-    client: Spread,
-    server: Spread,
+    pub(crate) client: Spread,
+    pub(crate) server: Spread,
 }
 
 /// One run of one subject.
@@ -125,6 +140,15 @@ async fn measure<'a>(server: &RedisServer, get: &'a Subject, all: &'a [Subject],
 }
 
 impl<'a> Row<'a> {
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.subject.bar.map(|bar| self.ratio.median >= bar)
+    }
+
+    fn missed(&self) -> Option<String> {
+        let bar = self.subject.bar.filter(|_| self.is_met() == Some(false))?;
+        Some(missed(self.subject.what, self.ratio, bar))
+    }
+
     /// From ratios and figures.
     fn of(subject: &'a Subject, runs: &[(f64, Figures)]) -> Self {
         let spread = |figure: &dyn Fn(&Figures) -> f64| Spread::of(runs.iter().map(|(_, figures)| figure(figures)));
@@ -146,43 +170,4 @@ fn per_second(count: usize, took: Duration) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "counts are small")]
 fn microseconds(used: Duration) -> f64 {
     used.as_secs_f64() * 1e6 / OPERATIONS as f64
-}
-
-fn speed(rows: &[Row<'_>], rounds: usize) -> (String, Vec<String>) {
-    let mut misses = Vec::new();
-    let mut text = format!(
-        "Ratio to GET of 1 KB beside it, {CONCURRENT} concurrent, {OPERATIONS} operations a run: median (quartiles) of {rounds} rounds\n\n\
-         | subject | ratio to GET | bar | thousands per second | client, us of CPU | server, us of CPU |\n|---|---:|---:|---:|---:|---:|\n"
-    );
-    for Row { subject, ratio, rate, client, server } in rows {
-        let bar = subject.bar.map(|bar| {
-            let is_met = ratio.median >= bar;
-            if !is_met {
-                misses.push(missed(subject.what, ratio, bar));
-            }
-            format!("{bar:.2} {}", if is_met { "met" } else { "MISSED" })
-        });
-        let _ = writeln!(text, "| {} | {ratio} | {} | {rate:.0} | {client:.1} | {server:.1} |", subject.what, bar.unwrap_or_default());
-    }
-    (text, misses)
-}
-
-fn commands(rows: &[Vec<wire::Commands>]) -> (String, Vec<String>) {
-    let mut misses = Vec::new();
-    let mut text = format!("Commands on the wire per request\n\n| request | bar | {} |\n|---|---:|", wire::SUBJECTS.join(" | "));
-    text.push_str(&"---|".repeat(wire::SUBJECTS.len()));
-    text.push('\n');
-    for (case, row) in wire::CASES.iter().zip(rows) {
-        let bar = case.bar.map(|bar| {
-            #[allow(clippy::cast_precision_loss, reason = "bars are small")]
-            let is_met = row[0].total() <= bar as f64;
-            if !is_met {
-                misses.push(missed(&format!("commands of {}", case.name), &row[0], bar));
-            }
-            format!("{bar} {}", if is_met { "met" } else { "MISSED" })
-        });
-        let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "| {} | {} | {} |", case.name, bar.unwrap_or_default(), cells.join(" | "));
-    }
-    (text, misses)
 }

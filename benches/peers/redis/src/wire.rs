@@ -85,9 +85,6 @@ fn per_request(count: usize) -> f64 {
     count as f64 / REQUESTS as f64
 }
 
-/// The columns.
-pub(crate) const SUBJECTS: [&str; 4] = ["unstick", "tower-sessions", "tower-sessions, signed", "tower-sessions, always_save"];
-
 /// Every case on every subject: rows of columns.
 pub(crate) async fn count(server: &RedisServer) -> Result<Vec<Vec<Commands>>, String> {
     let client = server::client(server).await?;

@@ -7,11 +7,18 @@
 //! ```
 
 mod callgrind;
+mod chart;
+mod cpu;
 mod outcome;
+mod pairs;
+mod report;
 mod saved;
 mod spread;
 
 pub use callgrind::{COLLECTED, Cost, collected, counted};
+pub use chart::{Bar, Chart, Group, svg};
+pub use cpu::Used;
 pub use outcome::{finish, missed};
-pub use saved::save;
+pub use pairs::pairs;
+pub use report::Report;
 pub use spread::Spread;

@@ -63,6 +63,7 @@ impl Subject {
 }
 
 /// Seals and opens.
+#[allow(clippy::large_enum_variant, reason = "there are five, and a box would cost one of them an access more")]
 pub(crate) enum Sealer {
     Ours(unstick::Sealer),
     Peer(peer::Sealer),

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use hitbox::{
+    KeyPart,
     concurrency::BroadcastConcurrencyManager,
     policy::{ConcurrencyLimit, PolicyConfig},
 };
@@ -18,6 +19,7 @@ type Backend = MokaBackend<BincodeFormat, PassthroughCompressor>;
 #[derive(Clone)]
 pub(crate) struct Hitbox<K: Key> {
     cache: Cache<Backend, BroadcastConcurrencyManager<Vec<u8>>>,
+    backend: Backend,
     key: PhantomData<K>,
 }
 
@@ -36,12 +38,10 @@ impl<K: Key> Cached<K> for Hitbox<K> {
 
     fn new(capacity: u64) -> Result<Self, String> {
         let policy = PolicyConfig::builder().ttl(LIFETIME).concurrency(ConcurrencyLimit::MIN).build();
-        let cache = Cache::builder()
-            .backend(MokaBackend::builder().max_entries(capacity).value_format(BincodeFormat).build())
-            .policy(policy)
-            .concurrency_manager(BroadcastConcurrencyManager::new())
-            .build();
-        Ok(Self { cache, key: PhantomData })
+        let backend = MokaBackend::builder().max_entries(capacity).value_format(BincodeFormat).build();
+        let cache =
+            Cache::builder().backend(backend.clone()).policy(policy).concurrency_manager(BroadcastConcurrencyManager::new()).build();
+        Ok(Self { cache, backend, key: PhantomData })
     }
 
     /// It has no way to look only.
@@ -53,7 +53,16 @@ impl<K: Key> Cached<K> for Hitbox<K> {
         Ok(value(key, From(source)).cache(&self.cache).await)
     }
 
-    async fn forget(&self, _: &K) {}
+    /// It has no way to invalidate: what can be done is to take the value out of its backend.
+    async fn forget(&self, key: &K) {
+        let wanted = key.extract();
+        let wanted = wanted.first().and_then(KeyPart::value);
+        let held = self.backend.cache();
+        let found: Vec<_> = held.iter().filter(|(held, _)| held.parts().any(|part| part.value() == wanted)).map(|(held, _)| held).collect();
+        for held_key in found {
+            held.remove(&*held_key).await;
+        }
+    }
 
     fn version(value: &Vec<u8>) -> u8 {
         value[0]

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use shared::Used;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::{
@@ -26,7 +27,6 @@ pub(crate) use self::{
     unstick::{OnQuick, Tagged, Unstick},
 };
 use crate::{
-    cpu::Used,
     keys::{HELD, Key, shuffled},
     source::Source,
 };
@@ -112,12 +112,14 @@ impl<K: Key, C: Cached<K>> Filled for Full<K, C> {
     }
 }
 
+type Fill = fn(&Runtime, Way) -> Result<Box<dyn Filled>, String>;
+
 /// One line of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<K> {
     pub(crate) name: &'static str,
     pub(crate) way: Way,
-    fill: fn(&Runtime, Way) -> Result<Box<dyn Filled>, String>,
+    fill: Fill,
     /// Whether the bar is its.
     pub(crate) has_bar: bool,
     key: PhantomData<K>,

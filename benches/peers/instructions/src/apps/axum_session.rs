@@ -3,8 +3,9 @@
 use axum::{Extension, Router, routing::get};
 use axum_session::{SessionConfig, SessionLayer, SessionNullPool, SessionNullSession as Session, SessionStore};
 use http::StatusCode;
+use sessions::{AT_A_TIME, Meeting, own_key};
 
-use super::{AT_A_TIME, Meeting, STRINGS, next, own_key, untouched};
+use super::{STRINGS, next, untouched};
 
 pub(crate) async fn app(with_meetings: bool) -> Result<Router, String> {
     async fn read(session: Session) -> Result<&'static str, StatusCode> {

@@ -1,11 +1,11 @@
 //! On our own layer.
 
-use axum::{Extension, Router, routing::get};
+use axum::{Router, routing::get};
 use unstick_core::{Key, KeyRing};
 use unstick_memory::MemoryStore;
 use unstick_session::{Session, SessionError, SessionLayer};
 
-use super::{AT_A_TIME, Meeting, STRINGS, next, own_key, untouched};
+use super::{STRINGS, next, untouched};
 
 pub(crate) fn app(with_meetings: bool) -> Router {
     async fn read(session: Session) -> Result<&'static str, SessionError> {
@@ -23,7 +23,7 @@ pub(crate) fn app(with_meetings: bool) -> Router {
         session.insert("counter", &next())?;
         Ok("ok")
     }
-    let router = if with_meetings { meetings() } else { Router::new() }
+    let router = if with_meetings { sessions::unstick() } else { Router::new() }
         .route("/untouched", get(untouched))
         .route("/read", get(read))
         .route("/write", get(write))
@@ -31,53 +31,4 @@ pub(crate) fn app(with_meetings: bool) -> Router {
     let key = Key::from_bytes([7; 32]).expect("a key");
     let layer = SessionLayer::keyed(MemoryStore::new(), KeyRing::new(key)).build().expect("the defaults");
     router.layer(layer)
-}
-
-/// Requests that meet others in the same session.
-fn meetings() -> Router {
-    async fn own(session: Session, Extension(meeting): Extension<Meeting>) -> Result<&'static str, SessionError> {
-        session.load().await?;
-        meeting.gate.wait().await;
-        session.insert(&meeting.key, &1)?;
-        Ok("ok")
-    }
-    async fn count(session: Session, Extension(meeting): Extension<Meeting>) -> Result<&'static str, SessionError> {
-        session.load().await?;
-        meeting.gate.wait().await;
-        session.update("count", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
-        Ok("ok")
-    }
-    async fn slow(session: Session, Extension(meeting): Extension<Meeting>) -> Result<&'static str, SessionError> {
-        session.load().await?;
-        meeting.gate.wait().await;
-        meeting.gate.wait().await;
-        session.insert(&meeting.key, &1)?;
-        Ok("ok")
-    }
-    async fn end(session: Session) -> Result<&'static str, SessionError> {
-        session.end()?;
-        Ok("ok")
-    }
-    async fn owned(session: Session) -> Result<String, SessionError> {
-        let mut owned = 0;
-        for n in 0..AT_A_TIME {
-            owned += session.get::<u64>(&own_key(n)).await?.unwrap_or(0);
-        }
-        Ok(owned.to_string())
-    }
-    async fn counted(session: Session) -> Result<String, SessionError> {
-        Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
-    }
-    async fn any(session: Session) -> Result<String, SessionError> {
-        let found = session.get_bytes("name").await?.is_some() || session.get::<u64>(&own_key(0)).await?.is_some();
-        Ok(u64::from(found).to_string())
-    }
-    Router::new()
-        .route("/own", get(own))
-        .route("/count", get(count))
-        .route("/slow", get(slow))
-        .route("/end", get(end))
-        .route("/owned", get(owned))
-        .route("/counted", get(counted))
-        .route("/any", get(any))
 }

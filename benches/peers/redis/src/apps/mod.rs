@@ -6,7 +6,8 @@ pub(crate) mod unstick;
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
-use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Request, StatusCode, Uri};
+use sessions::{cookie_of, request};
 use tower::Service;
 
 /// How long sessions live without requests.
@@ -42,16 +43,6 @@ pub(crate) fn answered(is_ok: bool) -> Result<Response, Infallible> {
     Ok(response)
 }
 
-/// A request, with a cookie or without.
-pub(crate) fn request(uri: &Uri, cookie: Option<&HeaderValue>) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = uri.clone();
-    if let Some(cookie) = cookie {
-        request.headers_mut().insert(header::COOKIE, cookie.clone());
-    }
-    request
-}
-
 /// Sends one request and expects success.
 pub(crate) async fn send(app: &mut Router, path: &'static str, cookie: Option<&HeaderValue>) -> Result<Response, String> {
     let Ok(response) = app.call(request(&Uri::from_static(path), cookie)).await;
@@ -65,10 +56,4 @@ pub(crate) async fn sessions(app: &mut Router, path: &'static str, count: usize)
         cookies.push(cookie_of(&send(app, path, None).await?).ok_or("no session was created")?);
     }
     Ok(cookies)
-}
-
-/// The client's cookie, as a `Cookie` header would carry it.
-pub(crate) fn cookie_of(response: &Response) -> Option<HeaderValue> {
-    let line = response.headers().get(header::SET_COOKIE)?.to_str().ok()?;
-    HeaderValue::from_str(line.split(';').next()?).ok()
 }

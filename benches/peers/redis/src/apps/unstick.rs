@@ -25,6 +25,15 @@ pub(crate) fn layer(source: Source, runtime: Option<Runtime>) -> Result<SessionL
 }
 
 pub(crate) fn app(layer: SessionLayer) -> Router {
+    routes().layer(layer)
+}
+
+/// One of several, with the requests that meet others.
+pub(crate) fn node(layer: SessionLayer) -> Router {
+    routes().merge(sessions::unstick()).layer(layer)
+}
+
+fn routes() -> Router {
     async fn read(session: Session) -> Result<&'static str, SessionError> {
         let found = session.get::<String>("name").await?;
         Ok(found.map_or("none", |_| "ok"))
@@ -69,7 +78,6 @@ pub(crate) fn app(layer: SessionLayer) -> Router {
         .route("/new", get(new))
         .route("/login", get(login))
         .route("/logout", get(logout))
-        .layer(layer)
 }
 
 /// `/read` without a router.

@@ -8,11 +8,12 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use fred::prelude::Client;
 use http::{HeaderValue, StatusCode, Uri};
+use sessions::request;
 use unstick_testkit::servers::RedisServer;
 
 pub(crate) use self::raw::Get;
 use crate::{
-    apps::{Plain, request},
+    apps::Plain,
     load::{Operation, timed},
     server,
 };
