@@ -1,7 +1,7 @@
 //! What a script answers: a status word and what belongs to it.
 
-use bytes::Bytes;
-use unstick_core::{Error, Timestamp};
+use bytes::{Buf, Bytes};
+use unstick_core::{Error, Proof, Timestamp};
 
 use crate::{client::Reply, error};
 
@@ -11,6 +11,15 @@ pub(crate) struct Answer {
     rest: std::vec::IntoIter<Reply>,
 }
 
+/// What became of a session that was changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) proof: Proof,
+    pub(crate) idle_deadline: Timestamp,
+    pub(crate) rotated: bool,
+    pub(crate) absolute_deadline: Timestamp,
+}
+
 impl Answer {
     pub(crate) fn new(replies: Vec<Reply>) -> Result<Self, Error> {
         let mut rest = replies.into_iter();
@@ -18,6 +27,25 @@ impl Answer {
             Some(Reply::Bytes(status)) => Ok(Self { status, rest }),
             _ => Err(error::unexpected()),
         }
+    }
+
+    /// What a change answers that was carried out: all in one string behind the word, which both sides handle faster than a list.
+    pub(crate) fn changed(&self) -> Result<Option<Changed>, Error> {
+        let Some(mut packed) = self.status.strip_prefix(b"DONE") else { return Ok(None) };
+        if packed.len() != 18 {
+            return Err(error::unexpected());
+        }
+        Ok(Some(Changed {
+            proof: match packed.get_u8() {
+                0 => Proof::Current,
+                1 => Proof::Grace,
+                2 => Proof::Reordered,
+                _ => return Err(error::unexpected()),
+            },
+            idle_deadline: Timestamp::from_millis(packed.get_i64()),
+            rotated: packed.get_u8() != 0,
+            absolute_deadline: Timestamp::from_millis(packed.get_i64()),
+        }))
     }
 
     pub(crate) fn status(&self) -> &[u8] {

@@ -21,7 +21,7 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            change: Script::new(include_str!("../lua/change.lua")),
+            change: Script::gathering(include_str!("../lua/change.lua")),
             renew: Script::new(include_str!("../lua/renew.lua")),
             create: Script::new(include_str!("../lua/create.lua")),
             end: Script::new(include_str!("../lua/end.lua")),

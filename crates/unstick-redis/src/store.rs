@@ -5,13 +5,13 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use unstick_core::{
-    Applied, Change, ConfigError, Created, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Proof,
-    Record, RecordKey, Renewal, Rotated, Rotation, Scope, Store, Timestamp,
+    Applied, Change, ConfigError, Created, Ended, Error, ErrorKind, Life, Loaded, NewRecord, OpCtx, Presented, PrincipalIndex, Record,
+    RecordKey, Renewal, Rotated, Rotation, Scope, Store, Timestamp,
 };
 
 use crate::{
     RedisClient,
-    answer::Answer,
+    answer::{Answer, Changed},
     client::{Client, Script},
     error,
     prefix::{self, Prefix},
@@ -68,15 +68,6 @@ fn was_applied(record: &Record, op: &OpCtx) -> bool {
     record.applied.iter().any(|(id, _)| *id == op.op_id)
 }
 
-fn proof(number: i64) -> Result<Proof, Error> {
-    match number {
-        0 => Ok(Proof::Current),
-        1 => Ok(Proof::Grace),
-        2 => Ok(Proof::Reordered),
-        _ => Err(error::unexpected()),
-    }
-}
-
 impl RedisStore {
     /// Connects with default settings: an address as [`RedisClient`] takes it, such as `redis://127.0.0.1:6379?prefix=shop:`.
     ///
@@ -112,13 +103,12 @@ impl RedisStore {
         change: &Change,
     ) -> Result<(Rotated, Option<Timestamp>), Error> {
         let args = write::change(op, presented, change, Some(rotation))?;
-        let mut answer = match self.on(op, &self.inner.scripts.change, key, args).await? {
+        let answer = match self.on(op, &self.inner.scripts.change, key, args).await? {
             Ok(answer) => answer,
             Err(kind) => return Ok((Rotated::Refused(Applied::Unreadable(kind)), None)),
         };
-        if answer.status() == b"DONE" {
-            let (_proof, idle_deadline, rotated) = (answer.int()?, answer.time()?, answer.flag()?);
-            return Ok((Rotated::Done { rotated, idle_deadline }, Some(answer.time()?)));
+        if let Some(Changed { rotated, idle_deadline, absolute_deadline, .. }) = answer.changed()? {
+            return Ok((Rotated::Done { rotated, idle_deadline }, Some(absolute_deadline)));
         }
         Ok(match refused(answer, op)? {
             Refused::Missing => (Rotated::Refused(Applied::Missing), None),
@@ -165,7 +155,7 @@ impl Store for RedisStore {
     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
         let Some(renewal) = renewal else {
             let key = self.inner.prefix.session(&key);
-            return Ok(match readable(self.inner.client.get(&op, &key).await)? {
+            return Ok(match readable(self.inner.client.get_along(&op, &key).await)? {
                 Ok(None) => Loaded::Missing,
                 Ok(Some(bytes)) => match readable(read::record(bytes))? {
                     Ok(record) => Loaded::judge(&record, &presented, op.now),
@@ -198,12 +188,12 @@ impl Store for RedisStore {
 
     async fn apply(&self, op: OpCtx, key: RecordKey, presented: Presented, change: &Change) -> Result<Applied, Error> {
         let args = write::change(&op, &presented, change, None)?;
-        let mut answer = match self.on(&op, &self.inner.scripts.change, &key, args).await? {
+        let answer = match self.on(&op, &self.inner.scripts.change, &key, args).await? {
             Ok(answer) => answer,
             Err(kind) => return Ok(Applied::Unreadable(kind)),
         };
-        if answer.status() == b"DONE" {
-            return Ok(Applied::Done { proof: proof(answer.int()?)?, idle_deadline: answer.time()? });
+        if let Some(Changed { proof, idle_deadline, .. }) = answer.changed()? {
+            return Ok(Applied::Done { proof, idle_deadline });
         }
         Ok(match refused(answer, &op)? {
             Refused::Missing => Applied::Missing,

@@ -131,9 +131,9 @@ fn record(session: &Session) {
 
 /// Puts the tag of the credential that a request came with on its span: of a session that is lost, it is all there is.
 #[inline]
-pub(crate) fn arrived(ticket: Option<&Ticket>) {
+pub(crate) fn arrived(ticket: &Ticket) {
     if LevelFilter::current() != LevelFilter::OFF {
-        tag(&Span::current(), || ticket.map(|ticket| ticket.credential.lineage().record_key()));
+        tag(&Span::current(), || Some(ticket.credential.lineage().record_key()));
     }
 }
 

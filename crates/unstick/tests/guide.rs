@@ -44,6 +44,19 @@ fn every_word_of_a_page_that_looks_like_an_event_is_one() {
     assert!(events > 20, "only {events} events are named");
 }
 
+#[test]
+fn labels_that_a_page_lists_are_those_of_the_series() {
+    const SERIES: [&str; 2] = ["unstick_events_total{kind, cause, node}", "unstick_affinity_total{product, what, node}"];
+    let mut listed = 0;
+    for page in [DISAPPEARING, include_str!("../docs/operations.md"), include_str!("../docs/affinity.md")] {
+        for word in page.split('`').filter(|word| word.starts_with("unstick_") && word.ends_with('}') && !word.contains('=')) {
+            assert!(SERIES.contains(&word), "there is no {word}");
+            listed += 1;
+        }
+    }
+    assert!(listed > 2, "only {listed} lists of labels were found");
+}
+
 /// Every test of the workspace as `file::name`, where the file of a `mod.rs` or `main.rs` is its folder.
 fn tests_below(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -16,7 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  check [STEP…]              formatting, lints, docs, feature combinations, repository rules; all steps, or those named
+  check [STEP…]              formatting, lints, docs, feature combinations, dependencies by deny.toml, public types, packages, and
+                             rules of the repository; all steps, or those named
   test  [--long] [ARG…]      installs what is missing (as root on Debian) and runs every test;
                              --long: more seeded schedules, whole flash sales; ARG… goes to `cargo test` (-p CRATE, --test NAME, -- FILTER)
   bench [PART [ARG…]]        the benchmarks of benches/, ours beside the peers': all, or one of session, affinity, instructions,

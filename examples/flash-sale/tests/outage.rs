@@ -5,22 +5,12 @@ mod common;
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use common::eventually;
+use common::{Running, eventually};
 use serde_json::Value;
 use unstick_testkit::{client::Browser, require_server, servers::RedisServer};
-
-/// A sale that is not left behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn get(address: SocketAddr, path: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

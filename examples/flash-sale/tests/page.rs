@@ -4,22 +4,12 @@ mod common;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use common::{PATIENCE, eventually};
+use common::{PATIENCE, Running, eventually};
 use serde_json::json;
 use unstick_testkit::{require_server, webdriver::Chromium};
-
-/// A sale that is not left behind.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn the_page_shows_the_sale() {

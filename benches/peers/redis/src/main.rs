@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p redis                       # both tables; starts a redis-server of its own
 //! cargo run --release -p redis -- report 5           # the same with 5 rounds
+//! cargo run --release -p redis -- only unstick-read,peer-read 5   # the speed of these subjects alone, 5 rounds
 //! cargo run --release -p redis -- wire               # only the commands on the wire
 //! cargo run --release -p redis -- run unstick-read 100000    # one subject alone, for a profiler
 //! ```
@@ -31,9 +32,10 @@ fn main() -> ExitCode {
     shared::finish(match args[..] {
         [] | ["report"] => report::report(report::ROUNDS),
         ["report", rounds] => number(rounds).and_then(report::report),
+        ["only", subjects, rounds] => number(rounds).and_then(|rounds| report::only(subjects, rounds)),
         ["wire"] => report::wire_alone(),
         ["run", subject, count] => number(count).and_then(|count| report::run(subject, count)),
-        _ => Err("usage: redis [report [rounds] | wire | run <subject> <requests>]".to_owned()),
+        _ => Err("usage: redis [report [rounds] | only <subject,subject..> <rounds> | wire | run <subject> <requests>]".to_owned()),
     })
 }
 

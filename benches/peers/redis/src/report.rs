@@ -34,6 +34,18 @@ pub(crate) fn report(rounds: usize) -> Result<Vec<String>, String> {
     })
 }
 
+/// The speed of some subjects alone.
+pub(crate) fn only(subjects: &str, rounds: usize) -> Result<Vec<String>, String> {
+    let server = server::start()?;
+    block_on(async {
+        let (get, mut all) = subjects::all(&server).await?;
+        all.retain(|one| subjects.split(',').any(|name| name == one.name));
+        let (speed, misses) = speed(&measure(&server, &get, &all, rounds).await?, rounds);
+        println!("{speed}");
+        Ok(misses)
+    })
+}
+
 /// Only the commands on the wire.
 pub(crate) fn wire_alone() -> Result<Vec<String>, String> {
     let server = server::start()?;

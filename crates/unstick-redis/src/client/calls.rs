@@ -14,11 +14,13 @@ use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
 
 use super::{
     failure,
+    gather::Turn,
     link::Link,
     nodes::Node,
-    reply::{self, Reply, error_text},
+    reply::{self, Reply},
+    run::Call,
     script::Script,
-    watchdog::Suspicion,
+    watchdog::{Silence, Suspicion},
     wire::{Shared, Wire},
 };
 
@@ -27,7 +29,7 @@ use super::{
 pub(crate) struct Client(pub(super) Arc<Shared>);
 
 /// When a call has to be over, by the runtime's monotonic clock.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due(Duration);
 
 impl Due {
@@ -36,7 +38,11 @@ impl Due {
     }
 
     pub(super) fn left(self, runtime: &Runtime) -> Duration {
-        self.0.saturating_sub(runtime.monotonic())
+        self.left_at(runtime.monotonic())
+    }
+
+    pub(super) fn left_at(self, now: Duration) -> Duration {
+        self.0.saturating_sub(now)
     }
 }
 
@@ -56,56 +62,62 @@ impl From<Error> for Failed {
 /// Makes the arguments of a command for a node.
 pub(super) type Build<'a> = &'a mut (dyn FnMut(&Node) -> Result<Vec<Value>, Error> + Send);
 
-/// A call that is counted as unanswered unless it says otherwise before it is dropped.
-struct Flight<'a>(Option<&'a Node>);
+/// Calls that are sent by one command, and counted as unanswered unless it is said otherwise before this is dropped.
+struct Flight<'a> {
+    node: Option<&'a Node>,
+    calls: usize,
+}
 
 impl<'a> Flight<'a> {
-    fn start(node: &'a Node, now: Duration) -> (Self, Option<Suspicion>) {
+    fn start(node: &'a Node, calls: usize, now: Duration) -> (Self, Option<Suspicion>) {
         let mut silence = node.silence();
-        silence.sent(now);
-        (Self(Some(node)), silence.suspicion(now))
+        (0..calls).for_each(|_| silence.sent(now));
+        (Self { node: Some(node), calls }, silence.suspicion(now))
     }
 
     fn answered(mut self, now: Duration) {
-        if let Some(node) = self.0.take() {
-            node.silence().answered(now);
-        }
+        self.land(|silence| silence.answered(now));
     }
 
     fn broken(mut self) {
-        if let Some(node) = self.0.take() {
-            node.silence().broken();
+        self.land(Silence::broken);
+    }
+
+    fn land(&mut self, each: impl Fn(&mut Silence)) {
+        if let Some(node) = self.node.take() {
+            let mut silence = node.silence();
+            (0..self.calls).for_each(|_| each(&mut silence));
         }
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if let Some(node) = self.0.take() {
-            node.silence().given_up();
-        }
+        self.land(Silence::given_up);
     }
 }
 
 impl Client {
-    /// Reads a string.
+    /// Reads a string, by a command of its own.
     pub(crate) async fn get(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        match self.read(op, "GET", key).await? {
-            Reply::Nil => Ok(None),
-            value => value.into_bytes().map(Some),
-        }
+        self.read(op, key, false).await
+    }
+
+    /// The same, along with others that are read so at the same time: in no order with anything else.
+    pub(crate) async fn get_along(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.read(op, key, true).await
     }
 
     /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
     pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
         let due = self.begin(op)?;
-        self.run_until(due, script, &Bytes::copy_from_slice(key), &args, true).await
+        self.run_until(script, &Call { key: Bytes::copy_from_slice(key), args, due }, true).await
     }
 
     /// The same for what may be lost: replicas are not waited for, whatever the settings say.
     pub(crate) async fn run_unconfirmed(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
         let due = self.begin(op)?;
-        self.run_until(due, script, &Bytes::copy_from_slice(key), &args, false).await
+        self.run_until(script, &Call { key: Bytes::copy_from_slice(key), args, due }, false).await
     }
 
     /// Runs a script on many keys, which may belong to different nodes: sent in order, without waiting for answers in between.
@@ -121,7 +133,8 @@ impl Client {
                 _ = self.know_clock(&wire, &node, due).await; // the call itself will say what is wrong
             }
         }
-        join_all(calls.iter().map(|(key, args)| self.run_until(due, script, key, args, true))).await
+        let calls: Vec<Call> = calls.into_iter().map(|(key, args)| Call { key, args, due }).collect();
+        join_all(calls.iter().map(|call| self.run_until(script, call, true))).await
     }
 
     /// Clocks and tasks as configured.
@@ -136,7 +149,7 @@ impl Client {
         let wire = self.0.wire();
         let slot = slot_of(&wire, &channel);
         let mut args = |_: &Node| Ok(vec![Value::Bytes(channel.clone()), Value::Bytes(payload.clone())]);
-        let (frame, _) = self.route(&wire, &wire.link, "PUBLISH", slot, due, &mut args).await?;
+        let (frame, _) = self.route(&wire, &wire.link, ("PUBLISH", 1), slot, due, &mut args).await?;
         let reply = Reply::read(frame)?;
         reply.number().and_then(|count| u64::try_from(count).ok()).ok_or_else(reply::unexpected)
     }
@@ -149,90 +162,48 @@ impl Client {
     }
 
     /// Asks again once when the connection broke: a read changes nothing.
-    async fn read(&self, op: &OpCtx, command: &'static str, key: &[u8]) -> Result<Reply, Error> {
+    async fn read(&self, op: &OpCtx, key: &[u8], along: bool) -> Result<Option<Bytes>, Error> {
         let due = self.begin(op)?;
         let key = Bytes::copy_from_slice(key);
-        let first = self.read_once(due, command, &key).await;
-        match first {
-            Err(error) if error.kind() == ErrorKind::Interrupted => Box::pin(self.read_again(due, command, &key, error)).await,
+        let first = self.read_once(due, &key, along).await;
+        let reply = match first {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Box::pin(self.read_again(due, &key, error)).await,
             other => other,
+        };
+        match reply? {
+            Reply::Nil => Ok(None),
+            value => value.into_bytes().map(Some),
         }
     }
 
-    async fn read_again(&self, due: Due, command: &'static str, key: &Bytes, error: Error) -> Result<Reply, Error> {
+    async fn read_again(&self, due: Due, key: &Bytes, error: Error) -> Result<Reply, Error> {
         let runtime = &self.0.settings.runtime;
         let wire = self.0.wire();
         select(pin!(wire.link.fred.wait_for_connect()), pin!(runtime.sleep(due.left(runtime)))).await;
-        if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, command, key).await }
+        if due.left(runtime).is_zero() { Err(error) } else { self.read_once(due, key, false).await }
     }
 
-    async fn read_once(&self, due: Due, command: &'static str, key: &Bytes) -> Result<Reply, Error> {
+    async fn read_once(&self, due: Due, key: &Bytes, along: bool) -> Result<Reply, Error> {
         let wire = self.0.wire();
+        let turn = along.then(|| wire.reads.enter());
+        if turn.as_ref().is_some_and(Turn::has_company)
+            && let Some(met) = self.go_along(&wire, None, Call { key: key.clone(), args: Vec::new(), due }).await?
+        {
+            return Ok(met.reply);
+        }
         let slot = slot_of(&wire, key);
-        let (frame, _) = self.route(&wire, &wire.link, command, slot, due, &mut |_| Ok(vec![Value::Bytes(key.clone())])).await?;
+        let mut args = |_: &Node| Ok(vec![Value::Bytes(key.clone())]);
+        let (frame, _) = self.route(&wire, &wire.link, ("GET", 1), slot, due, &mut args).await?;
         Reply::read(frame)
     }
 
-    async fn run_until(&self, due: Due, script: &Script, key: &Bytes, args: &[Bytes], confirmed: bool) -> Result<Vec<Reply>, Error> {
-        let runtime = &self.0.settings.runtime;
-        let wait = self.0.settings.wait.filter(|_| confirmed);
-        let mut again = true;
-        loop {
-            let wire = self.0.wire();
-            let link = if wait.is_some() { wire.waiter() } else { &wire.link };
-            let Run { reply, node, deadline } = self.evaluate(&wire, link, script, key, args, due).await?;
-            let mut reply = reply.into_iter();
-            let (Some(_time), Some(status)) = (reply.next(), reply.next()) else { return Err(reply::unexpected()) };
-            if !matches!(&status, Reply::Bytes(word) if word == "LATE") {
-                if let Some((replicas, time)) = wait {
-                    Box::pin(self.wait_for_replicas(&wire, link, &node, slot_of(&wire, key), due, replicas, time)).await?;
-                }
-                return Ok(std::iter::once(status).chain(reply).collect());
-            }
-            // the refusal told the server's time: is there more of it than was thought?
-            let now = Timestamp::system_now();
-            let left = due.left(runtime);
-            let corrected = node.clock.at(now + left);
-            if !again || left.is_zero() || corrected <= Some(deadline) || corrected <= node.clock.at(now) {
-                return Err(failure::late());
-            }
-            again = false;
-        }
-    }
-
-    /// Runs the script where the key is.
-    async fn evaluate(&self, wire: &Arc<Wire>, link: &Link, script: &Script, key: &Bytes, args: &[Bytes], due: Due) -> Result<Run, Error> {
-        let slot = slot_of(wire, key);
-        let mut by = ("EVALSHA", &script.digest);
-        loop {
-            let (mut sent, mut deadline) = (Timestamp::ZERO, Timestamp::ZERO);
-            let mut build = |node: &Node| {
-                sent = Timestamp::system_now();
-                deadline = node.clock.at(sent + due.left(&self.0.settings.runtime)).ok_or_else(failure::not_connected)?;
-                let mut values = Vec::with_capacity(args.len() + 4);
-                let millis = Value::Integer(deadline.as_millis());
-                values.extend([Value::Bytes(by.1.clone()), Value::Integer(1), Value::Bytes(key.clone()), millis]);
-                values.extend(args.iter().cloned().map(Value::Bytes));
-                Ok(values)
-            };
-            let (frame, node) = self.route(wire, link, by.0, slot, due, &mut build).await?;
-            if by.0 == "EVALSHA" && error_text(&frame).is_some_and(|text| failure::is_no_script(&text)) {
-                by = ("EVAL", &script.source); // and from then on the server knows it
-                continue;
-            }
-            let Reply::Many(reply) = Reply::read(frame)? else { return Err(reply::unexpected()) };
-            let time = reply.first().and_then(Reply::number).ok_or_else(reply::unexpected)?;
-            node.clock.learn(sent, Timestamp::system_now(), Timestamp::from_millis(time));
-            return Ok(Run { reply, node, deadline });
-        }
-    }
-
     /// Sends to the owner of the slot, also when that changes meanwhile. The owner's clock is known when the arguments are made.
-    async fn route(
+    /// The command goes with the number of calls that it stands for.
+    pub(super) async fn route(
         &self,
         wire: &Arc<Wire>,
         link: &Link,
-        command: &'static str,
+        (command, calls): (&'static str, usize),
         slot: u16,
         due: Due,
         build: Build<'_>,
@@ -243,7 +214,7 @@ impl Client {
             if command.starts_with("EVAL") {
                 self.know_clock(wire, &node, due).await?;
             }
-            match self.send(wire, link, &node, command, slot, build(&node)?, due).await {
+            match self.send_for(calls, wire, link, &node, command, slot, build(&node)?, due).await {
                 Ok(frame) => return Ok((frame, node)),
                 Err(Failed::Redirected) => _ = wire.look_around(),
                 Err(Failed::Error(error)) => return Err(error),
@@ -253,7 +224,7 @@ impl Client {
     }
 
     #[allow(clippy::too_many_arguments, reason = "where, until when, and what for")]
-    async fn wait_for_replicas(
+    pub(super) async fn wait_for_replicas(
         &self,
         wire: &Arc<Wire>,
         link: &Link,
@@ -315,6 +286,22 @@ impl Client {
         args: Vec<Value>,
         due: Due,
     ) -> Result<Resp3Frame, Failed> {
+        self.send_for(1, wire, link, node, command, slot, args, due).await
+    }
+
+    /// The same with the number of calls that the command stands for.
+    #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
+    async fn send_for(
+        &self,
+        calls: usize,
+        wire: &Arc<Wire>,
+        link: &Link,
+        node: &Arc<Node>,
+        command: &'static str,
+        slot: u16,
+        args: Vec<Value>,
+        due: Due,
+    ) -> Result<Resp3Frame, Failed> {
         let runtime = &self.0.settings.runtime;
         let now = runtime.monotonic();
         let left = due.0.saturating_sub(now);
@@ -326,7 +313,7 @@ impl Client {
             self.suspect(wire, node);
             return Err(failure::not_connected().into());
         }
-        let (flight, suspicion) = Flight::start(node, now);
+        let (flight, suspicion) = Flight::start(node, calls, now);
         self.follow(wire, node, suspicion);
         let options = Options {
             // one, so that nothing is repeated silently; the library counts a redirection as one more, so it may follow none
@@ -342,7 +329,7 @@ impl Client {
             Ok(frame) => {
                 flight.answered(runtime.monotonic());
                 self.0.healed(node, "answers");
-                if error_text(&frame).is_some_and(|text| failure::is_demoted(&text)) {
+                if reply::is_demoted(&frame) {
                     self.probe(wire, node, Suspicion::Demoted);
                 }
                 Ok(frame)
@@ -381,14 +368,7 @@ async fn sent(fred: WithOptions<Fred>, command: &'static str, slot: u16, args: V
     }
 }
 
-/// What a script answered, who answered, and until when it was to be carried out by that server's clock.
-struct Run {
-    reply: Vec<Reply>,
-    node: Arc<Node>,
-    deadline: Timestamp,
-}
-
-fn slot_of(wire: &Wire, key: &[u8]) -> u16 {
+pub(super) fn slot_of(wire: &Wire, key: &[u8]) -> u16 {
     if wire.link.fred.is_clustered() { ClusterRouting::hash_key(key) } else { 0 }
 }
 

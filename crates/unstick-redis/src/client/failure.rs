@@ -23,8 +23,12 @@ pub(super) fn unanswered(error: &fred::error::Error) -> Error {
         FredKind::InvalidArgument | FredKind::InvalidCommand | FredKind::Config => {
             Error::new(ErrorKind::Internal, "the client library refused a command")
         }
-        _ => Error::new(ErrorKind::Interrupted, "the connection to redis broke before the answer arrived"),
+        _ => interrupted(),
     }
+}
+
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "the connection to redis broke before the answer arrived")
 }
 
 /// First words of the errors that a server answers a read with. One that is missing here counts as no answer, and the read is repeated.
@@ -80,6 +84,16 @@ pub(super) fn refused(text: &str) -> Error {
             _ => "redis refused the command with an error",
         },
     )
+}
+
+/// Whether the server refused a command because its keys are in different places. It says so before anything is carried out.
+pub(super) fn is_crossing(text: &str) -> bool {
+    text.starts_with("CROSSSLOT")
+}
+
+/// Whether the command will never be carried out for several keys: they are in different places, it is not permitted, or not known.
+pub(super) fn is_for_good(text: &str) -> bool {
+    ["CROSSSLOT", "NOPERM", "ERR"].iter().any(|word| text.starts_with(word))
 }
 
 const NO_SCRIPT: &str = "redis does not know the script";

@@ -39,10 +39,16 @@ use crate::connect::RedisClientBuilder;
 /// [`EvictionPolicy`](unstick_core::EventKind::EvictionPolicy) event at every connect, and evictions are
 /// [`BackendEvicted`](unstick_core::EventKind::BackendEvicted).
 ///
+/// # Calls at the same time
+/// Reads of sessions that come while others are under way are sent as one `MGET`, and changes as one run of their script, up to 64 by one
+/// command; a call that comes alone goes alone. No call waits for others, each keeps its deadline, and each is carried out, refused or failed
+/// for itself. Not in a cluster, nor where the server says that keys are in different places or does not permit `MGET`, nor for changes with
+/// `wait_replicas`: there every call is a command. Handlers that block a thread of the runtime hold up the calls that were to go together.
+///
 /// # Permissions
 /// A user of its own needs, for a store, on its keys (`~unstick:*`):
 /// ```text
-/// +hello +client|id +time +evalsha +eval +get +set +del +getrange +setrange +pttl +pexpireat
+/// +hello +client|id +time +evalsha +eval +get +mget +set +del +getrange +setrange +pttl +pexpireat
 /// +hget +hgetall +hset +hvals +hdel +zadd +zscore +zremrangebyscore
 /// ```
 /// and besides:

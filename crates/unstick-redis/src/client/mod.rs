@@ -2,7 +2,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `calls` | commands and scripts, each within its deadline |
+//! | `calls` | commands, each within its deadline |
+//! | `run` | scripts, one at a time |
+//! | `gather` | calls that come together go as one command |
 //! | `detour` | slots that are on their way from one node to another |
 //! | `keeper` | fresh connections for silent ones, news, health |
 //! | `watchdog` | when a server is suspected; no I/O |
@@ -14,12 +16,14 @@
 mod calls;
 mod detour;
 mod failure;
+mod gather;
 mod handle;
 mod keeper;
 mod link;
 mod nodes;
 mod pushes;
 mod reply;
+mod run;
 mod script;
 #[cfg(test)]
 mod tests;

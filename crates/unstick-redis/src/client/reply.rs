@@ -63,6 +63,14 @@ impl Reply {
     }
 }
 
+/// The answers that one answer is made of; an error that is the whole answer is one here, too.
+pub(super) fn elements(frame: Resp3Frame) -> Result<Vec<Resp3Frame>, Error> {
+    match frame {
+        Resp3Frame::Array { data, .. } => Ok(data),
+        frame => Err(Reply::read(frame).err().unwrap_or_else(unexpected)),
+    }
+}
+
 pub(super) fn unexpected() -> Error {
     Error::new(ErrorKind::Internal, "redis answered in a shape that the command does not have")
 }
@@ -73,6 +81,15 @@ pub(super) fn error_text(frame: &Resp3Frame) -> Option<Cow<'_, str>> {
         Resp3Frame::SimpleError { data, .. } => Some(Cow::Borrowed(data)),
         Resp3Frame::BlobError { data, .. } => Some(String::from_utf8_lossy(data)),
         _ => None,
+    }
+}
+
+/// Whether the server says, for the whole or for one of several calls, that it is no master any more.
+pub(super) fn is_demoted(frame: &Resp3Frame) -> bool {
+    let says = |frame: &Resp3Frame| error_text(frame).is_some_and(|text| failure::is_demoted(&text));
+    match frame {
+        Resp3Frame::Array { data, .. } => data.iter().any(says),
+        frame => says(frame),
     }
 }
 

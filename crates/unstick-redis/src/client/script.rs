@@ -7,11 +7,19 @@ use bytes::Bytes;
 pub(crate) struct Script {
     pub(super) source: Bytes,
     pub(super) digest: Bytes,
+    /// Whether one run may be for many keys, each with a deadline of its own.
+    pub(super) gathers: bool,
 }
 
 impl Script {
     pub(crate) fn new(source: &'static str) -> Self {
-        Self { source: Bytes::from_static(source.as_bytes()), digest: fred::util::sha1_hash(source).into() }
+        Self { source: Bytes::from_static(source.as_bytes()), digest: fred::util::sha1_hash(source).into(), gathers: false }
+    }
+
+    /// A script that takes, for each of its keys, how many arguments are its own, a deadline, and the others of them. It answers with the
+    /// time and, key by key, with a status, with a list that begins with a status, or with an error that is that key's alone.
+    pub(crate) fn gathering(source: &'static str) -> Self {
+        Self { gathers: true, ..Self::new(source) }
     }
 }
 

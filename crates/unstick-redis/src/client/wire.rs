@@ -18,6 +18,7 @@ use unstick_core::{Events, Runtime};
 
 use super::{
     detour::Direct,
+    gather::Gather,
     link::{Link, Recipe, open_first},
     nodes::{Node, Nodes, Told},
     pushes::Pushes,
@@ -45,6 +46,8 @@ pub(crate) struct Wire {
     waiters: Vec<Link>,
     turn: AtomicUsize,
     nodes: RwLock<Arc<Nodes>>,
+    pub(super) reads: Gather,
+    pub(super) changes: Gather,
     /// To single nodes, while slots are moving.
     pub(super) direct: tokio::sync::Mutex<Vec<(Server, Arc<Direct>)>>,
 }
@@ -52,7 +55,9 @@ pub(crate) struct Wire {
 impl Wire {
     fn new(link: Link, waiters: Vec<Link>) -> Self {
         let nodes = current_nodes(&link, None);
-        Self { link, waiters, turn: AtomicUsize::new(0), nodes: RwLock::new(Arc::new(nodes)), direct: tokio::sync::Mutex::default() }
+        let (reads, changes) = (Gather::new(&link), Gather::new(&link));
+        let nodes = RwLock::new(Arc::new(nodes));
+        Self { link, waiters, turn: AtomicUsize::new(0), nodes, reads, changes, direct: tokio::sync::Mutex::default() }
     }
 
     /// Asks all hosts of the recipe, one a moment after the other, and takes the first that leads to a connection.

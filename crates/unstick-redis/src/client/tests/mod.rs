@@ -9,6 +9,7 @@ mod sentinel;
 mod settings;
 mod sizes;
 mod standalone;
+mod together;
 
 use std::{
     sync::{

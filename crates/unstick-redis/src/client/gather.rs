@@ -1,0 +1,217 @@
+//! Calls that come together go as one command.
+//!
+//! What a command costs, here and at the server, is mostly not its work: packets, system calls and the waking of tasks. The library sends
+//! its own kinds of commands in one packet if they happen to come at once, but every script in a packet of its own. So calls are
+//! gathered here: a call that finds none under way goes alone and at once; one that finds company waits until every task that is ready
+//! had its turn, and then all that have come go together, reads as one `MGET`, changes as one run of their script.
+//! Nobody waits for an answer, or for time to pass, before being sent.
+//!
+//! Each call keeps its own deadline and its own answer; the server carries out each for itself. Keys that one command cannot reach
+//! (in a cluster, or behind a proxy that spreads them) go alone.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use fred::{
+    interfaces::ClientLike,
+    types::{Resp3Frame, Value},
+};
+use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
+use unstick_core::{Error, Timestamp};
+
+use super::{
+    calls::{Client, Due},
+    failure,
+    link::Link,
+    nodes::Node,
+    reply::{self, Reply, error_text},
+    run::Call,
+    script::Script,
+    wire::Wire,
+};
+
+/// Calls in one command at most: the server does nothing else meanwhile.
+const CALLS: usize = 64;
+/// Bytes in one command, after which no further call is taken in.
+const BYTES: usize = 1 << 20;
+
+/// What came of one call, who answered, and until when it was to be carried out by that server's clock.
+pub(super) struct Met {
+    pub(super) reply: Reply,
+    pub(super) node: Arc<Node>,
+    pub(super) deadline: Timestamp,
+}
+
+/// `None`: nothing was done, it has to go alone.
+type Outcome = Result<Option<Met>, Error>;
+
+/// Calls of one kind over one connection.
+pub(super) struct Gather {
+    waiting: Mutex<Vec<(Call, oneshot::Sender<Outcome>)>>,
+    under_way: AtomicUsize,
+    /// Whether one command may be for several keys.
+    works: AtomicBool,
+}
+
+/// A call that is under way.
+pub(super) struct Turn<'a> {
+    gather: &'a Gather,
+    others: usize,
+}
+
+impl Turn<'_> {
+    pub(super) fn has_company(&self) -> bool {
+        self.others > 0 && self.gather.works.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.gather.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Gather {
+    pub(super) fn new(link: &Link) -> Self {
+        let works = AtomicBool::new(!link.fred.is_clustered());
+        Self { waiting: Mutex::default(), under_way: AtomicUsize::new(0), works }
+    }
+
+    pub(super) fn enter(&self) -> Turn<'_> {
+        Turn { gather: self, others: self.under_way.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(Call, oneshot::Sender<Outcome>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is the first that waits.
+    fn join(&self, call: Call, answer: oneshot::Sender<Outcome>) -> bool {
+        let mut waiting = self.waiting();
+        waiting.push((call, answer));
+        waiting.len() == 1
+    }
+
+    /// What goes together, and whether more wait.
+    fn take(&self) -> (Vec<(Call, oneshot::Sender<Outcome>)>, bool) {
+        let mut waiting = self.waiting();
+        let (mut count, mut bytes) = (0, 0);
+        for (call, _) in waiting.iter().take(CALLS) {
+            if bytes >= BYTES {
+                break;
+            }
+            count += 1;
+            bytes += call.args.iter().map(Bytes::len).sum::<usize>();
+        }
+        let rest = waiting.split_off(count);
+        let taken = std::mem::replace(&mut *waiting, rest);
+        (taken, !waiting.is_empty())
+    }
+}
+
+/// Carries what waits. Whatever becomes of it, nobody is left waiting.
+struct Courier {
+    client: Client,
+    wire: Arc<Wire>,
+    script: Option<Script>,
+    has_taken: bool,
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        if !self.has_taken {
+            self.gather().waiting().clear();
+        }
+    }
+}
+
+impl Courier {
+    fn gather(&self) -> &Gather {
+        if self.script.is_some() { &self.wire.changes } else { &self.wire.reads }
+    }
+
+    fn next(&self) -> Self {
+        Self { client: self.client.clone(), wire: self.wire.clone(), script: self.script.clone(), has_taken: false }
+    }
+
+    fn start(self) {
+        let runtime = self.client.runtime();
+        runtime.spawn(Box::pin(self.go()));
+    }
+
+    async fn go(mut self) {
+        // everybody who is about to call comes along
+        tokio::task::yield_now().await;
+        let (taken, more) = self.gather().take();
+        self.has_taken = true;
+        if more {
+            self.next().start();
+        }
+        let (calls, callers): (Vec<Call>, Vec<_>) = taken.into_iter().unzip();
+        let Some(due) = calls.iter().map(|call| call.due).max() else { return };
+        // callers may have left
+        match self.carry(&calls, due).await {
+            Ok(outcomes) => callers.into_iter().zip(outcomes).for_each(|(caller, outcome)| _ = caller.send(outcome)),
+            Err(error) => callers.into_iter().for_each(|caller| _ = caller.send(Err(error.clone()))),
+        }
+    }
+
+    async fn carry(&self, calls: &[Call], due: Due) -> Result<Vec<Outcome>, Error> {
+        match &self.script {
+            Some(script) => self.run(script, calls, due).await,
+            None => self.read(calls, due).await,
+        }
+    }
+
+    async fn read(&self, calls: &[Call], due: Due) -> Result<Vec<Outcome>, Error> {
+        let mut keys = |_: &Node| Ok(calls.iter().map(|call| Value::Bytes(call.key.clone())).collect());
+        let (frame, node) = self.client.route(&self.wire, &self.wire.link, ("MGET", calls.len()), 0, due, &mut keys).await?;
+        if let Some(text) = error_text(&frame) {
+            if failure::is_for_good(&text) {
+                self.gather().works.store(false, Ordering::Relaxed);
+            }
+            return Ok(calls.iter().map(|_| Ok(None)).collect());
+        }
+        let met = |value| match value {
+            // nothing is there, or something that is no string: only `GET` says which
+            Resp3Frame::Null => Ok(None),
+            value => Ok(Some(Met { reply: Reply::read(value)?, node: node.clone(), deadline: Timestamp::ZERO })),
+        };
+        Ok(reply::elements(frame)?.into_iter().map(met).collect())
+    }
+
+    async fn run(&self, script: &Script, calls: &[Call], due: Due) -> Result<Vec<Outcome>, Error> {
+        let Some(run) = self.client.evaluate(&self.wire, &self.wire.link, script, calls, due).await? else {
+            self.gather().works.store(false, Ordering::Relaxed);
+            return Ok(calls.iter().map(|_| Ok(None)).collect());
+        };
+        let met = |(answer, deadline)| Ok(Some(Met { reply: Reply::read(answer)?, node: run.node.clone(), deadline }));
+        Ok(run.answers.into_iter().zip(run.deadlines).map(met).collect())
+    }
+}
+
+impl Client {
+    /// Sends along with others. One that leaves when its time is over leaves its call behind, which the server refuses if it is late.
+    pub(super) fn go_along(&self, wire: &Arc<Wire>, script: Option<&Script>, call: Call) -> impl Future<Output = Outcome> + use<> {
+        let left = self.0.settings.runtime.sleep(call.due.left(&self.0.settings.runtime));
+        let (answer, outcome) = oneshot::channel();
+        let gather = if script.is_some() { &wire.changes } else { &wire.reads };
+        if gather.join(call, answer) {
+            Courier { client: self.clone(), wire: wire.clone(), script: script.cloned(), has_taken: false }.start();
+        }
+        async move {
+            match select(outcome, pin!(left)).await {
+                Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(failure::interrupted())),
+                Either::Right(_) => Err(failure::timeout()),
+            }
+        }
+    }
+}
