@@ -75,7 +75,8 @@
 //! # What is told
 //! [`BackendDown`](unstick_core::EventKind::BackendDown) and [`BackendHealed`](unstick_core::EventKind::BackendHealed) name the store
 //! (`replicated, a (redis): timeout`), once per loss and return as a node sees it; `BackendHealed` with a count when all that this node
-//! knew to be missed is copied. [`Replicated::missed`] is what is left. The stores tell their own events besides.
+//! knew to be missed is copied. [`Replicated::missed`] is what is left. A store that failed is asked again until it answers, also without
+//! requests: after a second, and then after pauses that grow to a minute. The stores tell their own events besides.
 //!
 //! # Setting up
 //! All nodes name the same stores in the same order, and the same witness or none. The stores are used by nothing else: not

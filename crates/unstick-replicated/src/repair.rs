@@ -1,4 +1,4 @@
-//! Copying what a store has missed, in the background.
+//! In the background: copying what a store has missed, and asking one that failed whether it answers again.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,8 @@ const MOST: usize = 10_000;
 const ROUND: usize = 100;
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two questions to a store that failed, after some that grew to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Sessions that a store has missed, as far as this node knows.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ struct State {
     /// Copied since the queue was last empty, by store.
     copied: [u64; 2],
     is_mending: bool,
+    is_asking: bool,
 }
 
 impl Missed {
@@ -104,11 +107,39 @@ impl Missed {
         state.is_mending = false;
         Some(std::mem::take(&mut state.copied))
     }
+
+    /// Whether nobody asks those that failed.
+    fn begins_to_ask(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_asking, true)
+    }
+
+    /// Whether there is nobody left to ask: looked up under the lock, so that one which fails meanwhile is not forgotten.
+    fn ends_asking(&self, is_any_down: impl FnOnce() -> bool) -> bool {
+        let mut state = self.state();
+        state.is_asking = is_any_down();
+        !state.is_asking
+    }
 }
 
 impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
-    /// Starts repairing if there is something to repair. The task ends with the work, or with the pair.
+    /// Starts repairing if there is something to repair, and asking if somebody failed. Each task ends with its work, or with the pair.
     pub(crate) fn mend(self: &Arc<Self>) {
+        if self.is_any_down() && self.missed.begins_to_ask() {
+            let (pair, runtime) = (Arc::downgrade(self), self.runtime.clone());
+            let task = async move {
+                let mut pause = PAUSE;
+                loop {
+                    runtime.sleep(pause).await;
+                    let Some(pair) = pair.upgrade() else { return };
+                    pair.ask_again().await;
+                    if pair.missed.ends_asking(|| pair.is_any_down()) {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            };
+            self.runtime.spawn(Box::pin(task));
+        }
         if self.missed.begins() {
             let (pair, runtime) = (Arc::downgrade(self), self.runtime.clone());
             let task = async move {
@@ -120,6 +151,22 @@ impl<A: Store, B: Store, W: Store> Inner<A, B, W> {
                 }
             };
             self.runtime.spawn(Box::pin(task));
+        }
+    }
+
+    fn is_any_down(&self) -> bool {
+        self.slots().iter().any(|slot| self.health[*slot as usize].availability.is_down())
+    }
+
+    /// Asks the stores that failed for a session that nobody has: a witness is asked for nothing while the other two are well, and would
+    /// be told as down for ever.
+    async fn ask_again(&self) {
+        for slot in self.slots().iter().filter(|slot| self.health[**slot as usize].availability.is_down()) {
+            let now = self.runtime.wall();
+            let op = OpCtx { now, deadline: now + self.patience, op_id: OpId::from_u128(self.numbers.next()) };
+            let mut nobody = [0; 32];
+            nobody[..16].copy_from_slice(&self.numbers.next().to_be_bytes());
+            _ = self.read(&op, RecordKey::from_bytes(nobody), *slot, self.patience).await; // noted by whoever asks
         }
     }
 

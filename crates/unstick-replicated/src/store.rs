@@ -360,6 +360,7 @@ impl<A: Store, B: Store, W: Store> Store for Replicated<A, B, W> {
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
+        self.inner.mend();
         failed.map_or(Ok(least), Err)
     }
 

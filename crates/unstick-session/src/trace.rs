@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
-use unstick_core::{Applied, BoxFuture, Carrier, Error, Lifecycle, Loaded, Ticket};
+use unstick_core::{Applied, BoxFuture, Carrier, Error, Lifecycle, Loaded, RecordKey, Ticket};
 
 use crate::{
     Session, Status,
@@ -126,20 +126,23 @@ fn record(session: &Session) {
     if span.has_field("session.status") {
         span.record("session.status", session.status().as_str());
     }
-    tag(&span, session.key().map(|key| key.tag()));
+    tag(&span, || session.key());
 }
 
 /// Puts the tag of the credential that a request came with on its span: of a session that is lost, it is all there is.
 #[inline]
 pub(crate) fn arrived(ticket: &Ticket) {
     if LevelFilter::current() != LevelFilter::OFF {
-        tag(&Span::current(), Some(ticket.credential.lineage().record_key().tag()));
+        tag(&Span::current(), || Some(ticket.credential.lineage().record_key()));
     }
 }
 
+/// The tag is two hashes, so it is made only for a span that has the field: nearly everybody logs, few trace.
 #[cold]
-fn tag(span: &Span, tag: Option<unstick_core::SessionTag>) {
-    if let Some(tag) = tag.filter(|_| span.has_field("session.tag")) {
-        span.record("session.tag", field::display(tag));
+fn tag(span: &Span, key: impl FnOnce() -> Option<RecordKey>) {
+    if span.has_field("session.tag")
+        && let Some(key) = key()
+    {
+        span.record("session.tag", field::display(key.tag()));
     }
 }

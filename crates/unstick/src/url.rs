@@ -104,8 +104,36 @@ pub(crate) fn not_compiled_in(what: &str, feature: &str) -> ConfigError {
 
 /// Whether two URLs lead to one place, whatever their logins and options.
 pub(crate) fn is_one_place(one: &str, other: &str) -> bool {
-    let place = |url| Some(shown(url)).filter(|place| place.contains("//"));
     one == other || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+/// Where a URL leads, spelt in one way; `None` where that is not clear.
+fn place(url: &str) -> Option<String> {
+    let shown = shown(url);
+    let (scheme, rest) = split(&shown)?;
+    let (kind, port) = match scheme {
+        "memory" => return Some(scheme.to_owned()),
+        "sqlite" => return Some(shown.split('?').next()?.to_owned()),
+        "postgres" | "postgresql" => ("postgres", 5432),
+        "mysql" | "mariadb" => ("mysql", 3306),
+        "redis" | "rediss" => ("redis", 6379),
+        "redis-sentinel" | "rediss-sentinel" => ("redis-sentinel", 26379),
+        "redis-cluster" | "rediss-cluster" => ("redis-cluster", 6379),
+        _ => return None,
+    };
+    let rest = rest.strip_prefix("//")?;
+    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if hosts.is_empty() {
+        return None; // an option may name it
+    }
+    let with_port = |host: &str| {
+        let host = host.to_ascii_lowercase();
+        if host.rsplit(']').next().is_some_and(|end| end.contains(':')) { host } else { format!("{host}:{port}") }
+    };
+    let hosts: Vec<String> = hosts.split(',').map(with_port).collect();
+    let path = path.trim_end_matches('/');
+    let path = if kind == "redis" && path == "0" { "" } else { path };
+    Some(format!("{kind}://{}/{path}", hosts.join(",")))
 }
 
 fn split(url: &str) -> Option<(&str, &str)> {

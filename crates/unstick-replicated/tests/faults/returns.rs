@@ -212,6 +212,39 @@ async fn what_was_missed_is_copied_in_the_background() {
     assert_eq!(b.all_calls(), 0);
 }
 
+/// Nobody asks a witness while the other two are well: without a task that does, it would be told as down for ever.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_failed_is_heard_again_without_requests() {
+    for lost in [0, 1, 2] {
+        let stores = [(); 3].map(|()| FaultStore::new(MemoryStore::new()));
+        let [a, b, w] = stores.clone();
+        let log = Arc::new(EventLog::default());
+        let store = Replicated::builder(a, b).witness(w).events(Events::new("one").observer(log.clone())).build();
+        let now = Timestamp::system_now();
+        let op = OpCtx { now, deadline: now + Duration::from_secs(60), op_id: OpId::from_u128(1) };
+        let subject = Subject::from(Credential::issue(now, now + IDLE, now + IDLE).unwrap());
+        // Of two that are away, the witness is asked as well.
+        let away = if lost == 2 { [1, 2] } else { [lost, 2] };
+        for slot in away {
+            stores[slot].always_all(AWAY);
+        }
+        _ = store.load(op, subject.key, subject.presented, None).await;
+        let down = log.count(EventKind::BackendDown);
+        assert!(down > 0, "{lost}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!((log.count(EventKind::BackendDown), log.count(EventKind::BackendHealed)), (down, 0), "{lost}");
+        for slot in away {
+            stores[slot].heal();
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(log.count(EventKind::BackendHealed), down, "{lost}: {:?}", log.all());
+        // And then it is over.
+        stores.iter().for_each(FaultStore::forget_calls);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(stores.iter().all(|store| store.all_calls() == 0));
+    }
+}
+
 /// A pair that is dropped takes its task along.
 #[tokio::test(start_paused = true)]
 async fn repairing_ends_with_the_pair() {

@@ -60,15 +60,27 @@ mod tests {
             ("redis://:hunter2@a", "redis://a?prefix=b:"),
             ("postgres://u:hunter2@a/d", "postgres://v:hunter2@a/d?sslmode=disable"),
             ("sqlite:x", "sqlite:x"),
+            ("sqlite:x", "sqlite:x?busy_timeout_ms=100"),
+            ("memory:", "memory:?max_sessions=10"),
+            ("redis://:hunter2@a", "redis://A:6379/0"),
+            ("rediss://a/1", "redis://a:6379/1/"),
+            ("redis-sentinel://a,b/shop", "redis-sentinel://a:26379,b:26379/shop"),
+            ("postgres://a/d", "postgresql://a:5432/d"),
+            ("mysql://[::1]/d", "mariadb://[::1]:3306/d"),
         ] {
             for refusal in [refusal(a, b, None, None), refusal("redis://c", a, Some(b), None), refusal(a, "redis://c", Some(b), None)] {
                 let refusal = refusal.expect(a);
                 assert!(refusal.contains("`stores`") && !refusal.contains("hunter2"), "{a}, {b}: {refusal}");
             }
         }
-        for (a, b) in
-            [("redis://a/1", "redis://a/2"), ("redis://a:1", "redis://a:2"), ("redis://a", "postgres://a/d"), ("sqlite:x", "sqlite:y")]
-        {
+        for (a, b) in [
+            ("redis://a/1", "redis://a/2"),
+            ("redis://a:1", "redis://a:2"),
+            ("redis://a", "postgres://a/d"),
+            ("redis-sentinel://a/one", "redis-sentinel://a/two"),
+            ("postgres:///d?host=a", "postgres:///d?host=b"),
+            ("sqlite:x", "sqlite:y"),
+        ] {
             assert_eq!(refusal(a, b, None, None), None, "{a}, {b}");
         }
     }
