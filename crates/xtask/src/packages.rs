@@ -37,10 +37,11 @@ pub(crate) const NEEDS: &[Need] = &[
     // Not `apache2`, which is the service and its settings.
     Need { program: "apache2", package: "apache2-bin", why: "a load balancer with sticky sessions" },
     Need { program: "caddy", package: "caddy", why: "a load balancer with sticky sessions" },
+    Need { program: "promtool", package: "prometheus", why: "raises the shop's alarms" },
 ];
 
 /// Packages that bring a service of the same name, which is to start neither now nor with the machine.
-const SERVICES: [&str; 5] = ["redis-server", "postgresql", "haproxy", "nginx", "caddy"];
+const SERVICES: [&str; 6] = ["redis-server", "postgresql", "haproxy", "nginx", "caddy", "prometheus"];
 
 /// What forgets such a service: the first those with scripts, the second those that only systemd knows.
 const FORGET: [&str; 2] = ["update-rc.d", "systemctl"];
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(plan(&[], true, true), Plan::Nothing);
         assert_eq!(plan(&NEEDS[1..2], true, true), Plan::Install(vec!["chromium-driver"]));
         let all = "chromium chromium-driver redis-server postgresql mariadb-server-core mariadb-client-core curl openssl python3-jwcrypto \
-                   haproxy nginx libnginx-mod-http-lua apache2-bin caddy";
+                   haproxy nginx libnginx-mod-http-lua apache2-bin caddy prometheus";
         assert_eq!(plan(NEEDS, true, true), Plan::Install(all.split(' ').collect()));
         assert!(SERVICES.iter().all(|service| NEEDS.iter().any(|need| need.package == *service)));
     }
