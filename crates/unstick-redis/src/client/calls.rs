@@ -214,7 +214,7 @@ impl Client {
             if command.starts_with("EVAL") {
                 self.know_clock(wire, &node, due).await?;
             }
-            match self.send_for(calls, wire, link, &node, command, slot, build(&node)?, due).await {
+            match self.send(wire, link, &node, (command, calls), slot, build(&node)?, due).await {
                 Ok(frame) => return Ok((frame, node)),
                 Err(Failed::Redirected) => _ = wire.look_around(),
                 Err(Failed::Error(error)) => return Err(error),
@@ -238,7 +238,7 @@ impl Client {
         // zero would mean for ever
         let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1);
         let args = vec![Value::Integer(replicas.into()), Value::Integer(millis)];
-        let confirmed = match self.send(wire, link, node, "WAIT", slot, args, due).await {
+        let confirmed = match self.send(wire, link, node, ("WAIT", 1), slot, args, due).await {
             Ok(frame) => Reply::read(frame)?,
             Err(Failed::Error(error)) if error.is_outcome_unknown() => return Err(error),
             // the write was answered, whatever became of the question behind it
@@ -260,7 +260,7 @@ impl Client {
     /// Asks the server for its time.
     pub(super) async fn learn_clock(&self, wire: &Arc<Wire>, link: &Link, node: &Arc<Node>, due: Due) -> Result<(), Error> {
         let sent = Timestamp::system_now();
-        let reply = match self.send(wire, link, node, "TIME", node.slot, Vec::new(), due).await {
+        let reply = match self.send(wire, link, node, ("TIME", 1), node.slot, Vec::new(), due).await {
             Ok(frame) => Reply::read(frame)?,
             // nothing of the operation was sent yet
             Err(_) => return Err(failure::not_connected()),
@@ -274,30 +274,14 @@ impl Client {
         Ok(())
     }
 
-    /// One command to one node, sent at most once, given up when it is due.
+    /// One command to one node, with the number of calls that it stands for; sent at most once, given up when it is due.
     #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
     pub(super) async fn send(
         &self,
         wire: &Arc<Wire>,
         link: &Link,
         node: &Arc<Node>,
-        command: &'static str,
-        slot: u16,
-        args: Vec<Value>,
-        due: Due,
-    ) -> Result<Resp3Frame, Failed> {
-        self.send_for(1, wire, link, node, command, slot, args, due).await
-    }
-
-    /// The same with the number of calls that the command stands for.
-    #[allow(clippy::too_many_arguments, reason = "where, what, and until when")]
-    async fn send_for(
-        &self,
-        calls: usize,
-        wire: &Arc<Wire>,
-        link: &Link,
-        node: &Arc<Node>,
-        command: &'static str,
+        (command, calls): (&'static str, usize),
         slot: u16,
         args: Vec<Value>,
         due: Due,

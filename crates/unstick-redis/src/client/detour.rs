@@ -38,7 +38,7 @@ impl Client {
         let node = owner(wire, slot)?;
         let server = node.server.clone().ok_or_else(failure::not_connected)?;
         let from = self.direct(wire, &server, due).await?;
-        let frame = self.send(wire, &from.link, &node, command, slot, build(&node)?, due).await.map_err(plain)?;
+        let frame = self.send(wire, &from.link, &node, (command, 1), slot, build(&node)?, due).await.map_err(plain)?;
         let Some((host, port)) = error_text(&frame).and_then(|text| failure::asked(&text, &server.host)) else {
             return Ok((frame, node));
         };
@@ -50,8 +50,8 @@ impl Client {
             self.learn_clock(wire, &to.link, &node, due).await?;
         }
         let args = build(&node)?;
-        let asking = self.send(wire, &to.link, &node, "ASKING", slot, Vec::<Value>::new(), due);
-        let (_, answer) = join(asking, self.send(wire, &to.link, &node, command, slot, args, due)).await;
+        let asking = self.send(wire, &to.link, &node, ("ASKING", 1), slot, Vec::<Value>::new(), due);
+        let (_, answer) = join(asking, self.send(wire, &to.link, &node, (command, 1), slot, args, due)).await;
         Ok((answer.map_err(plain)?, node))
     }
 

@@ -145,7 +145,7 @@ impl Client {
     async fn info(&self, wire: &Arc<Wire>, node: &Arc<Node>, section: &'static str) -> Option<String> {
         let due = Due::within(&self.0.settings.runtime, self.0.settings.connect_timeout);
         let args = vec![Value::from_static_str(section)];
-        let frame = self.send(wire, &wire.link, node, "INFO", node.slot, args, due).await.ok()?;
+        let frame = self.send(wire, &wire.link, node, ("INFO", 1), node.slot, args, due).await.ok()?;
         let text = Reply::read(frame).ok()?.into_bytes().ok()?;
         String::from_utf8(text.to_vec()).ok()
     }
