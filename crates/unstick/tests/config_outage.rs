@@ -1,6 +1,9 @@
 //! Settings for outages: several stores as one, and lifeboats; and a shop that is set up by them alone and goes on without its servers.
 #![cfg(feature = "serde")]
 
+#[cfg(all(feature = "axum-08", feature = "lifeboat", feature = "redis", feature = "replicated"))]
+mod common;
+
 use unstick::config::SessionConfig;
 
 /// What is said against these settings, when they are read or when they are used.
@@ -151,21 +154,11 @@ async fn several_as_one_reach_as_far_as_the_least() {
 mod story {
     use std::{sync::Arc, time::Duration};
 
-    use axum::{
-        Router,
-        body::Body,
-        extract::{Path, Request},
-        http::StatusCode,
-        routing,
-    };
+    use axum::{Router, extract::Path, http::StatusCode, routing};
     use unstick::session::{Session, SessionError};
-    use unstick_testkit::{
-        client::{Jar, call},
-        require_server,
-        servers::RedisServer,
-    };
+    use unstick_testkit::{client::Jar, require_server, servers::RedisServer};
 
-    use super::*;
+    use super::{common::send, *};
 
     /// All that a node knows of where sessions live.
     fn settings(stores: &[Arc<RedisServer>; 3]) -> String {
@@ -206,14 +199,6 @@ mod story {
         };
         let layer = toml::from_str::<SessionConfig>(settings).unwrap().build().await.unwrap();
         Router::new().route("/cart", routing::get(show)).route("/cart/{item}", routing::post(add)).layer(layer)
-    }
-
-    async fn send(jar: &mut Jar, node: &Router, method: &str, path: &str) -> (StatusCode, String) {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = call(jar, node.clone(), request).await.unwrap();
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     /// Until it is acknowledged: on a busy machine a second store may seem to be away for a moment.

@@ -1,6 +1,8 @@
 //! Session layers of two nodes over replicated stores: updates go on while a store goes down and comes back.
 #![cfg(all(feature = "axum-08", feature = "memory", feature = "replicated", feature = "sqlite"))]
 
+mod common;
+
 use std::{
     sync::{
         Arc,
@@ -9,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, routing};
+use axum::{Router, http::StatusCode, routing};
+use common::send;
 use unstick::{
     Key, KeyRing, Scope,
     core::{ErrorKind, Store},
@@ -19,7 +22,7 @@ use unstick::{
     store::from_url,
 };
 use unstick_testkit::{
-    client::{Jar, call},
+    client::Jar,
     faults::{Fault, FaultStore},
 };
 
@@ -33,14 +36,6 @@ fn shop(store: impl Store, key: &Key) -> Router {
     let show = async |session: Session| Ok::<_, SessionError>(session.get::<u32>("cart").await?.unwrap_or(0).to_string());
     let routes = Router::new().route("/cart", routing::get(show).post(add)).route("/about", routing::get(async || "a shop"));
     routes.layer(SessionLayer::new(store, KeyRing::new(key.clone())).deadline(Duration::from_secs(20)).build().unwrap())
-}
-
-async fn send(jar: &mut Jar, node: &Router, method: &str, path: &str) -> (StatusCode, String) {
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-    let response = call(jar, node.clone(), request).await.unwrap();
-    let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
