@@ -14,7 +14,7 @@ use crate::{
 /// What makes a trip's span, if anybody wants it. A macro, because names of spans are part of the program.
 macro_rules! trip {
     ($name:literal, $env:expr, $backend:expr, $ticket:expr $(, $field:ident = $value:expr)?) => {
-        tracing::span_enabled!(target: "unstick::trip", Level::DEBUG).then(|| {
+        is_wanted().then(|| {
             let (instance, backend) = ($env.events.instance(), $backend);
             let session = $ticket.map(|ticket: &Ticket| ticket.credential.lineage().record_key().tag());
             move || {
