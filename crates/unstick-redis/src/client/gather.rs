@@ -10,7 +10,6 @@
 //! (in a cluster, or behind a proxy that spreads them) go alone.
 
 use std::{
-    future::Future,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -156,11 +155,30 @@ impl Courier {
             self.next().start();
         }
         let (calls, callers): (Vec<Call>, Vec<_>) = taken.into_iter().unzip();
-        let Some(due) = calls.iter().map(|call| call.due).max() else { return };
+        let mut callers: Vec<_> = callers.into_iter().map(Some).collect();
+        let outcomes = self.carry_within(&calls, &mut callers).await;
         // callers may have left
-        match self.carry(&calls, due).await {
-            Ok(outcomes) => callers.into_iter().zip(outcomes).for_each(|(caller, outcome)| _ = caller.send(outcome)),
-            Err(error) => callers.into_iter().for_each(|caller| _ = caller.send(Err(error.clone()))),
+        let callers = callers.into_iter();
+        match outcomes {
+            Ok(outcomes) => callers.zip(outcomes).for_each(|(caller, outcome)| _ = caller.map(|caller| caller.send(outcome))),
+            Err(error) => callers.flatten().for_each(|caller| _ = caller.send(Err(error.clone()))),
+        }
+    }
+
+    /// Carries until the last is due, and tells those who may not wait so long when it is their time. One timer does for all.
+    async fn carry_within(&self, calls: &[Call], callers: &mut [Option<oneshot::Sender<Outcome>>]) -> Result<Vec<Outcome>, Error> {
+        let runtime = &self.client.0.settings.runtime;
+        let Some(last) = calls.iter().map(|call| call.due).max() else { return Ok(Vec::new()) };
+        let mut carry = pin!(self.carry(calls, last));
+        loop {
+            let waiting = calls.iter().zip(&*callers).filter(|(call, caller)| caller.is_some() && call.due < last);
+            let Some(next) = waiting.map(|(call, _)| call.due).min() else { return carry.await };
+            if let Either::Left((outcomes, _)) = select(carry.as_mut(), pin!(runtime.sleep(next.left(runtime)))).await {
+                return outcomes;
+            }
+            let now = runtime.monotonic();
+            let late = calls.iter().zip(&mut *callers).filter(|(call, _)| call.due.left_at(now).is_zero());
+            late.filter_map(|(_, caller)| caller.take()).for_each(|caller| _ = caller.send(Err(failure::timeout())));
         }
     }
 
@@ -199,19 +217,13 @@ impl Courier {
 }
 
 impl Client {
-    /// Sends along with others. One that leaves when its time is over leaves its call behind, which the server refuses if it is late.
-    pub(super) fn go_along(&self, wire: &Arc<Wire>, script: Option<&Script>, call: Call) -> impl Future<Output = Outcome> + use<> {
-        let left = self.0.settings.runtime.sleep(call.due.left(&self.0.settings.runtime));
+    /// Sends along with others. One that leaves earlier leaves its call behind, which the server refuses if it is late.
+    pub(super) async fn go_along(&self, wire: &Arc<Wire>, script: Option<&Script>, call: Call) -> Outcome {
         let (answer, outcome) = oneshot::channel();
         let gather = if script.is_some() { &wire.changes } else { &wire.reads };
         if gather.join(call, answer) {
             Courier { client: self.clone(), wire: wire.clone(), script: script.cloned(), has_taken: false }.start();
         }
-        async move {
-            match select(outcome, pin!(left)).await {
-                Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(failure::interrupted())),
-                Either::Right(_) => Err(failure::timeout()),
-            }
-        }
+        outcome.await.unwrap_or_else(|_| Err(failure::interrupted()))
     }
 }
