@@ -92,7 +92,7 @@ impl Entry {
         if !found {
             return Ok(waiting(false, false));
         }
-        let record = read::readable(read::record(answer.bytes()?))?;
+        let record = read::readable(read::record(&answer.bytes()?))?;
         let applied = answer.flag()?;
         let Ok(record) = record else { return Ok(Standing::Unknown) };
         if matches!(record.life, Life::Ended { .. }) {

@@ -16,7 +16,7 @@
 
 use std::{str, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use unstick_core::{Error, ErrorKind, Field, FieldVersion, Fields, Life, OpId, PreviousSecret, Record, SecretHash, Timestamp};
 
 use crate::error;
@@ -27,15 +27,27 @@ pub(crate) const MAGIC: &[u8; 2] = b"uR";
 /// Bytes up to the principal's text.
 pub(crate) const HEAD: usize = 110;
 
-struct Reader(Bytes);
+/// Up to here, in bytes, what is kept of an answer is copied: the answer's memory belongs to all that came in one packet, whose readers
+/// on several cores would wait for one another at every count of it, and which one small value would keep as a whole.
+const COPIED: usize = 4096;
 
-impl Reader {
-    fn take(&mut self, length: usize) -> Result<Bytes, Error> {
-        if self.0.len() < length { Err(error::corrupt()) } else { Ok(self.0.split_to(length)) }
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(error::corrupt)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or_else(error::corrupt)?;
+        self.0 = rest;
+        Ok(*taken)
     }
 
     fn u8(&mut self) -> Result<u8, Error> {
-        Ok(self.take(1)?.get_u8())
+        self.array().map(u8::from_be_bytes)
     }
 
     fn flag(&mut self) -> Result<bool, Error> {
@@ -47,36 +59,33 @@ impl Reader {
     }
 
     fn length(&mut self) -> Result<usize, Error> {
-        usize::try_from(self.take(4)?.get_u32()).map_err(|_| error::corrupt())
+        usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| error::corrupt())
     }
 
     fn u64(&mut self) -> Result<u64, Error> {
-        Ok(self.take(8)?.get_u64())
+        self.array().map(u64::from_be_bytes)
     }
 
     fn time(&mut self) -> Result<Timestamp, Error> {
-        Ok(Timestamp::from_millis(self.take(8)?.get_i64()))
+        self.array().map(i64::from_be_bytes).map(Timestamp::from_millis)
     }
 
     fn secret(&mut self) -> Result<SecretHash, Error> {
-        let mut secret = [0; 16];
-        self.take(16)?.copy_to_slice(&mut secret);
-        Ok(SecretHash::from_bytes(secret))
+        self.array().map(SecretHash::from_bytes)
     }
 
     fn text(&mut self, length: usize) -> Result<Arc<str>, Error> {
-        let bytes = self.take(length)?;
-        str::from_utf8(&bytes).map(Arc::from).map_err(|_| error::corrupt())
+        str::from_utf8(self.take(length)?).map(Arc::from).map_err(|_| error::corrupt())
     }
 }
 
-/// Reads a session of any released format. Values are not copied: they share the input.
+/// Reads a session of any released format.
 ///
 /// A record without its fields, as the index reads it, is one without fields.
-pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
+pub(crate) fn record(bytes: &Bytes) -> Result<Record, Error> {
     let total = bytes.len();
     let mut from = Reader(bytes);
-    if &from.take(2)?[..] != MAGIC {
+    if from.array()? != *MAGIC {
         return Err(error::corrupt());
     }
     match from.u8()? {
@@ -106,9 +115,9 @@ pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
     };
     let mut applied = Vec::with_capacity((fields_at - ops_at) / 24);
     for _ in 0..(fields_at - ops_at) / 24 {
-        applied.push((OpId::from_u128(from.take(16)?.get_u128()), from.time()?));
+        applied.push((OpId::from_u128(u128::from_be_bytes(from.array()?)), from.time()?));
     }
-    let fields = fields(&mut from)?;
+    let fields = fields(bytes, from.0)?;
     Ok(Record {
         life: Life::Live,
         secret,
@@ -124,15 +133,30 @@ pub(crate) fn record(bytes: Bytes) -> Result<Record, Error> {
     })
 }
 
-fn fields(from: &mut Reader) -> Result<Fields, Error> {
-    let mut all = Vec::new();
+fn fields(answer: &Bytes, bytes: &[u8]) -> Result<Fields, Error> {
+    let kept = if bytes.len() > COPIED { answer.slice_ref(bytes) } else { Bytes::copy_from_slice(bytes) };
+    let mut from = Reader(&kept);
+    let mut all = Vec::with_capacity(count(Reader(bytes))?);
     while !from.0.is_empty() {
         let (name, value, version) = (from.length()?, from.length()?, from.u64()?);
-        all.push((from.text(name)?, Field { version: FieldVersion::from_u64(version), value: from.take(value)? }));
+        let name = from.text(name)?;
+        all.push((name, Field { version: FieldVersion::from_u64(version), value: kept.slice_ref(from.take(value)?) }));
     }
     let count = all.len();
     let fields = Fields::from_iter(all);
     if fields.len() == count { Ok(fields) } else { Err(error::corrupt()) }
+}
+
+fn count(mut from: Reader<'_>) -> Result<usize, Error> {
+    let mut count = 0;
+    while !from.0.is_empty() {
+        let (name, value) = (from.length()?, from.length()?);
+        from.take(8)?;
+        from.take(name)?;
+        from.take(value)?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Splits "cannot be read" off from errors of the server.
@@ -174,7 +198,7 @@ mod tests {
             fields: Fields::from_iter([cart.clone()]),
             applied: vec![op(1)],
         };
-        assert_eq!(record(bytes(include_str!("../tests/golden/created.hex")).into()).unwrap(), created);
+        assert_eq!(record(&bytes(include_str!("../tests/golden/created.hex")).into()).unwrap(), created);
         let name = (Arc::from("name"), field(op(2).0.field_version().as_u64(), "\"x\""));
         let rotated = Record {
             secret: SecretHash::from_bytes([2; 16]),
@@ -189,8 +213,8 @@ mod tests {
             applied: vec![op(1), op(2)],
             ..created
         };
-        assert_eq!(record(bytes(include_str!("../tests/golden/rotated.hex")).into()).unwrap(), rotated);
-        let ended = record(bytes(include_str!("../tests/golden/ended.hex")).into()).unwrap();
+        assert_eq!(record(&bytes(include_str!("../tests/golden/rotated.hex")).into()).unwrap(), rotated);
+        let ended = record(&bytes(include_str!("../tests/golden/ended.hex")).into()).unwrap();
         assert_eq!(ended, Record::tombstone(at(1), at(900)));
     }
 
@@ -203,12 +227,12 @@ mod tests {
                 let fields_at = if whole[3] == 0 { u32::from_be_bytes(whole[56..60].try_into().unwrap()) as usize } else { usize::MAX };
                 let entries = [fields_at, whole.len() - 16 - 7];
                 if !entries.contains(&length) {
-                    assert_eq!(record(whole[..length].to_vec().into()).unwrap_err().kind(), ErrorKind::Corrupt, "{length}");
+                    assert_eq!(record(&whole[..length].to_vec().into()).unwrap_err().kind(), ErrorKind::Corrupt, "{length}");
                 }
             }
             let mut newer = whole.clone();
             newer[2] = 2;
-            assert_eq!(record(newer.into()).unwrap_err().kind(), ErrorKind::UnknownFormat);
+            assert_eq!(record(&newer.into()).unwrap_err().kind(), ErrorKind::UnknownFormat);
         }
     }
 }

@@ -53,7 +53,7 @@ fn refused(mut answer: Answer, op: &OpCtx) -> Result<Refused, Error> {
         b"NO" => false,
         _ => return Err(error::unexpected()),
     };
-    Ok(match readable(read::record(answer.bytes()?))? {
+    Ok(match readable(read::record(&answer.bytes()?))? {
         Ok(mut record) => {
             if again && !was_applied(&record, op) {
                 record.applied.push((op.op_id, op.deadline));
@@ -157,7 +157,7 @@ impl Store for RedisStore {
             let key = self.inner.prefix.session(&key);
             return Ok(match readable(self.inner.client.get_along(&op, &key).await)? {
                 Ok(None) => Loaded::Missing,
-                Ok(Some(bytes)) => match readable(read::record(bytes))? {
+                Ok(Some(bytes)) => match readable(read::record(&bytes))? {
                     Ok(record) => Loaded::judge(&record, &presented, op.now),
                     Err(kind) => Loaded::Unreadable(kind),
                 },
@@ -175,7 +175,7 @@ impl Store for RedisStore {
             b"NO" => false,
             _ => return Err(error::unexpected()),
         };
-        Ok(match readable(read::record(answer.bytes()?))? {
+        Ok(match readable(read::record(&answer.bytes()?))? {
             Ok(mut record) => {
                 if renewed {
                     record.idle_deadline = record.idle_deadline.max(renewal.idle_deadline).min(record.absolute_deadline);
@@ -234,7 +234,7 @@ impl Store for RedisStore {
         match answer.status() {
             b"DONE" => Ok(Ended::Done { was_live: answer.flag()? }),
             b"SUPERSEDED" => Ok(Ended::Superseded { at: answer.time()? }),
-            b"NO" => Err(read::record(answer.bytes()?).err().unwrap_or_else(error::corrupt)),
+            b"NO" => Err(read::record(&answer.bytes()?).err().unwrap_or_else(error::corrupt)),
             _ => Err(error::unexpected()),
         }
     }
