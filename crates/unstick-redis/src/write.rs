@@ -136,7 +136,7 @@ pub(crate) fn change(op: &OpCtx, presented: &Presented, change: &Change, rotatio
         }
     }
     let conditions = conditions(change);
-    let mut fixed = BytesMut::with_capacity(101);
+    let mut fixed = BytesMut::with_capacity(93);
     time(&mut fixed, op.now);
     credential(&mut fixed, presented);
     fixed.put_u128(op.op_id.as_u128());
@@ -146,9 +146,12 @@ pub(crate) fn change(op: &OpCtx, presented: &Presented, change: &Change, rotatio
     fixed.put_i64(whole(size));
     renewal(&mut fixed, change.renewal);
     length(&mut fixed, conditions.len())?;
+    if let Some(rotation) = rotation {
+        self::rotation(&mut fixed, rotation)?;
+    }
 
-    let mut args = Vec::with_capacity(3 + conditions.len() * 2 + deltas.len());
-    args.extend([fixed.freeze(), rotation.map_or(Ok(Bytes::new()), self::rotation)?, entries.freeze()]);
+    let mut args = Vec::with_capacity(2 + conditions.len() * 2 + deltas.len());
+    args.extend([fixed.freeze(), entries.freeze()]);
     for (name, version) in conditions {
         args.extend([Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(&version.to_be_bytes())]);
     }
@@ -176,20 +179,19 @@ fn conditions(change: &Change) -> Vec<(&str, u64)> {
     all
 }
 
-fn rotation(rotation: &Rotation) -> Result<Bytes, Error> {
+fn rotation(to: &mut BytesMut, rotation: &Rotation) -> Result<(), Error> {
     let principal = rotation.principal.as_deref().unwrap_or_default();
     if principal.len() > 1 << 16 {
         return Err(error::too_large());
     }
-    let mut to = BytesMut::with_capacity(42 + principal.len());
     to.put_slice(rotation.secret.as_bytes());
     to.put_u8(rotation.grace_until.is_some().into());
-    time(&mut to, rotation.grace_until.unwrap_or(Timestamp::ZERO));
-    time(&mut to, rotation.idle_deadline);
-    time(&mut to, rotation.overlap_since);
+    time(to, rotation.grace_until.unwrap_or(Timestamp::ZERO));
+    time(to, rotation.idle_deadline);
+    time(to, rotation.overlap_since);
     to.put_u8(rotation.principal.is_some().into());
     to.put_slice(principal.as_bytes());
-    Ok(to.freeze())
+    Ok(())
 }
 
 pub(crate) fn end(op: &OpCtx, presented: Option<&Presented>, until: Timestamp) -> Vec<Bytes> {
