@@ -19,7 +19,7 @@ use crate::{
 impl RedisStore {
     async fn on_index(&self, op: &OpCtx, script: &Script, principal: &str, args: Vec<Bytes>) -> Result<Answer, Error> {
         let key = self.inner.prefix.principal(principal);
-        self.inner.client.run(op, script, &key, args).await.and_then(Answer::new)
+        self.inner.client.run(op, script, key, args).await.and_then(Answer::new)
     }
 
     /// Before the creation of a session with a principal.
@@ -54,7 +54,7 @@ impl RedisStore {
 
     /// Asks every session at once, wherever it is.
     async fn judged(&self, op: &OpCtx, principal: &str, entries: Vec<Entry>) -> Result<Vec<(Entry, Standing)>, Error> {
-        let calls = entries.iter().map(|entry| (self.inner.prefix.session(&entry.key).into(), vec![entry.operation()])).collect();
+        let calls = entries.iter().map(|entry| (self.inner.prefix.session(&entry.key), vec![entry.operation()])).collect();
         let answers = self.inner.client.run_each(op, &self.inner.scripts.peek, calls).await;
         if answers.len() != entries.len() {
             return Err(error::unexpected());
@@ -129,8 +129,7 @@ impl PrincipalIndex for RedisStore {
         Box::pin(async move {
             let mut entries = self.entries(&op, principal, true).await?;
             entries.retain(|entry| Some(entry.key) != keep);
-            let call =
-                |entry: &Entry| (self.inner.prefix.session(&entry.key).into(), write::bury(&op, skew, principal, entry.value.clone()));
+            let call = |entry: &Entry| (self.inner.prefix.session(&entry.key), write::bury(&op, skew, principal, entry.value.clone()));
             let calls = entries.iter().map(call).collect();
             let answers = self.inner.client.run_each(&op, &self.inner.scripts.bury, calls).await;
             let (mut ended, mut gone, mut failed) = (0, Vec::new(), None);

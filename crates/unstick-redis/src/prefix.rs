@@ -1,5 +1,6 @@
 //! The prefix of all keys, and the keys.
 
+use bytes::Bytes;
 use unstick_core::{ConfigError, PublisherId, RecordKey};
 
 pub(crate) const DEFAULT: &str = "unstick:";
@@ -19,12 +20,12 @@ impl Prefix {
     }
 
     /// In hexadecimal digits and as a hash tag, so that what is put beside the session is in the session's slot.
-    pub(crate) fn session(&self, key: &RecordKey) -> Vec<u8> {
+    pub(crate) fn session(&self, key: &RecordKey) -> Bytes {
         self.key(b"s:{", key.as_bytes())
     }
 
     /// The principal's name is not in the key in clear.
-    pub(crate) fn principal(&self, principal: &str) -> Vec<u8> {
+    pub(crate) fn principal(&self, principal: &str) -> Bytes {
         self.key(b"p:{", &blake3::derive_key("unstick 2026-11 redis principal index", principal.as_bytes()))
     }
 
@@ -40,26 +41,26 @@ impl Prefix {
     }
 
     /// All schemas and leases of a cached value, and recent invalidations of it.
-    pub(crate) fn cached(&self, key: &str) -> Vec<u8> {
+    pub(crate) fn cached(&self, key: &str) -> Bytes {
         self.text("c:{", key)
     }
 
     /// Since when values with a tag are good.
-    pub(crate) fn tag(&self, tag: &str) -> Vec<u8> {
+    pub(crate) fn tag(&self, tag: &str) -> Bytes {
         self.text("t:{", tag)
     }
 
     /// Epoch and sequence of the cache level.
-    pub(crate) fn meta(&self) -> Vec<u8> {
-        [self.0.as_bytes(), b"c:meta"].concat()
+    pub(crate) fn meta(&self) -> Bytes {
+        [self.0.as_bytes(), b"c:meta"].concat().into()
     }
 
     /// A prefix has no braces, so that no text can make one key look like another.
-    fn text(&self, kind: &str, text: &str) -> Vec<u8> {
-        [&*self.0, kind, text, "}"].concat().into_bytes()
+    fn text(&self, kind: &str, text: &str) -> Bytes {
+        [&*self.0, kind, text, "}"].concat().into()
     }
 
-    fn key(&self, kind: &[u8], bytes: &[u8; 32]) -> Vec<u8> {
+    fn key(&self, kind: &[u8], bytes: &[u8; 32]) -> Bytes {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut key = Vec::with_capacity(self.0.len() + kind.len() + 65);
         key.extend_from_slice(self.0.as_bytes());
@@ -68,7 +69,7 @@ impl Prefix {
             key.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         key.push(b'}');
-        key
+        key.into()
     }
 }
 
@@ -90,12 +91,12 @@ mod tests {
     fn keys() {
         let prefix = Prefix::new("a:").unwrap();
         let key = prefix.session(&RecordKey::from_bytes([0x0f; 32]));
-        assert_eq!(String::from_utf8(key).unwrap(), format!("a:s:{{{}}}", "0f".repeat(32)));
-        let ann = String::from_utf8(prefix.principal("ann")).unwrap();
+        assert_eq!(String::from_utf8(key.into()).unwrap(), format!("a:s:{{{}}}", "0f".repeat(32)));
+        let ann = String::from_utf8(prefix.principal("ann").into()).unwrap();
         assert!(ann.starts_with("a:p:{") && ann.len() == 70 && !ann.contains("ann"));
         assert_ne!(ann.into_bytes(), prefix.principal("Ann"));
-        assert_eq!(prefix.cached("carts:7"), b"a:c:{carts:7}");
-        assert_eq!(prefix.tag("customer:7"), b"a:t:{customer:7}");
-        assert_eq!(prefix.meta(), b"a:c:meta");
+        assert_eq!(prefix.cached("carts:7"), b"a:c:{carts:7}"[..]);
+        assert_eq!(prefix.tag("customer:7"), b"a:t:{customer:7}"[..]);
+        assert_eq!(prefix.meta(), b"a:c:meta"[..]);
     }
 }

@@ -90,7 +90,7 @@ impl RedisStore {
     /// Runs a script on a session; a key that holds no string of ours is a session that cannot be read.
     async fn on(&self, op: &OpCtx, script: &Script, key: &RecordKey, args: Vec<Bytes>) -> Result<Result<Answer, ErrorKind>, Error> {
         let key = self.inner.prefix.session(key);
-        readable(self.inner.client.run(op, script, &key, args).await.and_then(Answer::new))
+        readable(self.inner.client.run(op, script, key, args).await.and_then(Answer::new))
     }
 
     /// The rotation, and the absolute deadline of its session where it became known.
@@ -155,7 +155,7 @@ impl Store for RedisStore {
     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
         let Some(renewal) = renewal else {
             let key = self.inner.prefix.session(&key);
-            return Ok(match readable(self.inner.client.get_along(&op, &key).await)? {
+            return Ok(match readable(self.inner.client.get_along(&op, key).await)? {
                 Ok(None) => Loaded::Missing,
                 Ok(Some(bytes)) => match readable(read::record(&bytes))? {
                     Ok(record) => Loaded::judge(&record, &presented, op.now),

@@ -1,6 +1,6 @@
 //! Commands, each within its deadline.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fred::{
@@ -99,25 +99,53 @@ impl Drop for Flight<'_> {
 
 impl Client {
     /// Reads a string, by a command of its own.
-    pub(crate) async fn get(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.read(op, key, false).await
+    pub(crate) fn get<'a>(&'a self, op: &'a OpCtx, key: Bytes) -> impl Future<Output = Result<Option<Bytes>, Error>> + use<'a> {
+        self.read(op, key, false)
     }
 
     /// The same, along with others that are read so at the same time: in no order with anything else.
-    pub(crate) async fn get_along(&self, op: &OpCtx, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.read(op, key, true).await
+    pub(crate) fn get_along<'a>(&'a self, op: &'a OpCtx, key: Bytes) -> impl Future<Output = Result<Option<Bytes>, Error>> + use<'a> {
+        self.read(op, key, true)
     }
 
     /// Runs a script on `key`, with the deadline on the server's clock before the arguments.
-    pub(crate) async fn run(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
-        let due = self.begin(op)?;
-        self.run_until(script, &Call { key: Bytes::copy_from_slice(key), args, due }, true).await
+    pub(crate) fn run<'a>(
+        &'a self,
+        op: &OpCtx,
+        script: &'a Script,
+        key: Bytes,
+        args: Vec<Bytes>,
+    ) -> impl Future<Output = Result<Vec<Reply>, Error>> + use<'a> {
+        self.run_by(op, script, key, args, true)
     }
 
     /// The same for what may be lost: replicas are not waited for, whatever the settings say.
-    pub(crate) async fn run_unconfirmed(&self, op: &OpCtx, script: &Script, key: &[u8], args: Vec<Bytes>) -> Result<Vec<Reply>, Error> {
-        let due = self.begin(op)?;
-        self.run_until(script, &Call { key: Bytes::copy_from_slice(key), args, due }, false).await
+    pub(crate) fn run_unconfirmed<'a>(
+        &'a self,
+        op: &OpCtx,
+        script: &'a Script,
+        key: Bytes,
+        args: Vec<Bytes>,
+    ) -> impl Future<Output = Result<Vec<Reply>, Error>> + use<'a> {
+        self.run_by(op, script, key, args, false)
+    }
+
+    fn run_by<'a>(
+        &'a self,
+        op: &OpCtx,
+        script: &'a Script,
+        key: Bytes,
+        args: Vec<Bytes>,
+        confirmed: bool,
+    ) -> impl Future<Output = Result<Vec<Reply>, Error>> + use<'a> {
+        let call = self.begin(op).map(|due| Call { key, args, due });
+        // looked at where it is: a copy would be part of the future, too
+        async move {
+            match &call {
+                Ok(call) => self.run_until(script, call, confirmed).await,
+                Err(error) => Err(error.clone()),
+            }
+        }
     }
 
     /// Runs a script on many keys, which may belong to different nodes: sent in order, without waiting for answers in between.
@@ -162,9 +190,8 @@ impl Client {
     }
 
     /// Asks again once when the connection broke: a read changes nothing.
-    async fn read(&self, op: &OpCtx, key: &[u8], along: bool) -> Result<Option<Bytes>, Error> {
+    async fn read(&self, op: &OpCtx, key: Bytes, along: bool) -> Result<Option<Bytes>, Error> {
         let due = self.begin(op)?;
-        let key = Bytes::copy_from_slice(key);
         let first = self.read_once(due, &key, along).await;
         let reply = match first {
             Err(error) if error.kind() == ErrorKind::Interrupted => Box::pin(self.read_again(due, &key, error)).await,

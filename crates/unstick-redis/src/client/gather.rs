@@ -37,16 +37,30 @@ use super::{
     wire::Wire,
 };
 
-/// Calls in one command at most: the server does nothing else meanwhile.
-const CALLS: usize = 64;
+/// Reads in one command at most: the server does nothing else meanwhile.
+const READS: usize = 64;
+/// Changes in one command at most. Each keeps the server busy for as long as several reads, and while it is, the next can be gathered.
+const CHANGES: usize = 32;
 /// Bytes in one command, after which no further call is taken in.
 const BYTES: usize = 1 << 20;
 
-/// What came of one call, who answered, and until when it was to be carried out by that server's clock.
+/// What came of one call.
 pub(super) struct Met {
     pub(super) reply: Reply,
+    pub(super) refused: Option<Refused>,
+}
+
+/// Who refused a call as late, and until when it was to be carried out by that server's clock.
+pub(super) struct Refused {
     pub(super) node: Arc<Node>,
     pub(super) deadline: Timestamp,
+}
+
+impl Met {
+    pub(super) fn new(reply: Reply, node: &Arc<Node>, deadline: Timestamp) -> Self {
+        let refused = reply.is_late().then(|| Refused { node: node.clone(), deadline });
+        Self { reply, refused }
+    }
 }
 
 /// `None`: nothing was done, it has to go alone.
@@ -54,6 +68,7 @@ type Outcome = Result<Option<Met>, Error>;
 
 /// Calls of one kind over one connection.
 pub(super) struct Gather {
+    most: usize,
     waiting: Mutex<Vec<(Call, oneshot::Sender<Outcome>)>>,
     under_way: AtomicUsize,
     /// Whether one command may be for several keys.
@@ -79,9 +94,17 @@ impl Drop for Turn<'_> {
 }
 
 impl Gather {
-    pub(super) fn new(link: &Link) -> Self {
+    pub(super) fn reads(link: &Link) -> Self {
+        Self::new(link, READS)
+    }
+
+    pub(super) fn changes(link: &Link) -> Self {
+        Self::new(link, CHANGES)
+    }
+
+    fn new(link: &Link, most: usize) -> Self {
         let works = AtomicBool::new(!link.fred.is_clustered());
-        Self { waiting: Mutex::default(), under_way: AtomicUsize::new(0), works }
+        Self { most, waiting: Mutex::default(), under_way: AtomicUsize::new(0), works }
     }
 
     pub(super) fn enter(&self) -> Turn<'_> {
@@ -103,7 +126,7 @@ impl Gather {
     fn take(&self) -> (Vec<(Call, oneshot::Sender<Outcome>)>, bool) {
         let mut waiting = self.waiting();
         let (mut count, mut bytes) = (0, 0);
-        for (call, _) in waiting.iter().take(CALLS) {
+        for (call, _) in waiting.iter().take(self.most) {
             if bytes >= BYTES {
                 break;
             }
@@ -191,7 +214,7 @@ impl Courier {
 
     async fn read(&self, calls: &[Call], due: Due) -> Result<Vec<Outcome>, Error> {
         let mut keys = |_: &Node| Ok(calls.iter().map(|call| Value::Bytes(call.key.clone())).collect());
-        let (frame, node) = self.client.route(&self.wire, &self.wire.link, ("MGET", calls.len()), 0, due, &mut keys).await?;
+        let (frame, _) = self.client.route(&self.wire, &self.wire.link, ("MGET", calls.len()), 0, due, &mut keys).await?;
         if let Some(text) = error_text(&frame) {
             if failure::is_for_good(&text) {
                 self.gather().works.store(false, Ordering::Relaxed);
@@ -201,7 +224,7 @@ impl Courier {
         let met = |value| match value {
             // nothing is there, or something that is no string: only `GET` says which
             Resp3Frame::Null => Ok(None),
-            value => Ok(Some(Met { reply: Reply::read(value)?, node: node.clone(), deadline: Timestamp::ZERO })),
+            value => Ok(Some(Met { reply: Reply::read(value)?, refused: None })),
         };
         Ok(reply::elements(frame)?.into_iter().map(met).collect())
     }
@@ -211,7 +234,7 @@ impl Courier {
             self.gather().works.store(false, Ordering::Relaxed);
             return Ok(calls.iter().map(|_| Ok(None)).collect());
         };
-        let met = |(answer, deadline)| Ok(Some(Met { reply: Reply::read(answer)?, node: run.node.clone(), deadline }));
+        let met = |(answer, deadline)| Ok(Some(Met::new(Reply::read(answer)?, &run.node, deadline)));
         Ok(run.answers.into_iter().zip(run.deadlines).map(met).collect())
     }
 }

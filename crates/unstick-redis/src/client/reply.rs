@@ -53,6 +53,12 @@ impl Reply {
         }
     }
 
+    /// Whether a script refused its call as late.
+    pub(super) fn is_late(&self) -> bool {
+        let status = if let Self::Many(answer) = self { answer.first() } else { Some(self) };
+        matches!(status, Some(Self::Bytes(word)) if word == "LATE")
+    }
+
     /// A number, also one that came as text.
     pub(super) fn number(&self) -> Option<i64> {
         match self {

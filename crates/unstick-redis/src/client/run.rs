@@ -1,6 +1,6 @@
 //! Scripts: sent by their digest, refused by the server when they are late, tried once more when its clock was taken wrong.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fred::types::{Resp3Frame, Value};
@@ -9,7 +9,7 @@ use unstick_core::{Error, Timestamp};
 use super::{
     calls::{Client, Due, slot_of},
     failure,
-    gather::Met,
+    gather::{Met, Refused},
     link::Link,
     nodes::Node,
     reply::{self, Reply, error_text},
@@ -44,21 +44,16 @@ impl Client {
             let turn = script.gathers.then(|| wire.changes.enter());
             let along = turn.as_ref().is_some_and(|turn| wait.is_none() && turn.has_company());
             let met = if along { self.go_along(&wire, Some(script), call.clone()).await? } else { None };
-            let link = if wait.is_some() { wire.waiter() } else { &wire.link };
-            let Met { reply, node, deadline } = match met {
+            let met = match met {
                 Some(met) => met,
-                None => self.run_alone(&wire, link, script, call).await?,
+                None => self.run_alone(&wire, script, call, wait).await?,
             };
-            let answer = match reply {
-                Reply::Many(answer) => answer,
-                status => vec![status],
+            let Some(Refused { node, deadline }) = met.refused else {
+                return Ok(match met.reply {
+                    Reply::Many(answer) => answer,
+                    status => vec![status],
+                });
             };
-            if !matches!(answer.first(), Some(Reply::Bytes(word)) if word == "LATE") {
-                if let Some((replicas, time)) = wait {
-                    Box::pin(self.wait_for_replicas(&wire, link, &node, slot_of(&wire, &call.key), due, replicas, time)).await?;
-                }
-                return Ok(answer);
-            }
             // the refusal told the server's time: is there more of it than was thought?
             let now = Timestamp::system_now();
             let left = due.left(runtime);
@@ -70,7 +65,9 @@ impl Client {
         }
     }
 
-    async fn run_alone(&self, wire: &Arc<Wire>, link: &Link, script: &Script, call: &Call) -> Result<Met, Error> {
+    /// Also waits for so many replicas, for so long, where that is asked for.
+    async fn run_alone(&self, wire: &Arc<Wire>, script: &Script, call: &Call, wait: Option<(u32, Duration)>) -> Result<Met, Error> {
+        let link = if wait.is_some() { wire.waiter() } else { &wire.link };
         let run = self.evaluate(wire, link, script, std::slice::from_ref(call), call.due).await?.ok_or_else(reply::unexpected)?;
         let (mut answers, node) = (run.answers.into_iter(), run.node);
         let deadline = run.deadlines.first().copied().unwrap_or(Timestamp::ZERO);
@@ -79,7 +76,11 @@ impl Client {
         } else {
             Reply::Many(answers.map(Reply::read).collect::<Result<_, _>>()?)
         };
-        Ok(Met { reply, node, deadline })
+        let met = Met::new(reply, &node, deadline);
+        if let (Some((replicas, time)), None) = (wait, &met.refused) {
+            Box::pin(self.wait_for_replicas(wire, link, &node, slot_of(wire, &call.key), call.due, replicas, time)).await?;
+        }
+        Ok(met)
     }
 
     /// Runs the script where the keys are; `None` if that is not one place, and then nothing was done.

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use fred::{
     error::Error as FredError,
     interfaces::{ClientLike, ClusterInterface},
@@ -45,7 +46,7 @@ pub(crate) struct Wire {
     pub(super) link: Link,
     waiters: Vec<Link>,
     turn: AtomicUsize,
-    nodes: RwLock<Arc<Nodes>>,
+    nodes: ArcSwap<Nodes>,
     pub(super) reads: Gather,
     pub(super) changes: Gather,
     /// To single nodes, while slots are moving.
@@ -55,8 +56,8 @@ pub(crate) struct Wire {
 impl Wire {
     fn new(link: Link, waiters: Vec<Link>) -> Self {
         let nodes = current_nodes(&link, None);
-        let (reads, changes) = (Gather::new(&link), Gather::new(&link));
-        let nodes = RwLock::new(Arc::new(nodes));
+        let (reads, changes) = (Gather::reads(&link), Gather::changes(&link));
+        let nodes = ArcSwap::from_pointee(nodes);
         Self { link, waiters, turn: AtomicUsize::new(0), nodes, reads, changes, direct: tokio::sync::Mutex::default() }
     }
 
@@ -91,7 +92,7 @@ impl Wire {
     }
 
     pub(super) fn nodes(&self) -> Arc<Nodes> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.nodes.load_full()
     }
 
     /// Takes over what the library knows by now of who owns what; tells who owns nothing any more.
@@ -124,7 +125,7 @@ impl Wire {
 
     fn take_over(&self, before: &Nodes, now: Nodes) -> Vec<Arc<Node>> {
         let now = Arc::new(now);
-        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
+        self.nodes.store(now.clone());
         let is_gone = |node: &&Arc<Node>| node.server.as_ref().is_some_and(|server| now.find(server).is_none());
         before.all.iter().filter(is_gone).cloned().collect()
     }
@@ -150,7 +151,7 @@ pub(super) struct Shared {
     /// `None` when the connections belong to the application.
     pub(super) recipe: Option<Recipe>,
     pub(super) settings: Settings,
-    current: RwLock<Arc<Wire>>,
+    current: ArcSwap<Wire>,
     gate: Mutex<Gate>,
     pub(super) pushes: Pushes,
     /// Dropped with the last clone; every task listens.
@@ -161,12 +162,12 @@ impl Shared {
     pub(super) fn new(recipe: Option<Recipe>, settings: Settings, wire: Wire) -> Arc<Self> {
         let (alive, _) = watch::channel(());
         let pushes = Pushes::default();
-        let current = RwLock::new(Arc::new(wire));
+        let current = ArcSwap::from_pointee(wire);
         Arc::new(Self { recipe, settings, current, gate: Mutex::default(), pushes, alive })
     }
 
     pub(super) fn wire(&self) -> Arc<Wire> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.load_full()
     }
 
     pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
@@ -179,14 +180,14 @@ impl Shared {
 
     /// Puts `fresh` in the place of `old`; not if somebody else did that already.
     pub(super) fn replace(self: &Arc<Self>, old: &Weak<Wire>, fresh: Wire) -> Option<Arc<Wire>> {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.load_full();
         if !std::ptr::eq(Arc::as_ptr(&current), old.as_ptr()) {
             return None;
         }
-        let renewed = fresh.nodes().renewed(&current.nodes());
-        *fresh.nodes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
-        *current = Arc::new(fresh);
-        Some(current.clone())
+        fresh.nodes.store(Arc::new(fresh.nodes().renewed(&current.nodes())));
+        let fresh = Arc::new(fresh);
+        let found = self.current.compare_and_swap(&current, fresh.clone());
+        Arc::ptr_eq(&found, &current).then_some(fresh)
     }
 
     pub(super) fn went_down(&self, node: &Node, detail: &str) {

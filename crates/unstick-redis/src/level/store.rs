@@ -56,7 +56,7 @@ pub struct RedisLevel(Arc<Inner>);
 struct Inner {
     client: Client,
     prefix: Prefix,
-    meta: Vec<u8>,
+    meta: Bytes,
     scripts: Scripts,
     /// As it was seen last, 0 at first. Only a guess that saves a trip.
     epoch: AtomicU64,
@@ -132,7 +132,7 @@ impl RedisLevel {
 impl Inner {
     /// Where the level stands. Made when it is not there.
     async fn position(&self, op: &OpCtx) -> Result<Position, Error> {
-        let at = match self.client.get(op, &self.meta).await? {
+        let at = match self.client.get(op, self.meta.clone()).await? {
             Some(meta) => packed::position(meta)?,
             None => self.advance(op, "", false).await?,
         };
@@ -144,8 +144,8 @@ impl Inner {
         let epoch = u64::from_be_bytes(random()?).max(1);
         let args = vec![Bytes::copy_from_slice(&epoch.to_be_bytes()), what.into(), operation(op)];
         let answer = match confirmed {
-            true => self.client.run(op, &self.scripts.meta, &self.meta, args).await,
-            false => self.client.run_unconfirmed(op, &self.scripts.meta, &self.meta, args).await,
+            true => self.client.run(op, &self.scripts.meta, self.meta.clone(), args).await,
+            false => self.client.run_unconfirmed(op, &self.scripts.meta, self.meta.clone(), args).await,
         };
         let mut answer = Answer::new(answer?)?;
         match answer.status() {
@@ -155,8 +155,8 @@ impl Inner {
         }
     }
 
-    async fn on_key(&self, op: &OpCtx, script: &Script, place: &[u8], args: Vec<Bytes>) -> Result<Answer, Error> {
-        Answer::new(self.client.run_unconfirmed(op, script, place, args).await?)
+    async fn on_key(&self, op: &OpCtx, script: &Script, place: &Bytes, args: Vec<Bytes>) -> Result<Answer, Error> {
+        Answer::new(self.client.run_unconfirmed(op, script, place.clone(), args).await?)
     }
 
     async fn on_tag(&self, op: &OpCtx, tag: &TagKey, args: Vec<Bytes>) -> Result<Answer, Error> {
@@ -165,7 +165,7 @@ impl Inner {
 
     /// Whether no tag was invalidated since the load began.
     async fn allows(&self, op: &OpCtx, tags: &[TagKey], seq: u64) -> Result<bool, Error> {
-        let read = tags.iter().map(|tag| async { Ok(packed::allows(self.client.get(op, &self.prefix.tag(&tag.0)).await?, seq)) });
+        let read = tags.iter().map(|tag| async { Ok(packed::allows(self.client.get(op, self.prefix.tag(&tag.0)).await?, seq)) });
         match tags {
             [] => Ok(true),
             _ => try_join_all(read).await.map(|all| all.into_iter().all(|allowed| allowed)),
@@ -213,7 +213,7 @@ impl Inner {
     }
 
     /// Gives a lease back; whether somebody waits, or nothing when it was lost.
-    async fn give_back(&self, op: &OpCtx, place: &[u8], lease: Held, value: Option<Vec<Bytes>>) -> Result<Option<bool>, Error> {
+    async fn give_back(&self, op: &OpCtx, place: &Bytes, lease: Held, value: Option<Vec<Bytes>>) -> Result<Option<bool>, Error> {
         let mut args = vec![text(lease.schema), token(lease.token)];
         args.extend(value.into_iter().flatten());
         let mut answer = self.on_key(op, &self.scripts.fill, place, args).await?;
@@ -329,12 +329,12 @@ impl Level for RedisLevel {
     async fn invalidate(&self, op: OpCtx, target: &Target) -> Result<(), Error> {
         let inner = &*self.0;
         let answer = match target {
-            Target::Key(key) => inner.client.run(&op, &inner.scripts.key, &inner.prefix.cached(&key.0), vec![operation(&op)]).await?,
+            Target::Key(key) => inner.client.run(&op, &inner.scripts.key, inner.prefix.cached(&key.0), vec![operation(&op)]).await?,
             Target::Tag(tag) => {
                 // a number that a failover loses is not given out again, so no replica need have it
                 let next = inner.advance(&op, "tag", false).await?;
                 let args = vec!["raise".into(), text(next.seq), operation(&op)];
-                inner.client.run(&op, &inner.scripts.tag, &inner.prefix.tag(&tag.0), args).await?
+                inner.client.run(&op, &inner.scripts.tag, inner.prefix.tag(&tag.0), args).await?
             }
             // a target that this release does not know is part of everything
             _ => {

@@ -55,13 +55,13 @@ pub(super) async fn set(client: &RedisClient, key: &str, value: &str) -> Result<
 
 pub(super) async fn set_by(client: &RedisClient, op: OpCtx, key: &str, value: &str) -> Result<i64, Error> {
     let args = vec![Bytes::copy_from_slice(value.as_bytes())];
-    let reply = client.client.run(&op, &Script::new(SET), key.as_bytes(), args).await?;
+    let reply = client.client.run(&op, &Script::new(SET), key.to_owned().into(), args).await?;
     assert_eq!(reply[0], Reply::Bytes("DONE".into()));
     Ok(reply[1].number().unwrap())
 }
 
 pub(super) async fn value(client: &RedisClient, key: &str) -> Result<Option<Bytes>, Error> {
-    client.client.get(&op(seconds(2)), key.as_bytes()).await
+    client.client.get(&op(seconds(2)), key.to_owned().into()).await
 }
 
 pub(super) fn log() -> (Arc<EventLog>, Events) {

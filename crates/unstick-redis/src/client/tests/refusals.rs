@@ -51,11 +51,11 @@ async fn the_documented_permissions_are_enough() {
     let client = RedisClient::builder(&address).events(events).connect().await.unwrap();
     set(&client, "app:k", "1").await.unwrap();
     assert_eq!(value(&client, "app:k").await.unwrap(), Some("1".into()));
-    assert_eq!(client.client.get(&op(seconds(2)), b"app:x").await.unwrap(), None);
+    assert_eq!(client.client.get(&op(seconds(2)), "app:x".into()).await.unwrap(), None);
     let mut subscription = client.subscribe("app:c").await.unwrap();
     assert_eq!(client.publish(&op(seconds(2)), "app:c", "x".into()).await.unwrap(), 1);
     assert_eq!(subscription.next().await, Some(crate::Push::Message("x".into())));
-    let error = client.client.get(&op(seconds(2)), b"other:secret").await.unwrap_err();
+    let error = client.client.get(&op(seconds(2)), "other:secret".into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("permission") && !format!("{error:?}").contains("other:secret"), "{error:?}");
     assert_eq!(log.all(), [], "INFO is not permitted, and that is no event");

@@ -13,8 +13,8 @@ async fn a_call_that_waits_is_small() {
     let presented = Presented { secret: SecretHash::from_bytes([1; 16]), issued: Timestamp::ZERO, idle_deadline: Timestamp::ZERO };
     let change = Change::new();
     let sizes = [
-        size_of_val(&client.client.get(&op, b"a")),
-        size_of_val(&client.client.run(&op, &Script::new(SET), b"a", Vec::new())),
+        size_of_val(&client.client.get(&op, "a".into())),
+        size_of_val(&client.client.run(&op, &Script::new(SET), "a".into(), Vec::new())),
         size_of_val(&store.load(op, key, presented, None)),
         size_of_val(&store.apply(op, key, presented, &change)),
     ];

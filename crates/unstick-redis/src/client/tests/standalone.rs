@@ -11,11 +11,11 @@ async fn values_come_back_as_they_were_sent() {
     let client = RedisClient::connect(&redis.url()).await.unwrap();
     let odd = Bytes::from_static(b"\xff\x00 \r\n{}");
     let script = Script::new("redis.call('SET', KEYS[1], ARGV[2]) return {1, ARGV[2], false, 7, {'a', 2}}");
-    let reply = client.client.run(&op(seconds(2)), &script, &odd, vec![odd.clone()]).await.unwrap();
+    let reply = client.client.run(&op(seconds(2)), &script, odd.clone(), vec![odd.clone()]).await.unwrap();
     let many = Reply::Many(vec![Reply::Bytes("a".into()), Reply::Int(2)]);
     assert_eq!(reply, [Reply::Bytes(odd.clone()), Reply::Nil, Reply::Int(7), many]);
-    assert_eq!(client.client.get(&op(seconds(2)), &odd).await.unwrap(), Some(odd));
-    assert_eq!(client.client.get(&op(seconds(2)), b"nothing").await.unwrap(), None);
+    assert_eq!(client.client.get(&op(seconds(2)), odd.clone()).await.unwrap(), Some(odd));
+    assert_eq!(client.client.get(&op(seconds(2)), "nothing".into()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_stopped_server_costs_no_more_than_the_deadline_and_then_works_again()
         let brief = op(Duration::from_millis(300));
         let result = match kind {
             "write" => set_by(&client, brief, "k", "2").await.map(|_| ()),
-            _ => client.client.get(&brief, b"k").await.map(|_| ()),
+            _ => client.client.get(&brief, "k".into()).await.map(|_| ()),
         };
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{kind}");
@@ -119,7 +119,7 @@ async fn a_slow_command_keeps_its_connection() {
     );
     let slow = tokio::spawn({
         let client = client.clone();
-        async move { client.client.run(&op(seconds(2)), &slow, b"k", vec![]).await }
+        async move { client.client.run(&op(seconds(2)), &slow, "k".into(), vec![]).await }
     });
     let others: Vec<_> = (0..20)
         .map(|n| {
@@ -172,7 +172,7 @@ async fn a_refusal_teaches_the_clock_and_is_tried_again_once() {
     node.clock.learn(now, now, now - seconds(3600));
     set(&client, "k", "1").await.unwrap();
     let refused = Script::new("local t = redis.call('TIME') return {t[1] * 1000 + math.floor(t[2] / 1000), 'LATE'}");
-    let error = client.client.run(&op(seconds(1)), &refused, b"k", vec![]).await.unwrap_err();
+    let error = client.client.run(&op(seconds(1)), &refused, "k".into(), vec![]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Late);
 }
 

@@ -30,7 +30,7 @@ fn calls(redis: &RedisServer, command: &str) -> u64 {
 }
 
 async fn append(client: &RedisClient, script: &Script, key: &str, what: &str) -> Result<Vec<Reply>, Error> {
-    client.client.run(&op(seconds(5)), script, key.as_bytes(), vec![Bytes::copy_from_slice(what.as_bytes())]).await
+    client.client.run(&op(seconds(5)), script, key.to_owned().into(), vec![Bytes::copy_from_slice(what.as_bytes())]).await
 }
 
 /// A third each of values, nothing, and what is no string.
@@ -43,7 +43,7 @@ async fn assert_each_read_gets_its_own(client: &RedisClient, redis: &RedisServer
             _ => redis.command(&["DEL", &place(n)]).unwrap(),
         };
     }
-    let reads = join_all((0..200).map(|n| async move { (n, client.client.get_along(&op(seconds(5)), place(n).as_bytes()).await) })).await;
+    let reads = join_all((0..200).map(|n| async move { (n, client.client.get_along(&op(seconds(5)), place(n).into()).await) })).await;
     for (n, read) in reads {
         match n % 3 {
             0 => assert_eq!(read.unwrap(), Some(n.to_string().into())),
@@ -105,7 +105,7 @@ async fn a_call_alone_is_a_command_of_its_own() {
     for n in 1..=5 {
         let done = append(&client, &script, "k", "x").await.unwrap();
         assert_eq!(done, [Reply::Bytes("DONE".into()), Reply::Int(n), Reply::Bytes("x".into())]);
-        assert!(client.client.get_along(&op(seconds(5)), b"k").await.unwrap().is_some());
+        assert!(client.client.get_along(&op(seconds(5)), "k".into()).await.unwrap().is_some());
     }
     assert_eq!((calls(&redis, "mget"), calls(&redis, "get")), (0, 5));
 }
@@ -132,7 +132,7 @@ async fn keys_in_different_places_go_alone() {
     let client = RedisClient::connect(&redis.url()).await.unwrap();
     for _ in 0..2 {
         let client = &client.client;
-        let read = |n| async move { client.get_along(&op(seconds(5)), if n == 0 { b"a" } else { b"b" }).await };
+        let read = |n| async move { client.get_along(&op(seconds(5)), if n == 0 { "a" } else { "b" }.into()).await };
         assert!(join_all((0..50).map(read)).await.into_iter().all(|read| read.unwrap().is_none()));
     }
     let script = Script::gathering(APPEND);
@@ -154,7 +154,7 @@ async fn calls_together_wait_no_longer_than_each_may() {
     let calls = (0..20).map(|n| async move {
         let is_short = n % 2 == 0;
         let op = op(Duration::from_millis(if is_short { 200 } else { 1500 }));
-        (is_short, client.client.run(&op, script, b"k", vec!["y".into()]).await.unwrap_err().kind())
+        (is_short, client.client.run(&op, script, "k".into(), vec!["y".into()]).await.unwrap_err().kind())
     });
     let ended: Vec<_> = calls.collect::<FuturesUnordered<_>>().collect().await;
     assert!(ended.is_sorted_by_key(|(is_short, _)| !is_short), "none waits for one that may wait longer: {ended:?}");
