@@ -93,6 +93,29 @@ impl RedisStore {
         readable(self.inner.client.run(op, script, key, args).await.and_then(Answer::new))
     }
 
+    async fn load_and_renew(&self, op: &OpCtx, key: &RecordKey, presented: &Presented, renewal: Renewal) -> Result<Loaded, Error> {
+        let args = write::renew(op, presented, renewal);
+        let mut answer = match self.on(op, &self.inner.scripts.renew, key, args).await? {
+            Ok(answer) => answer,
+            Err(kind) => return Ok(Loaded::Unreadable(kind)),
+        };
+        let renewed = match answer.status() {
+            b"MISSING" => return Ok(Loaded::Missing),
+            b"DONE" => true,
+            b"NO" => false,
+            _ => return Err(error::unexpected()),
+        };
+        Ok(match readable(read::record(&answer.bytes()?))? {
+            Ok(mut record) => {
+                if renewed {
+                    record.idle_deadline = record.idle_deadline.max(renewal.idle_deadline).min(record.absolute_deadline);
+                }
+                Loaded::judge(&record, presented, op.now)
+            }
+            Err(kind) => Loaded::Unreadable(kind),
+        })
+    }
+
     /// The rotation, and the absolute deadline of its session where it became known.
     async fn rotate_alone(
         &self,
@@ -153,35 +176,17 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, op: OpCtx, key: RecordKey, presented: Presented, renewal: Option<Renewal>) -> Result<Loaded, Error> {
-        let Some(renewal) = renewal else {
-            let key = self.inner.prefix.session(&key);
-            return Ok(match readable(self.inner.client.get_along(&op, key).await)? {
-                Ok(None) => Loaded::Missing,
-                Ok(Some(bytes)) => match readable(read::record(&bytes))? {
-                    Ok(record) => Loaded::judge(&record, &presented, op.now),
-                    Err(kind) => Loaded::Unreadable(kind),
-                },
+        if let Some(renewal) = renewal {
+            // now and then: in a box, so that it does not make every load larger
+            return Box::pin(self.load_and_renew(&op, &key, &presented, renewal)).await;
+        }
+        let key = self.inner.prefix.session(&key);
+        Ok(match readable(self.inner.client.get_along(&op, key).await)? {
+            Ok(None) => Loaded::Missing,
+            Ok(Some(bytes)) => match readable(read::record(&bytes))? {
+                Ok(record) => Loaded::judge(&record, &presented, op.now),
                 Err(kind) => Loaded::Unreadable(kind),
-            });
-        };
-        let args = write::renew(&op, &presented, renewal);
-        let mut answer = match self.on(&op, &self.inner.scripts.renew, &key, args).await? {
-            Ok(answer) => answer,
-            Err(kind) => return Ok(Loaded::Unreadable(kind)),
-        };
-        let renewed = match answer.status() {
-            b"MISSING" => return Ok(Loaded::Missing),
-            b"DONE" => true,
-            b"NO" => false,
-            _ => return Err(error::unexpected()),
-        };
-        Ok(match readable(read::record(&answer.bytes()?))? {
-            Ok(mut record) => {
-                if renewed {
-                    record.idle_deadline = record.idle_deadline.max(renewal.idle_deadline).min(record.absolute_deadline);
-                }
-                Loaded::judge(&record, &presented, op.now)
-            }
+            },
             Err(kind) => Loaded::Unreadable(kind),
         })
     }

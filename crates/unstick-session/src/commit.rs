@@ -1,6 +1,6 @@
 //! Carries out a request's intent on its backend: one atomic operation, and the few cases where a second is right.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use unstick_core::{
     Applied, Carriage, Carrier, Change, Committed, Error, ErrorKind, Event, EventKind, Intent, Lifecycle, OpId, SessionBackend, Ticket,
@@ -92,7 +92,7 @@ pub(crate) fn apply<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: 
             return Outcome { result: Err(error), ..Outcome::new(op.op_id) };
         };
         let trip = backend.apply(op, attempt.carriage, ticket, &attempt.intent.change);
-        let answer = within(&env, env.deadline, trip).await;
+        let answer = pin!(within(&env, env.deadline, trip)).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
             // A trip of its own, and rare.
@@ -107,7 +107,7 @@ pub(crate) fn run<B: SessionBackend>(backend: Arc<B>, env: Arc<Env>, attempt: At
     async move {
         let op = env.op();
         let trip = backend.commit(op, attempt.carriage, attempt.ticket.as_ref(), &attempt.intent);
-        let answer = within(&env, env.deadline, trip).await;
+        let answer = pin!(within(&env, env.deadline, trip)).await;
         match judge(&env, &attempt, op.op_id, answer) {
             Ok(outcome) => outcome,
             Err(outcome) => Box::pin(start_over(&*backend, &env, attempt, outcome)).await,

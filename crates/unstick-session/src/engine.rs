@@ -1,6 +1,6 @@
 //! One backend behind one pointer: the handle is not generic, and each trip costs one box.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use unstick_core::{
     Applied, BoxFuture, Carriage, Carrier, Ended, Error, EventKind, Fields, Lifecycle, Loaded, OpCtx, Opening, PrincipalIndex, RecordKey,
@@ -77,7 +77,7 @@ impl<B: SessionBackend> Engine for B {
         let trip = async move {
             let op = env.op();
             let renew = SessionBackend::is_renewal_due(self, &ticket, op.now);
-            let answer = within(env, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew)).await;
+            let answer = pin!(within(env, env.deadline, SessionBackend::load(self, op, carriage, &ticket, renew))).await;
             env.answered(&answer);
             if let Err(error) = &answer {
                 env.emit(EventKind::LoadFailed, Some(&ticket), error.kind().as_str());
