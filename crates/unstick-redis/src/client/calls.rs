@@ -14,7 +14,6 @@ use unstick_core::{Error, ErrorKind, OpCtx, Runtime, Timestamp};
 
 use super::{
     failure,
-    gather::Turn,
     link::Link,
     nodes::Node,
     reply::{self, Reply},
@@ -211,13 +210,19 @@ impl Client {
     }
 
     async fn read_once(&self, due: Due, key: &Bytes, along: bool) -> Result<Reply, Error> {
-        let wire = self.0.wire();
-        let turn = along.then(|| wire.reads.enter());
-        if turn.as_ref().is_some_and(Turn::has_company)
-            && let Some(met) = self.go_along(&wire, None, Call { key: key.clone(), args: Vec::new(), due }).await?
+        if along
+            && let Some(outcome) = self.go_along(None, &Call { key: key.clone(), args: Vec::new(), due })
+            && let Some(met) = outcome.await?
         {
             return Ok(met.reply);
         }
+        // in a box: it is large, and moved with every future around it, also by those that go along
+        Box::pin(self.read_alone(due, key, along)).await
+    }
+
+    async fn read_alone(&self, due: Due, key: &Bytes, along: bool) -> Result<Reply, Error> {
+        let wire = self.0.wire();
+        let _alone = along.then(|| wire.reads.alone());
         let slot = slot_of(&wire, key);
         let mut args = |_: &Node| Ok(vec![Value::Bytes(key.clone())]);
         let (frame, _) = self.route(&wire, &wire.link, ("GET", 1), slot, due, &mut args).await?;

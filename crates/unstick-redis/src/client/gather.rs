@@ -10,6 +10,7 @@
 //! (in a cluster, or behind a proxy that spreads them) go alone.
 
 use std::{
+    future::Future,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -37,10 +38,8 @@ use super::{
     wire::Wire,
 };
 
-/// Reads in one command at most: the server does nothing else meanwhile.
-const READS: usize = 64;
-/// Changes in one command at most. Each keeps the server busy for as long as several reads, and while it is, the next can be gathered.
-const CHANGES: usize = 32;
+/// Calls in one command at most: the server does nothing else meanwhile, and this side works on the next ones.
+const CALLS: usize = 32;
 /// Bytes in one command, after which no further call is taken in.
 const BYTES: usize = 1 << 20;
 
@@ -68,47 +67,35 @@ type Outcome = Result<Option<Met>, Error>;
 
 /// Calls of one kind over one connection.
 pub(super) struct Gather {
-    most: usize,
     waiting: Mutex<Vec<(Call, oneshot::Sender<Outcome>)>>,
+    /// Commands, for one call or for many.
     under_way: AtomicUsize,
     /// Whether one command may be for several keys.
     works: AtomicBool,
 }
 
-/// A call that is under way.
-pub(super) struct Turn<'a> {
-    gather: &'a Gather,
-    others: usize,
-}
+/// A call that goes alone, so that others find company.
+pub(super) struct Alone<'a>(&'a Gather);
 
-impl Turn<'_> {
-    pub(super) fn has_company(&self) -> bool {
-        self.others > 0 && self.gather.works.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Turn<'_> {
+impl Drop for Alone<'_> {
     fn drop(&mut self) {
-        self.gather.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Gather {
-    pub(super) fn reads(link: &Link) -> Self {
-        Self::new(link, READS)
-    }
-
-    pub(super) fn changes(link: &Link) -> Self {
-        Self::new(link, CHANGES)
-    }
-
-    fn new(link: &Link, most: usize) -> Self {
+    pub(super) fn new(link: &Link) -> Self {
         let works = AtomicBool::new(!link.fred.is_clustered());
-        Self { most, waiting: Mutex::default(), under_way: AtomicUsize::new(0), works }
+        Self { waiting: Mutex::default(), under_way: AtomicUsize::new(0), works }
     }
 
-    pub(super) fn enter(&self) -> Turn<'_> {
-        Turn { gather: self, others: self.under_way.fetch_add(1, Ordering::Relaxed) }
+    pub(super) fn alone(&self) -> Alone<'_> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        Alone(self)
+    }
+
+    fn has_company(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0 && self.works.load(Ordering::Relaxed)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<(Call, oneshot::Sender<Outcome>)>> {
@@ -126,7 +113,7 @@ impl Gather {
     fn take(&self) -> (Vec<(Call, oneshot::Sender<Outcome>)>, bool) {
         let mut waiting = self.waiting();
         let (mut count, mut bytes) = (0, 0);
-        for (call, _) in waiting.iter().take(self.most) {
+        for (call, _) in waiting.iter().take(CALLS) {
             if bytes >= BYTES {
                 break;
             }
@@ -149,19 +136,23 @@ struct Courier {
 
 impl Drop for Courier {
     fn drop(&mut self) {
+        let gather = self.gather();
+        gather.under_way.fetch_sub(1, Ordering::Relaxed);
         if !self.has_taken {
-            self.gather().waiting().clear();
+            gather.waiting().clear();
         }
     }
 }
 
 impl Courier {
-    fn gather(&self) -> &Gather {
-        if self.script.is_some() { &self.wire.changes } else { &self.wire.reads }
+    fn new(client: &Client, wire: &Arc<Wire>, script: Option<&Script>) -> Self {
+        let courier = Self { client: client.clone(), wire: wire.clone(), script: script.cloned(), has_taken: false };
+        courier.gather().under_way.fetch_add(1, Ordering::Relaxed);
+        courier
     }
 
-    fn next(&self) -> Self {
-        Self { client: self.client.clone(), wire: self.wire.clone(), script: self.script.clone(), has_taken: false }
+    fn gather(&self) -> &Gather {
+        gather(&self.wire, self.script.as_ref())
     }
 
     fn start(self) {
@@ -175,7 +166,7 @@ impl Courier {
         let (taken, more) = self.gather().take();
         self.has_taken = true;
         if more {
-            self.next().start();
+            Self::new(&self.client, &self.wire, self.script.as_ref()).start();
         }
         let (calls, callers): (Vec<Call>, Vec<_>) = taken.into_iter().unzip();
         let mut callers: Vec<_> = callers.into_iter().map(Some).collect();
@@ -239,14 +230,24 @@ impl Courier {
     }
 }
 
+/// Where calls of a kind meet.
+fn gather<'a>(wire: &'a Wire, script: Option<&Script>) -> &'a Gather {
+    if script.is_some() { &wire.changes } else { &wire.reads }
+}
+
 impl Client {
-    /// Sends along with others. One that leaves earlier leaves its call behind, which the server refuses if it is late.
-    pub(super) async fn go_along(&self, wire: &Arc<Wire>, script: Option<&Script>, call: Call) -> Outcome {
-        let (answer, outcome) = oneshot::channel();
-        let gather = if script.is_some() { &wire.changes } else { &wire.reads };
-        if gather.join(call, answer) {
-            Courier { client: self.clone(), wire: wire.clone(), script: script.cloned(), has_taken: false }.start();
+    /// Sends along with others, if some are under way. One that leaves earlier leaves its call behind, which the server refuses if it is
+    /// late. While it waits, the call holds nothing that is shared, for whose count the cores would wait for one another.
+    pub(super) fn go_along(&self, script: Option<&Script>, call: &Call) -> Option<impl Future<Output = Outcome> + use<>> {
+        let wire = self.0.peek();
+        let gather = gather(&wire, script);
+        if !gather.has_company() {
+            return None;
         }
-        outcome.await.unwrap_or_else(|_| Err(failure::interrupted()))
+        let (answer, outcome) = oneshot::channel();
+        if gather.join(call.clone(), answer) {
+            Courier::new(self, &wire, script).start();
+        }
+        Some(async move { outcome.await.unwrap_or_else(|_| Err(failure::interrupted())) })
     }
 }

@@ -40,13 +40,15 @@ impl Client {
         let wait = self.0.settings.wait.filter(|_| confirmed);
         let mut again = true;
         loop {
-            let wire = self.0.wire();
-            let turn = script.gathers.then(|| wire.changes.enter());
-            let along = turn.as_ref().is_some_and(|turn| wait.is_none() && turn.has_company());
-            let met = if along { self.go_along(&wire, Some(script), call.clone()).await? } else { None };
-            let met = match met {
+            let along = if script.gathers && wait.is_none() { self.go_along(Some(script), call) } else { None };
+            let along = match along {
+                Some(outcome) => outcome.await?,
+                None => None,
+            };
+            let met = match along {
                 Some(met) => met,
-                None => self.run_alone(&wire, script, call, wait).await?,
+                // in a box, as a read that goes alone
+                None => Box::pin(self.run_alone(script, call, wait)).await?,
             };
             let Some(Refused { node, deadline }) = met.refused else {
                 return Ok(match met.reply {
@@ -66,7 +68,9 @@ impl Client {
     }
 
     /// Also waits for so many replicas, for so long, where that is asked for.
-    async fn run_alone(&self, wire: &Arc<Wire>, script: &Script, call: &Call, wait: Option<(u32, Duration)>) -> Result<Met, Error> {
+    async fn run_alone(&self, script: &Script, call: &Call, wait: Option<(u32, Duration)>) -> Result<Met, Error> {
+        let wire = &self.0.wire();
+        let _alone = script.gathers.then(|| wire.changes.alone());
         let link = if wait.is_some() { wire.waiter() } else { &wire.link };
         let run = self.evaluate(wire, link, script, std::slice::from_ref(call), call.due).await?.ok_or_else(reply::unexpected)?;
         let (mut answers, node) = (run.answers.into_iter(), run.node);

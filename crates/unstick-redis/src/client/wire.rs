@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use fred::{
     error::Error as FredError,
     interfaces::{ClientLike, ClusterInterface},
@@ -56,7 +56,7 @@ pub(crate) struct Wire {
 impl Wire {
     fn new(link: Link, waiters: Vec<Link>) -> Self {
         let nodes = current_nodes(&link, None);
-        let (reads, changes) = (Gather::reads(&link), Gather::changes(&link));
+        let (reads, changes) = (Gather::new(&link), Gather::new(&link));
         let nodes = ArcSwap::from_pointee(nodes);
         Self { link, waiters, turn: AtomicUsize::new(0), nodes, reads, changes, direct: tokio::sync::Mutex::default() }
     }
@@ -168,6 +168,11 @@ impl Shared {
 
     pub(super) fn wire(&self) -> Arc<Wire> {
         self.current.load_full()
+    }
+
+    /// To look at, not to keep.
+    pub(super) fn peek(&self) -> Guard<Arc<Wire>> {
+        self.current.load()
     }
 
     pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
