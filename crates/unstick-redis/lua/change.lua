@@ -15,16 +15,22 @@ local function change(key, first_arg, last_arg)
   local length = #all
   if length < 110 or sub(all, 1, 4) ~= 'uR\1\0' then return {'NO', all} end
   local asked = ARGV[first_arg + 1]
-  local at, presented, issued, op, keep, clear, max, added, renewed, again_issued, conditions, rotation =
+  local at, presented, issued, op, keep, clear, max, added, renewed, again_issued, conditions, rotation_at =
     unpack_numbers('>i8c16i8c16i8Bi8i8i8i8I4', asked)
   local idle, reissued, secret, absolute, aside, ops_at, fields_at = unpack_numbers('>i8i8c16i8i8I4I4', all, 5)
   if ops_at < 110 or fields_at < ops_at or fields_at > length or (fields_at - ops_at) % 24 ~= 0 then return {'NO', all} end
 
   -- an operation that is in already
-  local seen = find(all, op, ops_at + 1, true)
-  while seen and seen <= fields_at do
-    if (seen - 1 - ops_at) % 24 == 0 then return {'AGAIN', all} end
-    seen = find(all, op, seen + 1, true)
+  if ops_at < fields_at then
+    -- in their place, unless so much is behind them that looking there would take longer than a copy
+    local ops, before = all, ops_at
+    if length - fields_at > 2048 then ops, before = sub(all, ops_at + 1, fields_at), 0 end
+    local behind = before + fields_at - ops_at
+    local seen = find(ops, op, before + 1, true)
+    while seen and seen <= behind do
+      if (seen - 1 - before) % 24 == 0 then return {'AGAIN', all} end
+      seen = find(ops, op, seen + 1, true)
+    end
   end
   if now < aside and call('ZSCORE', key .. ':o', op) then return {'AGAIN', all} end
 
@@ -36,16 +42,17 @@ local function change(key, first_arg, last_arg)
     if had == 0 or presented ~= previous then return {'NO', all} end
     if at < grace then proof = 1 elseif since ~= 0 and issued >= since then proof = 2 else return {'NO', all} end
   end
-  local rotates = rotation <= #asked
+  local rotates = rotation_at <= #asked
   local graced = 0
-  local next_secret, grace_until, next_idle, overlap, renamed, name
+  local next_secret, grace_until, next_idle, overlap, renamed, principal_at
   if rotates then
-    next_secret, graced, grace_until, next_idle, overlap, renamed, name = unpack_numbers('>c16Bi8i8i8B', asked, rotation)
+    next_secret, graced, grace_until, next_idle, overlap, renamed, principal_at = unpack_numbers('>c16Bi8i8i8B', asked, rotation_at)
     if proof == 1 and graced == 0 then return {'NO', all} end
   end
 
   -- the fields, until those asked for are found: runs of those that stay are copied whole; names of other lengths are not even looked
-  -- at. All are gone through only if how large they are could matter; what cannot be read further behind is left to who reads it.
+  -- at. All are gone through if how large they are could matter, and before a new secret is given to a record; else what cannot be
+  -- read further behind stays as it is, for who reads it to find.
   local stop = length + 1
   local missing, expected, drop, lengths = 0, nil, nil, nil
   local arg = first_arg + 3
@@ -70,10 +77,11 @@ local function change(key, first_arg, last_arg)
     end
   end
   local measured = max > 0 and added + stop - fields_at > max
+  local whole = measured or rotates
   local runs = nil
   local size, dropped = 0, 0
   local pos, from = fields_at + 1, fields_at + 1
-  while pos < stop and (missing > 0 or measured) do
+  while pos < stop and (missing > 0 or whole) do
     if pos + 16 > stop then return {'NO', all} end
     local name_length, value_length = unpack_numbers('>I4I4', all, pos)
     local both = name_length + value_length
@@ -158,7 +166,7 @@ local function change(key, first_arg, last_arg)
       previous = secret
       if reissued >= overlap then since = math.max(overlap, turned + 1) end
     end
-    if renamed == 1 then principal = '\1' .. sub(asked, name) end
+    if renamed == 1 then principal = '\1' .. sub(asked, principal_at) end
     secret, reissued, rotated = next_secret, 0, 1
     if next_idle > idle then idle = math.min(next_idle, absolute) end
     middle = pack('>i8i8c16i8i8B', at, created, previous, grace_until, since, graced) .. principal

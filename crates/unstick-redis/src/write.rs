@@ -136,7 +136,8 @@ pub(crate) fn change(op: &OpCtx, presented: &Presented, change: &Change, rotatio
         }
     }
     let conditions = conditions(change);
-    let mut fixed = BytesMut::with_capacity(93);
+    let rotation_len = |rotation: &Rotation| 42 + rotation.principal.as_deref().map_or(0, str::len);
+    let mut fixed = BytesMut::with_capacity(93 + rotation.map_or(0, rotation_len));
     time(&mut fixed, op.now);
     credential(&mut fixed, presented);
     fixed.put_u128(op.op_id.as_u128());
