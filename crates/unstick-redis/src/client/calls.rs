@@ -211,7 +211,7 @@ impl Client {
 
     async fn read_once(&self, due: Due, key: &Bytes, along: bool) -> Result<Reply, Error> {
         if along
-            && let Some(outcome) = self.go_along(None, &Call { key: key.clone(), args: Vec::new(), due })
+            && let Some(outcome) = self.go_along(None, || Call { key: key.clone(), args: Vec::new(), due })
             && let Some(met) = outcome.await?
         {
             return Ok(met.reply);

@@ -68,7 +68,7 @@ type Outcome = Result<Option<Met>, Error>;
 /// Calls of one kind over one connection.
 pub(super) struct Gather {
     waiting: Mutex<Vec<(Call, oneshot::Sender<Outcome>)>>,
-    /// Commands, for one call or for many.
+    /// Commands, for one call or for many, and those that still gather.
     under_way: AtomicUsize,
     /// Whether one command may be for several keys.
     works: AtomicBool,
@@ -131,33 +131,42 @@ struct Courier {
     client: Client,
     wire: Arc<Wire>,
     script: Option<Script>,
+    is_under_way: bool,
     has_taken: bool,
 }
 
 impl Drop for Courier {
     fn drop(&mut self) {
-        let gather = self.gather();
-        gather.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
         if !self.has_taken {
-            gather.waiting().clear();
+            self.gather().waiting().clear();
         }
     }
 }
 
 impl Courier {
     fn new(client: &Client, wire: &Arc<Wire>, script: Option<&Script>) -> Self {
-        let courier = Self { client: client.clone(), wire: wire.clone(), script: script.cloned(), has_taken: false };
-        courier.gather().under_way.fetch_add(1, Ordering::Relaxed);
-        courier
+        gather(wire, script).under_way.fetch_add(1, Ordering::Relaxed);
+        Self { client: client.clone(), wire: wire.clone(), script: script.cloned(), is_under_way: true, has_taken: false }
+    }
+
+    /// So that those who are answered do not take it for company.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_under_way) {
+            self.gather().under_way.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn gather(&self) -> &Gather {
         gather(&self.wire, self.script.as_ref())
     }
 
+    /// Where the connections live: the caller's own runtime may be one that nobody drives any more.
     fn start(self) {
-        let runtime = self.client.runtime();
-        runtime.spawn(Box::pin(self.go()));
+        match self.client.0.home.clone() {
+            Some(home) => drop(home.spawn(self.go())),
+            None => self.client.runtime().spawn(Box::pin(self.go())),
+        }
     }
 
     async fn go(mut self) {
@@ -169,30 +178,13 @@ impl Courier {
             Self::new(&self.client, &self.wire, self.script.as_ref()).start();
         }
         let (calls, callers): (Vec<Call>, Vec<_>) = taken.into_iter().unzip();
-        let mut callers: Vec<_> = callers.into_iter().map(Some).collect();
-        let outcomes = self.carry_within(&calls, &mut callers).await;
+        let Some(due) = calls.iter().map(|call| call.due).max() else { return };
+        let outcomes = self.carry(&calls, due).await;
+        self.leave();
         // callers may have left
-        let callers = callers.into_iter();
         match outcomes {
-            Ok(outcomes) => callers.zip(outcomes).for_each(|(caller, outcome)| _ = caller.map(|caller| caller.send(outcome))),
-            Err(error) => callers.flatten().for_each(|caller| _ = caller.send(Err(error.clone()))),
-        }
-    }
-
-    /// Carries until the last is due, and tells those who may not wait so long when it is their time. One timer does for all.
-    async fn carry_within(&self, calls: &[Call], callers: &mut [Option<oneshot::Sender<Outcome>>]) -> Result<Vec<Outcome>, Error> {
-        let runtime = &self.client.0.settings.runtime;
-        let Some(last) = calls.iter().map(|call| call.due).max() else { return Ok(Vec::new()) };
-        let mut carry = pin!(self.carry(calls, last));
-        loop {
-            let waiting = calls.iter().zip(&*callers).filter(|(call, caller)| caller.is_some() && call.due < last);
-            let Some(next) = waiting.map(|(call, _)| call.due).min() else { return carry.await };
-            if let Either::Left((outcomes, _)) = select(carry.as_mut(), pin!(runtime.sleep(next.left(runtime)))).await {
-                return outcomes;
-            }
-            let now = runtime.monotonic();
-            let late = calls.iter().zip(&mut *callers).filter(|(call, _)| call.due.left_at(now).is_zero());
-            late.filter_map(|(_, caller)| caller.take()).for_each(|caller| _ = caller.send(Err(failure::timeout())));
+            Ok(outcomes) => callers.into_iter().zip(outcomes).for_each(|(caller, outcome)| _ = caller.send(outcome)),
+            Err(error) => callers.into_iter().for_each(|caller| _ = caller.send(Err(error.clone()))),
         }
     }
 
@@ -236,18 +228,25 @@ fn gather<'a>(wire: &'a Wire, script: Option<&Script>) -> &'a Gather {
 }
 
 impl Client {
-    /// Sends along with others, if some are under way. One that leaves earlier leaves its call behind, which the server refuses if it is
-    /// late. While it waits, the call holds nothing that is shared, for whose count the cores would wait for one another.
-    pub(super) fn go_along(&self, script: Option<&Script>, call: &Call) -> Option<impl Future<Output = Outcome> + use<>> {
+    /// Sends along with others, if some are under way. One that leaves when its time is over leaves its call behind, which the server
+    /// refuses if it is late. While it waits it holds no connection, for whose count the cores would wait for one another.
+    pub(super) fn go_along<F: FnOnce() -> Call>(&self, script: Option<&Script>, call: F) -> Option<impl Future<Output = Outcome> + use<F>> {
         let wire = self.0.peek();
         let gather = gather(&wire, script);
         if !gather.has_company() {
             return None;
         }
-        let (answer, outcome) = oneshot::channel();
-        if gather.join(call.clone(), answer) {
+        let (call, (answer, outcome)) = (call(), oneshot::channel());
+        // a timer of its own: whoever carries may be held up, by a handler that blocks its thread
+        let left = self.0.settings.runtime.sleep(call.due.left(&self.0.settings.runtime));
+        if gather.join(call, answer) {
             Courier::new(self, &wire, script).start();
         }
-        Some(async move { outcome.await.unwrap_or_else(|_| Err(failure::interrupted())) })
+        Some(async move {
+            match select(outcome, pin!(left)).await {
+                Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(failure::interrupted())),
+                Either::Right(_) => Err(failure::timeout()),
+            }
+        })
     }
 }

@@ -40,7 +40,7 @@ use crate::connect::RedisClientBuilder;
 /// [`BackendEvicted`](unstick_core::EventKind::BackendEvicted).
 ///
 /// # Calls at the same time
-/// Reads of sessions that come while others are under way are sent as one `MGET`, and changes as one run of their script, up to 64 by one
+/// Reads of sessions that come while others are under way are sent as one `MGET`, and changes as one run of their script, up to 32 by one
 /// command; a call that comes alone goes alone. No call waits for others, each keeps its deadline, and each is carried out, refused or failed
 /// for itself. Not in a cluster, nor where the server says that keys are in different places or does not permit `MGET`, nor for changes with
 /// `wait_replicas`: there every call is a command. Handlers that block a thread of the runtime hold up the calls that were to go together.

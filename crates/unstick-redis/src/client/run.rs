@@ -40,7 +40,7 @@ impl Client {
         let wait = self.0.settings.wait.filter(|_| confirmed);
         let mut again = true;
         loop {
-            let along = if script.gathers && wait.is_none() { self.go_along(Some(script), call) } else { None };
+            let along = if script.gathers && wait.is_none() { self.go_along(Some(script), || call.clone()) } else { None };
             let along = match along {
                 Some(outcome) => outcome.await?,
                 None => None,

@@ -14,7 +14,7 @@ use fred::{
     interfaces::{ClientLike, ClusterInterface},
     types::config::Server,
 };
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use unstick_core::{Events, Runtime};
 
 use super::{
@@ -151,6 +151,8 @@ pub(super) struct Shared {
     /// `None` when the connections belong to the application.
     pub(super) recipe: Option<Recipe>,
     pub(super) settings: Settings,
+    /// The tokio runtime in which the client was made, if it was made in one.
+    pub(super) home: Option<Handle>,
     current: ArcSwap<Wire>,
     gate: Mutex<Gate>,
     pub(super) pushes: Pushes,
@@ -163,7 +165,7 @@ impl Shared {
         let (alive, _) = watch::channel(());
         let pushes = Pushes::default();
         let current = ArcSwap::from_pointee(wire);
-        Arc::new(Self { recipe, settings, current, gate: Mutex::default(), pushes, alive })
+        Arc::new(Self { recipe, settings, home: Handle::try_current().ok(), current, gate: Mutex::default(), pushes, alive })
     }
 
     pub(super) fn wire(&self) -> Arc<Wire> {

@@ -1,5 +1,11 @@
 //! Calls that come together.
 
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use unstick_core::ErrorKind;
 use unstick_testkit::{require_server, servers::RedisServer};
@@ -95,6 +101,32 @@ async fn few_commands_carry_many_calls() {
     assert!((1..20).contains(&calls(&redis, "mget")), "of 200 reads");
     assert!((2..30).contains(&calls(&redis, "evalsha")), "of 300 changes");
     assert_eq!(client.client.0.wire().nodes().all[0].silence().suspicion(seconds(3600)), None, "none is counted as unanswered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_whose_runtime_stands_still_holds_nobody_up() {
+    let redis = require_server!(RedisServer::start());
+    let client = RedisClient::connect(&redis.url()).await.unwrap();
+    let (stands, has_stopped) = tokio::sync::oneshot::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let standing = std::thread::spawn({
+        let client = client.clone();
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let op = op(seconds(5));
+            let mut reads = pin!(join_all((0..3).map(|_| client.client.get_along(&op, "k".into()))));
+            assert!(runtime.block_on(poll_fn(|cx| Poll::Ready(reads.as_mut().poll(cx).is_pending()))));
+            stands.send(()).unwrap();
+            ended.recv().unwrap_err();
+        }
+    });
+    has_stopped.await.unwrap();
+    let op = op(seconds(20));
+    for read in join_all((0..50).map(|_| client.client.get_along(&op, "k".into()))).await {
+        assert_eq!(read.unwrap(), None);
+    }
+    drop(end);
+    standing.join().unwrap();
 }
 
 #[tokio::test]
