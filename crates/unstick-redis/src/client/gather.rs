@@ -238,12 +238,13 @@ impl Client {
         }
         let (call, (answer, outcome)) = (call(), oneshot::channel());
         // a timer of its own: whoever carries may be held up, by a handler that blocks its thread
-        let left = self.0.settings.runtime.sleep(call.due.left(&self.0.settings.runtime));
+        let runtime = self.runtime();
+        let left = call.due.left(&runtime);
         if gather.join(call, answer) {
             Courier::new(self, &wire, script).start();
         }
         Some(async move {
-            match select(outcome, pin!(left)).await {
+            match select(outcome, pin!(runtime.sleep(left))).await {
                 Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(failure::interrupted())),
                 Either::Right(_) => Err(failure::timeout()),
             }
