@@ -188,7 +188,7 @@ impl<DB: Dialect> OwnPool<DB> {
     pub(super) fn start(self: &Arc<Self>, first: Option<DB::Connection>) {
         if let Some(connection) = first {
             self.state().counts.size += 1;
-            self.put(Self::live(connection));
+            self.put(Self::live(connection), Instant::now());
         }
         self.fill();
     }
@@ -197,15 +197,15 @@ impl<DB: Dialect> OwnPool<DB> {
         Live { connection, old_at: Instant::now() + jittered(AGE) }
     }
 
-    /// For the next caller.
-    fn put(self: &Arc<Self>, live: Live<DB>) {
+    /// For the next caller; when it was last known to be in order.
+    fn put(self: &Arc<Self>, live: Live<DB>, since: Instant) {
         let now = Instant::now();
         let mut state = self.state();
         if state.counts.closed || now >= live.old_at {
             drop(state);
             return self.retire(live);
         }
-        state.idle.push(Idle { live, since: now });
+        state.idle.push(Idle { live, since });
         self.ready.add_permits(1);
         // Those at the front have not been needed for longest. Without traffic the sweeper comes by.
         let unneeded = state.counts.size > self.limits.min && state.idle.first().is_some_and(|idle| idle.since + IDLE <= now);
@@ -276,6 +276,8 @@ struct Opening<DB: Dialect> {
 impl<DB: Dialect> Opening<DB> {
     async fn run(mut self) {
         let pool = Arc::clone(&self.pool);
+        // what breaks others while it is being opened may have broken it, too
+        let began = Instant::now();
         let attempt = async {
             let mut connection = pool.options.connect().await?;
             if let Some(greeting) = &pool.greeting {
@@ -287,7 +289,7 @@ impl<DB: Dialect> Opening<DB> {
             Ok(Ok(connection)) => {
                 self.ticket = None;
                 pool.state().counts.opened();
-                pool.put(OwnPool::live(connection));
+                pool.put(OwnPool::live(connection), began);
                 pool.fill();
                 return;
             }
@@ -341,7 +343,7 @@ impl<DB: Dialect> Taken<DB> {
     /// Makes the connection the next caller's.
     pub(super) fn give_back(mut self) {
         if let Some(live) = self.live.take() {
-            self.pool.put(live);
+            self.pool.put(live, Instant::now());
         }
     }
 
