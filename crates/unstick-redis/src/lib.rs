@@ -31,7 +31,8 @@
 //! other, and nothing is ever searched for: there is no `SCAN` or `KEYS`.
 //!
 //! Deadlines are decided from the times in the record, by the clock of the node that asks. The server's own expiry comes five minutes
-//! later and only frees the memory. What a newer release wrote is left alone.
+//! later and only frees the memory. What a newer release wrote is left alone. A change reads a record up to the fields that it is about:
+//! damage behind them is found by the next read, which sees a session that cannot be read.
 //!
 //! The scripts use `TIME`, `GET`, `GETRANGE`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`, `PTTL`, `ZADD`, `ZSCORE`, `ZREMRANGEBYSCORE`, `HGET`,
 //! `HSET`, `HDEL`, `HGETALL` and `HVALS`; a user of its own needs them on `~prefix*`, beside what [`RedisClient`] needs.
